@@ -1,0 +1,1 @@
+"""Sealed events -> immutable, verifiable segments, and back. Imports schemas only."""

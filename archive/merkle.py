@@ -1,0 +1,23 @@
+"""Merkle tree heads as RFC 6962 §2.1 defines them, with SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+
+def root(entries: Sequence[bytes]) -> bytes:
+    """The tree head over `entries` in order: leaf = H(00 ‖ entry), node = H(01 ‖ left ‖ right)."""
+    sha = hashlib.sha256
+    level = [sha(b"\x00" + entry).digest() for entry in entries]
+    if not level:
+        return EMPTY_ROOT
+    # Pairing neighbours and promoting an odd last node is the RFC's split at the largest power of
+    # two, seen from below.
+    while len(level) > 1:
+        odd = level[-1:] if len(level) & 1 else []
+        level = [sha(b"\x01" + left + right).digest()
+                 for left, right in zip(level[::2], level[1::2], strict=False)] + odd
+    return level[0]

@@ -1,0 +1,167 @@
+"""Log records -> one segment's bytes: open, group into cells, compress, encrypt (PROTOCOL S).
+
+Owns the way from packs to cells. No event is decoded here, but for the first datum of a domain
+that the keyring does not know. A record that does not authenticate is kept as received.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import resources
+from typing import Any, Final
+
+import fastavro
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from archive import cell as cells
+from archive import segment
+from archive.cell import CellEvent, Dictionary, Place
+from archive.keyring import DomainKey, DomainKeys, reserved_facts
+from archive.retention import retain_until
+from archive.unseal import Session, Unsealer
+from schemas import codec, domains
+from schemas.domains import DomainFacts
+from schemas.errors import Refused
+from schemas.events import EventPart
+from schemas.wire import LogIdentity, LogRecord
+
+_REFUSED_SOURCE: Final[Any] = json.loads(
+    resources.files("schemas").joinpath("refused.avsc").read_text("utf-8"))
+_REFUSED_SCHEMA: Final[Any] = fastavro.parse_schema(_REFUSED_SOURCE)
+REFUSED_MARK: Final = b"\xc3\x01" + bytes.fromhex(
+    fingerprint(to_parsing_canonical_form(_REFUSED_SOURCE), "CRC-64-AVRO"))
+NOBODY: Final = Session(bytes(16), bytes(16), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SealPolicy:
+    """`years_fallback` is for a domain whose first datum does not decode: the longest class."""
+
+    trial: bool
+    lock_years_max: int
+    years_fallback: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A segment ready for its PUT. `refused` are (offset, reason) of records kept as received."""
+
+    header: segment.Header
+    body: bytes
+    events: int
+    refused: tuple[tuple[int, str], ...]
+
+
+class SegmentSealer:
+    """Makes segments of one archiver. `sign` and `writer` are its sealing key and that key's id."""
+
+    def __init__(self, unsealer: Unsealer, keys: DomainKeys, dictionary: Dictionary,
+                 sign: Callable[[bytes], bytes], writer: bytes, policy: SealPolicy,
+                 random: Callable[[int], bytes]) -> None:
+        self._unsealer = unsealer
+        self._keys = keys
+        self._dictionary = dictionary
+        self._sign = sign
+        self._writer = writer
+        self._policy = policy
+        self._random = random
+
+    def seal(self, log: LogIdentity, partition: int, expected: int, previous: bytes,
+             records: Sequence[LogRecord], now: int) -> Sealed:
+        """The segment of `records` (offset order, all >= `expected`) at `now` (UTC ms)."""
+        last = records[-1].offset
+        place = Place(log.topic_id, partition, expected, last)
+        groups, refused = self._open_all(log, partition, records, now)
+        keys = {domain: self._key(domain, events) for domain, events in groups.items()}
+        sealed_cells = [
+            cells.seal(place, domain, keys[domain].generation, keys[domain].key, groups[domain],
+                       self._dictionary, self._random)
+            for domain in sorted(groups)]
+        header = segment.Header(
+            topic=log.topic, topic_id=log.topic_id, partition=partition, first=expected, last=last,
+            missing=_missing(expected, records), last_record=sha256(records[-1].value).digest(),
+            previous=previous, sealed_at=now,
+            retain_until=retain_until((key.facts for key in keys.values()), now,
+                                      trial=self._policy.trial,
+                                      lock_years_max=self._policy.lock_years_max),
+            trial=self._policy.trial, dictionary=self._dictionary.digest, writer=self._writer)
+        body = segment.encode(header, sealed_cells, self._sign)
+        return Sealed(header, body, sum(map(len, groups.values())), tuple(refused))
+
+    def _open_all(self, log: LogIdentity, partition: int, records: Sequence[LogRecord],
+                  now: int) -> tuple[dict[bytes, list[CellEvent]], list[tuple[int, str]]]:
+        groups: dict[bytes, list[CellEvent]] = {}
+        refused: list[tuple[int, str]] = []
+        for record in records:
+            try:
+                opened = self._unsealer.open(log.topic_id, partition, record.value)
+            except Refused as error:
+                # No offset without an object (PROTOCOL S1): what fails is kept as received.
+                refused.append((record.offset, str(error)))
+                domain = _quarantine_domain(now)
+                groups.setdefault(domain, []).append(CellEvent(
+                    record.offset, 0, bytes(16), NOBODY, 0,
+                    encode_refused(str(error), record.value)))
+                continue
+            session, counter, plain, at = opened.session, opened.counter, opened.plain, 0
+            for index, (domain, tag, length) in enumerate(opened.rows):
+                event = CellEvent(record.offset, index, tag, session, counter,
+                                  plain[at:at + length])
+                at += length
+                group = groups.get(domain)
+                if group is None:
+                    groups[domain] = [event]
+                else:
+                    group.append(event)
+        return groups, refused
+
+    def _key(self, domain: bytes, events: Sequence[CellEvent]) -> DomainKey:
+        return self._keys.current(domain, lambda: self._facts(domain, events[0].datum))
+
+    def _facts(self, domain: bytes, datum: bytes) -> DomainFacts:
+        fallback = self._policy.years_fallback
+        try:
+            event = codec.decode(datum)
+        except Refused:
+            if domains.is_reserved(domain):
+                return reserved_facts(domain, fallback)
+            return DomainFacts("", "unreadable", domains.month_text(self._keys.now()), "", fallback)
+        if isinstance(event, EventPart):
+            return DomainFacts(event.custodian, event.retention_class, event.month,
+                               event.compartment, event.retention_years, event.role)
+        return domains.facts_of(event)
+
+
+def encode_refused(reason: str, value: bytes) -> bytes:
+    """The datum that keeps a refused record as received."""
+    out = io.BytesIO()
+    out.write(REFUSED_MARK)
+    fastavro.schemaless_writer(out, _REFUSED_SCHEMA, {"reason": reason, "value": value})
+    return out.getvalue()
+
+
+def decode_refused(datum: bytes) -> tuple[str, bytes]:
+    """(reason, record as received). Raises Refused when it is no such datum."""
+    if datum[:10] != REFUSED_MARK:
+        raise Refused("not a refused record")
+    record: Mapping[str, Any] = fastavro.schemaless_reader(  # type: ignore[assignment]
+        io.BytesIO(datum[10:]), _REFUSED_SCHEMA, None)
+    return record["reason"], record["value"]
+
+
+def _missing(expected: int, records: Sequence[LogRecord]) -> tuple[tuple[int, int], ...]:
+    out, awaited = [], expected
+    for record in records:
+        if record.offset > awaited:
+            out.append((awaited, record.offset - 1))
+        awaited = record.offset + 1
+    return tuple(out)
+
+
+def _quarantine_domain(now: int) -> bytes:
+    year, month = domains.month_text(now).split("-")
+    return domains.reserved(domains.QUARANTINE, int(year), int(month))

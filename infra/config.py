@@ -1,0 +1,205 @@
+"""One configuration: `counterfoil.toml` in the data folder, overridden by the environment.
+
+Owns every setting, its default and its check; unknown keys are refused. Nothing below `infra`
+reads the environment. A secret may be given as NAME or as NAME_FILE.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from schemas.errors import Refused
+
+CONFIG_NAME: Final = "counterfoil.toml"
+DEFAULT_HOME: Final = "counterfoil-data"
+_SECRETS: Final = ("whatsapp_app_secret", "whatsapp_verify_token", "twilio_auth_token",
+                   "public_url")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LogSection(_Section):
+    """Where captured records wait: the embedded SQLite log, or Apache Kafka."""
+
+    driver: Literal["embedded", "kafka"] = "embedded"
+    topic: str = Field("counterfoil.capture", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    partitions: int = Field(0, ge=0, le=1024, description="0 = 1 embedded, 4 on Kafka")
+    bootstrap: str = "127.0.0.1:9092"
+    replication: int = Field(3, ge=1)
+    min_insync: int = Field(2, ge=1)
+    group: str = "counterfoil.archiver"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    sasl_username: str | None = None
+    sasl_password_file: Path | None = None
+    ca_file: Path | None = None
+
+
+class StoreSection(_Section):
+    """Where segments lie: the embedded write-once folder, or S3 with Object Lock."""
+
+    driver: Literal["folder", "s3"] = "folder"
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    bucket: str = "counterfoil-archive"
+    access_key_file: Path | None = None
+    secret_key_file: Path | None = None
+    ca_file: Path | None = None
+
+
+class KeyringSection(_Section):
+    """Where wrapped domain keys lie: never in the locked bucket (PROTOCOL K2)."""
+
+    driver: Literal["folder", "s3"] = "folder"
+    bucket: str = "counterfoil-keyring"
+
+
+class KeyServiceSection(_Section):
+    """Who holds the key that wraps domain keys: a 0600 file, or AWS KMS."""
+
+    driver: Literal["local", "kms"] = "local"
+    kms_key_id: str = ""
+    kms_endpoint: str | None = None
+    kms_region: str = "us-east-1"
+
+
+class IndexSection(_Section):
+    """Where supervision queries run: SQLite FTS5, or Elasticsearch."""
+
+    driver: Literal["sqlite", "elasticsearch"] = "sqlite"
+    url: str = "http://127.0.0.1:9200"
+    name: str = Field("counterfoil", pattern=r"^[a-z0-9][a-z0-9_-]{0,100}$")
+    api_key_file: Path | None = None
+    ca_file: Path | None = None
+
+
+class ArchiveSection(_Section):
+    """When a segment closes (PROTOCOL S9). 0 = 1 s embedded, 60 s distributed."""
+
+    segment_age_s_max: float = Field(0, ge=0, le=3600)
+    segment_age_s_busy: float = Field(2, gt=0, le=60)
+    head_interval_s: float = Field(3600, gt=0)
+    head_folder: Path | None = None
+    dictionary: bool = True
+
+
+class RetentionSection(_Section):
+    """Trial mode locks for one day and says so in every output (PROTOCOL K6)."""
+
+    trial: bool = True
+    lock_years_max: int = Field(15, ge=1, le=100)
+
+
+class GatewaySection(_Section):
+    """How the doors listen. `spool_mb_max` bounds what waits while the log is away."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    spool_mb_max: int = Field(1024, ge=1)
+    transit_suite: Literal["x25519", "mlkem768-x25519"] = "x25519"
+
+
+class SearchSection(_Section):
+    """How queries are read."""
+
+    region: str | None = Field(None, pattern=r"^[A-Z]{2}$")
+    zone: str = "UTC"
+    operator: str = "local operator"
+
+
+class Config(BaseSettings):
+    """Everything that a process may be told."""
+
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", env_nested_delimiter="__",
+                                      extra="forbid", frozen=True)
+
+    home: Path = Path(DEFAULT_HOME)
+    log: LogSection = LogSection()
+    store: StoreSection = StoreSection()
+    keyring: KeyringSection = KeyringSection()
+    keyservice: KeyServiceSection = KeyServiceSection()
+    index: IndexSection = IndexSection()
+    archive: ArchiveSection = ArchiveSection()
+    retention: RetentionSection = RetentionSection()
+    gateway: GatewaySection = GatewaySection()
+    search: SearchSection = SearchSection()
+    # A list, newest first; in the environment one value, or several separated by commas.
+    whatsapp_app_secret: SecretStr | None = None
+    whatsapp_verify_token: SecretStr | None = None
+    twilio_auth_token: SecretStr | None = None
+    public_url: str | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before file; the file's content arrives as init settings."""
+        return env_settings, init_settings
+
+    @property
+    def embedded(self) -> bool:
+        """Whether nothing outside the data folder is used."""
+        return self.log.driver == "embedded"
+
+    def secrets_of(self, name: str) -> tuple[bytes, ...]:
+        """The values of a secret setting, newest first; empty when it is not set."""
+        value = getattr(self, name)
+        if value is None:
+            return ()
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        return tuple(part.strip().encode() for part in text.split(",") if part.strip())
+
+    @property
+    def segment_age_ms(self) -> int:
+        """The age at which a trickle's segment closes, ms."""
+        seconds = self.archive.segment_age_s_max or (1 if self.embedded else 60)
+        return int(seconds * 1000)
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions a new log gets (PROTOCOL L6)."""
+        return self.log.partitions or (1 if self.embedded else 4)
+
+
+def load(home: str | Path | None = None, **override: Any) -> Config:
+    """The configuration of a data folder. Raises Refused, naming the key and what is wrong."""
+    folder = Path(home or os.environ.get("COUNTERFOIL_HOME") or DEFAULT_HOME).absolute()
+    path = folder / CONFIG_NAME
+    values: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise Refused(f"{path}: {error}") from error
+    if "home" in values:
+        raise Refused(f"{path}: `home` is the folder that holds this file; it cannot be set in it")
+    values |= _secret_files(values, path) | override | {"home": folder}
+    try:
+        return Config(**values)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in one['loc']) or 'configuration'}: {one['msg']}"
+                 for one in error.errors(include_input=False)]
+        raise Refused(f"{path if path.is_file() else 'environment'}: " + "; ".join(lines)) from None
+
+
+def _secret_files(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name in _SECRETS:
+        file_name = values.pop(f"{name}_file", None)
+        file_name = os.environ.get(f"COUNTERFOIL_{name.upper()}_FILE") or file_name
+        if file_name:
+            try:
+                out[name] = Path(file_name).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise Refused(f"{path}: {name}_file: {error}") from error
+    return out

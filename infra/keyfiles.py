@@ -1,0 +1,194 @@
+"""The key files of a data folder: who may read which (PROTOCOL "Who holds which key").
+
+Owns their layout, creation and loading. Each process is handed its own folder under `keys/` and
+the public one; nothing else is opened.
+
+    keys/public/archiver.json     transit public key, by id and suite
+    keys/public/sealing.json      sealing public keys, by id
+    keys/public/enrolled.json     capture public keys, by id, with the kinds each may say
+    keys/gateway/                 capture.key  routing.key
+    keys/archiver/                transit-<id>.key  sealing.key  capture.key
+    keys/search/                  index.key  capture.key
+    keys/kek/                     kek.key (only with the local key service)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from archive.unseal import Enrolled, TransitPrivate
+from ingest.transit import ArchiverPublic, capture_id_of
+from schemas import pack
+from schemas.errors import Missing, Refused
+from schemas.events import ARCHIVER_KINDS, CAPTURE_KINDS, CONSOLE_KINDS
+from schemas.identity import canonical
+from schemas.kinds import mask_of
+
+ROLES: Final = {"gateway": CAPTURE_KINDS, "archiver": ARCHIVER_KINDS, "search": CONSOLE_KINDS}
+_SUITES: Final = {"x25519": pack.SUITE_X25519, "mlkem768-x25519": pack.SUITE_MLKEM768_X25519}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFolder:
+    """The keys of one data folder. `root` is `<home>/keys`."""
+
+    root: Path
+
+    def provision(self, suite_name: str, *, with_kek: bool) -> bool:
+        """Make every key that is not there; returns whether any was made. Safe to call by several
+        processes: each file is created once."""
+        made = False
+        for role in (*ROLES, "public", "kek"):
+            folder = self.root / role
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for role in ROLES:
+            made |= self._create(f"{role}/capture.key",
+                                 Ed25519PrivateKey.generate().private_bytes_raw())
+        made |= self._create("gateway/routing.key", os.urandom(32))
+        made |= self._create("search/index.key", os.urandom(32))
+        made |= self._create("archiver/sealing.key",
+                             Ed25519PrivateKey.generate().private_bytes_raw())
+        if with_kek:
+            made |= self._create("kek/kek.key", os.urandom(32))
+        if not list((self.root / "archiver").glob("transit-*.key")):
+            self._make_transit(_SUITES[suite_name])
+            made = True
+        self._publish()
+        return made
+
+    def capture_key(self, role: str) -> Ed25519PrivateKey:
+        """The Ed25519 key that signs the openings of a role's sessions."""
+        return Ed25519PrivateKey.from_private_bytes(self._read(f"{role}/capture.key"))
+
+    def routing_key(self) -> bytes:
+        """32 bytes; gateway and importers only."""
+        return self._read("gateway/routing.key")
+
+    def index_key(self) -> bytes:
+        """32 bytes; the search side only."""
+        return self._read("search/index.key")
+
+    def sealing_key(self) -> Ed25519PrivateKey:
+        """The archiver's signing key."""
+        return Ed25519PrivateKey.from_private_bytes(self._read("archiver/sealing.key"))
+
+    def kek_path(self) -> Path:
+        """Where the local key service finds its key."""
+        return self.root / "kek" / "kek.key"
+
+    def transit_private(self) -> dict[bytes, TransitPrivate]:
+        """The archiver's transit private keys by id."""
+        out = {}
+        for path in sorted((self.root / "archiver").glob("transit-*.key")):
+            data = self._read(f"archiver/{path.name}")
+            key_id = bytes.fromhex(path.stem.removeprefix("transit-"))
+            out[key_id] = TransitPrivate(key_id, data[0], data[1:])
+        return out
+
+    def archiver_public(self) -> ArchiverPublic:
+        """The archiver's current transit public key."""
+        read = self._json("archiver.json")
+        return ArchiverPublic(bytes.fromhex(read["key_id"]), read["suite"],
+                              bytes.fromhex(read["public"]))
+
+    def sealing_public(self) -> dict[bytes, bytes]:
+        """Sealing public keys by their 16-byte id."""
+        return {bytes.fromhex(key): bytes.fromhex(value)
+                for key, value in self._json("sealing.json").items()}
+
+    def enrolled(self) -> dict[bytes, Enrolled]:
+        """Capture keys that may speak, by id."""
+        return {bytes.fromhex(key): Enrolled(bytes.fromhex(one["public"]), int(one["kinds"]))
+                for key, one in self._json("enrolled.json").items()}
+
+    def _make_transit(self, suite: int) -> None:
+        exchange = X25519PrivateKey.generate()
+        private, public = exchange.private_bytes_raw(), exchange.public_key().public_bytes_raw()
+        if suite == pack.SUITE_MLKEM768_X25519:
+            lattice = MLKEM768PrivateKey.generate()
+            private = lattice.private_bytes_raw() + private
+            public = lattice.public_key().public_bytes_raw() + public
+        key_id = hashlib.sha256(canonical("counterfoil/transit-key/v1", public)).digest()[:8]
+        # The public half first: a crash between the two leaves a public key that nothing was
+        # sealed to, because no process starts before provisioning is done.
+        _write_public(self.root / "public" / "archiver.json", {
+            "key_id": key_id.hex(), "suite": suite, "public": public.hex()})
+        self._create(f"archiver/transit-{key_id.hex()}.key", bytes([suite]) + private)
+
+    def _publish(self) -> None:
+        sealing = self.sealing_key().public_key().public_bytes_raw()
+        _merge_public(self.root / "public" / "sealing.json", {
+            writer_id(sealing).hex(): sealing.hex()})
+        enrolled = {}
+        for role, kinds in ROLES.items():
+            public = self.capture_key(role).public_key().public_bytes_raw()
+            enrolled[capture_id_of(public).hex()] = {
+                "name": role, "public": public.hex(), "kinds": mask_of(kinds)}
+        _merge_public(self.root / "public" / "enrolled.json", enrolled)
+
+    def _create(self, name: str, content: bytes) -> bool:
+        path = self.root / name
+        if path.exists():
+            return False
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            os.unlink(temporary)
+        return True
+
+    def _read(self, name: str) -> bytes:
+        path = self.root / name
+        try:
+            mode = path.stat().st_mode
+            if stat.S_IMODE(mode) & 0o077:
+                raise Refused(f"{path} can be read by others: run chmod 600 on it")
+            return path.read_bytes()
+        except FileNotFoundError as error:
+            raise Missing(f"key file {path} is not there") from error
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.root / "public" / name
+        try:
+            read = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise Missing(f"{path} is not there") from error
+        if not isinstance(read, dict):
+            raise Refused(f"{path} does not hold an object")
+        return read
+
+
+def writer_id(public: bytes) -> bytes:
+    """The 16-byte id of a sealing key."""
+    return hashlib.sha256(canonical("counterfoil/sealing-key/v1", public)).digest()[:16]
+
+
+def _merge_public(path: Path, entries: Mapping[str, Any]) -> None:
+    known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    if all(known.get(key) == value for key, value in entries.items()):
+        return
+    _write_public(path, {**known, **entries})
+
+
+def _write_public(path: Path, content: Mapping[str, Any]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", "utf-8")
+    temporary.replace(path)

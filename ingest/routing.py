@@ -1,0 +1,56 @@
+"""Where an event goes: conversation tag, partition and key domain (PROTOCOL T4).
+
+Owns the routing key's use: its labelled subkeys make the opaque ids that the broker sees.
+"""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from schemas import domains
+from schemas.events import CapturedEvent
+from schemas.identity import canonical, keyed
+
+
+class Router:
+    """Opaque ids under the 32-byte routing key. A process without one (console, archiver) passes
+    None: it may then route the firm's own events only."""
+
+    def __init__(self, routing_key: bytes | None, capture_id: bytes) -> None:
+        self._capture_id = capture_id
+        self._conversation = _subkey(routing_key, "conversation") if routing_key else None
+        self._domain = _subkey(routing_key, "domain") if routing_key else None
+        self._known: dict[tuple[str, str, int, int, str], bytes] = {}
+
+    def tag(self, event: CapturedEvent) -> bytes:
+        """16 bytes: the conversation's, or this process's capture id for the firm's own events."""
+        if domains.role_of(event) == domains.FIRM:
+            return self._capture_id
+        if self._conversation is None:
+            raise AssertionError("no routing key: only the firm's own events may be routed")
+        return keyed(self._conversation, "tag", event.channel, event.conversation)
+
+    def domain(self, event: CapturedEvent) -> bytes:
+        """16 bytes: reserved for firm, quarantine and unassigned, else an HMAC."""
+        year, month = domains.month_of(event)
+        role = domains.role_of(event)
+        if role:
+            return domains.reserved(role, year, month)
+        if self._domain is None:
+            raise AssertionError("no routing key: only the firm's own events may be routed")
+        name = (event.custodian, event.retention_class, year, month, event.compartment)
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = keyed(self._domain, "domain", *name)
+        return known
+
+
+def partition_of(tag: bytes, partitions: int) -> int:
+    """The partition of a tag: its last 8 bytes, big-endian, modulo the width."""
+    return int.from_bytes(tag[8:], "big") % partitions
+
+
+def _subkey(routing_key: bytes, label: str) -> bytes:
+    info = canonical("counterfoil/routing/v1", label)
+    return HKDFExpand(algorithm=SHA256(), length=32, info=info).derive(routing_key)

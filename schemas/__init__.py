@@ -1,0 +1,1 @@
+"""Types, names and rules without IO, shared by every package."""

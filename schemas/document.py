@@ -1,0 +1,108 @@
+"""One document per message: what the index holds (PROTOCOL I, DESIGN §7).
+
+Owns the shape. A document is a set of entries, one per archived record; everything else in it is
+derived from the entries by `search/project.py`, so that documents merge by union. Nothing here is
+readable content: identities and words are tokens (HMAC under the index key, 16 hex digits).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.wire import Pointer
+
+# state
+LIVE: Final = "live"
+EDITED: Final = "edited"
+RETRACTED: Final = "retracted"
+NONE: Final = "none"         # nothing that could be edited or retracted: a receipt, an audit entry
+
+# Kinds of documents that stand for a record without a readable event.
+UNREADABLE: Final = "unreadable"
+PART: Final = "part"         # some parts of a large event; the rest is not there (yet)
+KEY_LOST: Final = "key_lost"
+ERASED: Final = "erased"
+STUB_KINDS: Final = frozenset({UNREADABLE, PART, KEY_LOST, ERASED})
+
+
+@dataclass(frozen=True, slots=True)
+class PartInfo:
+    """Which part of which large event. `set_id` and `capture` are tokens."""
+
+    set_id: str
+    number: int
+    total: int
+    capture: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One archived record about a message.
+
+    `entry_id` is the token of its event_id: two captures of one fact share it; `digest` tells
+    whether their content is equal (captured_at, delivery and raw apart), `text_digest` whether
+    their text is. `words` is the stream of blind tokens at positions 0, 1, 2 …; `chars` the set of
+    single units. Times are UTC ms; `captured_at` 0 = not known (the datum was not read).
+    """
+
+    entry_id: str
+    pointer: Pointer
+    kind: str
+    captured_at: int
+    occurred_at: int | None = None
+    retain_until: int = 0                # of the segment, as its header says
+    digest: str = ""
+    text_digest: str = ""                # "" = no text
+    direction: str | None = None
+    content_state: str = ""
+    target_known: str | None = None
+    provenance: str = ""
+    channel: str = ""
+    account: str = ""                    # token
+    conversation: str = ""               # token
+    custodian: str = ""                  # token; "" = unassigned
+    retention_class: str = ""
+    compartment: str = ""                # token; "" = none
+    actor: tuple[str, ...] = ()          # tokens: ids, numbers, name words, custodian; sorted
+    recipients: tuple[str, ...] = ()     # the same of everyone else; sorted
+    shared: str = ""                     # token of shared_key; "" = none
+    words: tuple[str, ...] = ()
+    chars: tuple[str, ...] = ()
+    attachments: int = 0
+    observations: tuple[str, ...] = ()
+    part: PartInfo | None = None
+    joined: bool = False                 # made of parts; the pointer is that of part 0
+    seen: str = ""                       # token of the sealed record: a record stored twice is one
+    subkind: str = ""                    # status, audit action ...: never content
+    unreadable: str = ""                 # why there is no event
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What one message looks like to the index. `doc_id` is 32 hex digits."""
+
+    doc_id: str
+    entries: tuple[Entry, ...]           # sorted by pointer
+    channel: str
+    kind: str                            # of the leading entry: message before edit before ...
+    kinds: tuple[str, ...]               # of all entries, sorted
+    state: str                           # live | edited | retracted | none
+    content_state: str                   # of the current version
+    conversation: str
+    direction: str | None
+    occurred_at: int | None
+    captured_at: int
+    sort_at: int                         # occurred_at where believable, else captured_at
+    version_count: int                   # distinct versions: message, edits, retractions ...
+    sighting_count: int                  # how often those were captured, redeliveries included
+    custodians: tuple[str, ...]
+    actors: tuple[str, ...]              # of its authors
+    recipients: tuple[str, ...]
+    accounts: tuple[str, ...]
+    shared: str
+    attachments: int
+    observations: tuple[str, ...]
+    subkinds: tuple[str, ...]
+    words: tuple[tuple[str, ...], ...]   # one stream per revision, in order of captured_at
+    chars: tuple[str, ...]

@@ -1,0 +1,139 @@
+"""Every code that the system can say about itself, spelled once.
+
+`FINDINGS`: what `verify` may report (any one of them makes verify exit 1). `HALTS`: findings that
+also stop a process. `ALARMS`: what `status` lists and counts (exit 1 while one is active).
+`OBSERVATIONS`: remarks on one event, neither finding nor alarm. Each has a runbook line in
+docs/OPERATIONS.md (a test compares).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+FINDINGS: Final[dict[str, str]] = {
+    "segment_unreadable": "the object is not a well-formed segment (truncated, or bytes changed)",
+    "segment_not_canonical": "the object's bytes are not those that its content encodes to",
+    "segment_signature": "the segment is not signed by a known sealing key",
+    "segment_misplaced": "the segment's header names another place than its key",
+    "segment_oversized": "the object is larger than a segment may be",
+    "segment_missing": "the chain goes on after a place where no authentic segment is",
+    "chain_broken": "the segment does not hold the hash of the one before it",
+    "key_squatted": "an object that is no segment of ours lies at a segment's key",
+    "younger_version": "a second version lies over a segment; the oldest is the record",
+    "delete_marker": "a delete marker lies over a segment",
+    "lock_missing": "the object is not locked in compliance mode until its stated date",
+    "cell_unreadable": "a cell does not decrypt under its domain key",
+    "cell_root": "a cell's content does not match its root, count or tags",
+    "cell_oversized": "a cell unpacks to more than a cell may hold",
+    "record_duplicated": "two segments hold the same log address",
+    "records_missing": "the header lists offsets that had no record on the log",
+    "record_refused": "a log record failed authentication and is kept in a quarantine cell",
+    "kind_not_enrolled": "a datum of a kind that its capture key may not say",
+    "datum_unreadable": "a datum does not parse; kept as an unreadable document",
+    "parts_incomplete": "a large event lacks some of its numbered parts",
+    "counter_missing": "a record that a capture process stated as acknowledged is not archived",
+    "key_lost": "a domain key is gone without an erasure event",
+    "key_unreadable": "a key record does not open under the key service",
+    "key_resurrected": "a key that an erasure event destroyed can be opened",
+    "dictionary_missing": "the compression dictionary a cell names is not there",
+    "head_rollback": "the archive ends before the kept head, or differs from it",
+    "head_signature": "the kept head is not signed by a known sealing key",
+    "log_replaced": "the topic was deleted and made again; its id differs",
+    "lost_before_archive": "the log was trimmed past records that were never archived",
+    "log_diverged": "the log's last archived record is not the one that was archived",
+    "index_differs": "the index differs from a rebuild",
+    "foreign_object": "an object that belongs to nothing lies in the archive",
+}
+
+HALTS: Final[dict[str, str]] = {
+    "log_replaced": FINDINGS["log_replaced"],
+    "log_diverged": FINDINGS["log_diverged"],
+    "log_out_of_range": "the position asked for is not on the log",
+    "log_damaged": "the embedded log's file is not a database any more",
+    "partitions_changed": "the topic's partition count differs from what was provisioned",
+    "store_unsafe": "the object store does not enforce what a record needs",
+    "format_unknown": "a newer format than this version reads",
+    "put_undecided": "a PUT could not be settled by reading back",
+    "cursor_ahead": "the index cursor is ahead of the archive: it belongs to another archive",
+    "lock_years": "a retention class asks for more years than lock_years_max allows",
+    "key_service": "the key service answered with a key other than the one wrapped",
+    "index_refused": "the index refused a document that follows its own mapping",
+}
+
+ALARMS: Final[dict[str, str]] = {
+    "door_closed": "a door has no secret configured and answers 503",
+    "log_unreachable": "the gateway cannot reach the log and spools",
+    "spool_in_use": "acknowledged records wait in the gateway's spool",
+    "spool_full": "the spool is full; the gateway answers 503",
+    "rejected_requests": "requests failed authentication in the last five minutes",
+    "delivery_oversized": "a request over the size limit was refused: a capture gap",
+    "quarantine_waiting": "quarantined items wait for a decision",
+    "edit_without_content": "an edit happened whose text and target were not delivered",
+    "unassigned_traffic": "events of an account that the directory does not know",
+    "lost_before_archive": FINDINGS["lost_before_archive"],
+    "log_replaced": FINDINGS["log_replaced"],
+    "key_squatted": FINDINGS["key_squatted"],
+    "record_refused": FINDINGS["record_refused"],
+    "archive_behind": "records on the log wait too long to be archived",
+    "index_behind": "archived records wait too long to be searchable",
+    "process_down": "a part of the system is not running and should be",
+    "process_restarting": "a part of the system stops again and again",
+    "keys_unbacked": "no checked backup of the keys is known",
+    "head_stale": "no signed head was written for more than two hours",
+    "halted": "a process stopped because the state of the world was unknown",
+}
+
+OBSERVATIONS: Final[dict[str, str]] = {
+    "time_unit_guessed": "the timestamp's unit was told by its magnitude",
+    "time_was_number": "the timestamp was a number where the source documents a string",
+    "time_absent": "the source gave no time",
+    "time_unusable": "the source's time could not be read",
+    "time_in_future": "the source's time is more than ten minutes after ours",
+    "lone_surrogate_replaced": "half a UTF-16 pair was replaced by U+FFFD; the raw bytes are kept",
+    "unknown_field": "a webhook field that this version does not know",
+    "unknown_type": "a message type that this version does not know",
+    "unknown_status": "a delivery status that this version does not know",
+    "target_absent": "the source did not say which message it is about",
+    "content_absent": "the source did not deliver the content",
+    "forwarded": "the message was forwarded",
+    "frequently_forwarded": "the message was forwarded many times",
+    "contact_absent": "the sender is not in the delivery's contacts",
+    "phone_absent": "the source gave no phone number for the sender",
+    "media_pending": "the media was not fetched yet",
+    "hash_unreadable": "the media hash is neither base64 nor hex of 32 bytes",
+    "extra_parameters": "the request has parameters that this version does not know",
+    "provider_error": "the provider reported an error beside the item",
+    "occurrence_differs": "two captures of the same fact differ in content",
+    "month_from_capture": "the retention month counts from capture: the source's time is no ground",
+    "placeholder_target": "the nested context names a placeholder, not a message",
+    "claimed_by_export": "an export claims a change to a message that its provider vouches for",
+    "text_unchanged": "an edit whose text equals the version before it",
+    "text_cut_in_index": "only the first words are indexed; the whole text is archived",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of `verify`: a code of FINDINGS, where, and the particulars in words."""
+
+    code: str
+    where: str
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if self.code not in FINDINGS:
+            raise AssertionError(f"unknown finding {self.code}")
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One active alarm: a code of ALARMS, since when (ms), and the particulars in words."""
+
+    code: str
+    since: int
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if self.code not in ALARMS:
+            raise AssertionError(f"unknown alarm {self.code}")

@@ -1,0 +1,45 @@
+"""Every limit, with its unit in its name and what happens when it is reached."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# One HTTP body. Meta's documented maximum is 3 MB; over it: 413 and a gap alarm.
+DELIVERY_BYTES_MAX: Final = 4 * 1024 * 1024
+# One log record (a pack). Kafka's default record limit is 1,048,588; a pack closes before it.
+PACK_BYTES_MAX: Final = 900 * 1024
+# One datum inside a pack. Larger events are sealed in numbered parts (PROTOCOL C3).
+PART_BYTES_MAX: Final = 800 * 1024
+# Events in one pack; more wait for the next.
+PACK_EVENTS_MAX: Final = 1024
+# One session (PROTOCOL T2); then a new one is made.
+SESSION_AGE_MS_MAX: Final = 1_000
+SESSION_RECORDS_MAX: Final = 1_000
+# Parts of one event; more is refused: 64 x 800 KiB is far above the largest delivery.
+PARTS_MAX: Final = 64
+# JSON nesting accepted from a provider; deeper is quarantined.
+JSON_DEPTH_MAX: Final = 64
+# Items of one delivery; Meta documents 1,000; above it the rest is quarantined as one blob.
+DELIVERY_ITEMS_MAX: Final = 20_000
+# A segment closes when one of these is reached.
+SEGMENT_BYTES_MAX: Final = 8 * 1024 * 1024
+SEGMENT_EVENTS_MAX: Final = 50_000
+# A segment object that a reader accepts; larger is the finding `segment_oversized`.
+SEGMENT_OBJECT_BYTES_MAX: Final = 64 * 1024 * 1024
+# Plain bytes of one cell after decompression; larger is `cell_oversized` (a bomb).
+CELL_PLAIN_BYTES_MAX: Final = 256 * 1024 * 1024
+# The gateway's own spool; full means 503 with Retry-After.
+SPOOL_BYTES_MAX: Final = 1024 * 1024 * 1024
+# How long the gateway waits for the log before it spools (PROTOCOL C1).
+LOG_ACK_S_MAX: Final = 2.0
+# The ring of rejected requests (PROTOCOL C2); the oldest go first.
+REJECTED_BYTES_MAX: Final = 100 * 1024 * 1024
+REJECTED_AGE_MS_MAX: Final = 14 * 86_400_000
+# A query; longer is a QueryError.
+QUERY_CHARS_MAX: Final = 10_000
+QUERY_DEPTH_MAX: Final = 40
+QUERY_TERMS_MAX: Final = 1_000
+# Revisions of one message are this many positions apart, so that no phrase crosses them.
+REVISION_POSITION_GAP: Final = 100
+# Words of one revision that are indexed; the rest is a finding on the document, the text is kept.
+INDEXED_TOKENS_MAX: Final = 50_000
