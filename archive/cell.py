@@ -26,6 +26,10 @@ from schemas.identity import canonical
 
 VERSION: Final = 1
 SALT_BYTES: Final = 32
+# Avro's int, so that plain tools read the fields too.
+GENERATION_MAX: Final = 2**31 - 1
+COUNT_MAX: Final = 2**31 - 1
+INDEX_MAX: Final = 2**32 - 1
 COMPRESSION_LEVEL: Final = 3
 _COMMIT_LABEL: Final = b"counterfoil/commit/v1"
 _PLACE: Final = struct.Struct(">16sI")
@@ -75,9 +79,11 @@ class Dictionary:
     """A zstd dictionary named by its SHA-256, with its compressor and decompressor; or none."""
 
     def __init__(self, content: bytes | None) -> None:
+        self.content = content or b""
         self.digest = sha256(content).digest() if content else b""
         loaded = zstandard.ZstdCompressionDict(content) if content else None
-        # No content size, checksum or dictionary id in the frame: the cell's own fields say it.
+        # The content size is in the frame, so that a reader knows before it unpacks; no checksum
+        # (the AEAD has one) and no dictionary id (the header names it by its whole hash).
         parameters = zstandard.ZstdCompressionParameters.from_level(
             COMPRESSION_LEVEL, write_content_size=1, write_checksum=0, write_dict_id=0)
         self._compressor = (
@@ -196,17 +202,23 @@ def _addresses(first: int, events: Sequence[CellEvent]) -> bytes:
     return bytes(out)
 
 
-def read_addresses(data: bytes, first: int) -> list[tuple[int, int]]:
-    """(offset, index) of each event of a cell. Raises Refused when the bytes are not varints."""
+def read_addresses(data: bytes, place: Place) -> list[tuple[int, int]]:
+    """(offset, index) of each event of a cell, ascending and inside its segment. Needs no key.
+
+    Raises Refused for anything else.
+    """
     numbers, at = [], 0
     while at < len(data):
         value, at = varint.decode(data, at)
         numbers.append(value)
     if len(numbers) % 2:
         raise Refused("cell_unreadable: addresses are cut")
-    out, offset = [], first
+    out, offset, before = [], place.first, -1
     for delta, index in zip(numbers[::2], numbers[1::2], strict=True):
         offset += delta
+        if offset > place.last or index > INDEX_MAX or (not delta and index <= before):
+            raise Refused("cell_unreadable: addresses outside the segment, or not ascending")
+        before = index
         out.append((offset, index))
     return out
 
@@ -233,7 +245,7 @@ def _layout(events: Sequence[CellEvent]) -> tuple[bytes, dict[bytes, int]]:
 
 def _read_layout(plain: bytes, cell: Cell,
                  place: Place) -> tuple[tuple[CellEvent, ...], dict[bytes, int]]:
-    addresses = read_addresses(cell.addresses, place.first)
+    addresses = read_addresses(cell.addresses, place)
     count, at = varint.decode(plain, 0)
     tag_list, at = _table(plain, at, count, 16)
     count, at = varint.decode(plain, at)

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from archive.authentic import Authentic, Authenticator, winner
+from archive import layout
+from archive.authentic import UNKNOWN_WRITER, Authentic, Authenticator, is_locked, winner
 from archive.layout import SegmentName
 from archive.seal import Sealed
 from archive.store import ObjectStore
-from schemas.errors import Ambiguous, Exists, Halt, Transient
+from schemas.errors import Ambiguous, Exists, Halt, Refused, Transient
 from schemas.findings import Finding
 
 _ATTEMPTS_MAX: Final = 8          # junk at the key and all its alternatives: an attack, stop
-_TRIES_MAX: Final = 6             # then the process stops with the batch undecided and starts anew
-_BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
+_BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)   # then Transient: nothing is decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +41,36 @@ class Committer:
         self._store = store
         self._authenticator = authenticator
         self._sleep = sleep
+        self._known_to_ourselves = False
 
     def commit(self, sealed: Sealed, still_ours: Callable[[], None]) -> Committed:
-        """Raises Transient when the store cannot be reached: the same bytes may be tried again."""
+        """Raises Transient when the store cannot be reached: the same records may be sealed and
+        committed again, because an earlier attempt that arrives late takes the same name.
+
+        Raises Halt("store_unsafe") when our own object is there without the lock that we asked
+        for, Halt("sealing_key_unknown"), Halt("put_undecided").
+        """
         header = sealed.header
-        findings: list[Finding] = []
+        seen: dict[Finding, None] = {}
         for attempt in range(_ATTEMPTS_MAX):
             name = SegmentName(header.topic, header.topic_id, header.partition, header.first,
                                attempt)
-            found, seen = self._put(name, sealed, still_ours)
-            findings += seen
+            self._check_ourselves(name, sealed)
+            found = self._put(name, sealed, still_ours, seen)
             if found is not None:
                 ours = found.segment.sha256 == sha256(sealed.body).digest()
-                return Committed(found, ours, tuple(findings))
+                return Committed(found, ours, tuple(seen))
             # The key is squatted by something that is no segment: alarm, and the next name.
         raise Halt("put_undecided", f"{_ATTEMPTS_MAX} names at offset {header.first} are squatted")
 
     def _put(self, name: SegmentName, sealed: Sealed, still_ours: Callable[[], None],
-             ) -> tuple[Authentic | None, list[Finding]]:
+             seen: dict[Finding, None]) -> Authentic | None:
         for delay in _BACKOFF_S:
+            # Looked at first: over a delete marker a conditional PUT succeeds a second time [R],
+            # and the record would lie in two locked versions for years.
+            found, taken = self._look(name, sealed, seen)
+            if found is not None or taken:
+                return found
             still_ours()
             try:
                 self._store.put_once(name.key(), sealed.body, sealed.header.retain_until)
@@ -70,13 +81,48 @@ class Committer:
             except Transient:
                 self._sleep(delay)
                 continue  # not applied: the same bytes again
-            # From here either our bytes or somebody's lie at the key. Also after a plain success
-            # the versions are listed: over a delete marker a conditional PUT succeeds a second
-            # time [R], and then the older version is the record, not ours.
-            found, findings = winner(self._store, self._authenticator, name)
-            if found is not None:
-                return found, findings
-            if findings:
-                return None, findings
+            # From here either our bytes or somebody's lie at the key, or nothing does. Also after
+            # a plain success the store is asked: what it holds is what counts, not what it said.
+            found, taken = self._look(name, sealed, seen)
+            if found is not None or taken:
+                return found
             self._sleep(delay)  # absent after an ambiguous answer: not applied, try again
         raise Transient(f"segment at offset {name.expected} could not be stored")
+
+    def _look(self, name: SegmentName, sealed: Sealed,
+              seen: dict[Finding, None]) -> tuple[Authentic | None, bool]:
+        """(the record at this offset, whether this very name is taken by something else)."""
+        prefix = layout.partition_prefix(name.topic, name.topic_id, name.partition)
+        versions = list(self._store.versions(layout.just_before(prefix, name.expected)))
+        found, findings = winner(self._store, self._authenticator, name, versions)
+        seen.update(dict.fromkeys(findings))
+        if found is not None:
+            if is_locked(self._store, found):
+                return found, True
+            if found.segment.sha256 == sha256(sealed.body).digest():
+                raise Halt("store_unsafe", f"{found.key} is not locked as it was asked for")
+            # Words of ours that nothing holds: whoever put them there can take them away. A buffer
+            # is dropped for a locked segment only (PROTOCOL S2, S8).
+            seen[Finding("lock_missing", found.key,
+                         f"version {found.version_id} authenticates and is not locked")] = None
+        for finding in findings:
+            if finding.detail == UNKNOWN_WRITER:
+                # A whole segment for exactly this place. Were it another archiver's of ours, then
+                # writing beside it would store every record twice: an operator must look.
+                raise Halt("sealing_key_unknown", f"{finding.where} is signed by a sealing key "
+                                                  "that this process does not know")
+        # A delete marker takes no name: whoever comes first under it still wins alone.
+        taken = any(one.key == name.key() and not one.is_delete_marker for one in versions)
+        return None, taken
+
+    def _check_ourselves(self, name: SegmentName, sealed: Sealed) -> None:
+        """Before the first PUT: would we read our own segment? Else eight names get locked junk."""
+        if self._known_to_ourselves:
+            return
+        if layout.read_segment(name.key()) != name:
+            raise Halt("put_undecided", f"{name.key()} is no name of a segment")
+        try:
+            self._authenticator.segment(name, sealed.body)
+        except Refused as error:
+            raise Halt("sealing_key_unknown", f"our own segment is refused: {error}") from error
+        self._known_to_ourselves = True

@@ -1,8 +1,8 @@
 """poll -> batch -> commit -> offsets: the archiver's loop (PROTOCOL L, S).
 
 Owns the position of each assigned partition. The store is the truth: on every assignment the last
-authentic segment is found and reading goes on behind it; committed offsets are a hint. A crash at
-any line loses and doubles nothing, because the next start takes this same way.
+authentic segment is found (`archive/tail.py`) and reading goes on behind it; committed offsets are
+a hint. A crash at any line loses and doubles nothing, because the next start takes this same way.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from typing import Protocol
 
-from archive import layout
-from archive.authentic import Authentic, Authenticator, chain
+from archive.authentic import Authentic, Authenticator
 from archive.batch import Batch, BatchLimits
 from archive.commit import Committer
-from archive.layout import SegmentName
 from archive.log import ArchiveLog
 from archive.seal import SegmentSealer
 from archive.segment import NO_PREVIOUS
 from archive.store import ObjectStore
+from archive.tail import last_segment, logs_of
 from schemas.errors import Halt, Transient
 from schemas.findings import Finding
 from schemas.wire import LogIdentity, LogRecord
@@ -54,9 +54,14 @@ class Ports:
 
 @dataclass(slots=True)
 class _Position:
+    """`expected` is where the next segment begins, `awaited` the next offset that the log owes us,
+    `doubted` a hole that was seen once: (where it begins, the record behind it)."""
+
     expected: int
     previous: bytes
     batch: Batch
+    awaited: int
+    doubted: tuple[int, int] | None = None
 
 
 class Archiver:
@@ -75,19 +80,23 @@ class Archiver:
         Raises Transient (try the round again) or Halt (stop the process).
         """
         log = self._ports.log
+        # What a failed round left full is stored before more is read: memory stays bounded however
+        # long the store is away.
+        committed = self._close_due(self._ports.clock(), only_full=True)
         polled = log.poll(timeout_s, self._records_max)
         for partition in [p for p in self._positions if p not in polled.assigned]:
             # Another member's now. What waited here is on the log; dropping it loses nothing.
             del self._positions[partition]
-        for partition in polled.assigned:
-            if partition not in self._positions:
-                self._recover(partition)
         now = self._ports.clock()
+        # Taken before anything can fail: the log has moved on and gives these records once only.
         for partition, records in polled.records.items():
             position = self._positions.get(partition)
             if position is not None and records:
                 self._take(partition, position, records, now)
-        return self._close_due(now, flush=flush)
+        for partition in polled.assigned:
+            if partition not in self._positions:
+                self._recover(partition)
+        return committed + self._close_due(now, flush=flush)
 
     def waiting(self) -> int:
         """Records taken from the log and not yet in a segment."""
@@ -99,17 +108,30 @@ class Archiver:
 
     def _take(self, partition: int, position: _Position, records: Sequence[LogRecord],
               now: int) -> None:
-        waiting = position.batch.records
-        awaited = waiting[-1].offset + 1 if waiting else position.expected
-        fresh = [record for record in records if record.offset >= awaited]
+        fresh = [record for record in records if record.offset >= position.awaited]
+        if not fresh:
+            return
+        if any(after.offset <= before.offset for before, after in pairwise(fresh)):
+            raise Halt("log_diverged", f"partition {partition}: records came out of order")
+        hole = (position.awaited, fresh[0].offset)
+        if hole[1] > hole[0] and position.doubted != hole:
+            # Believed only when it is seen twice: a segment that calls offsets empty stands for
+            # years, and records that a driver dropped on the way are still on the log.
+            position.doubted = hole
+            self._ports.log.seek(partition, position.awaited)
+            return
+        position.doubted = None
         position.batch.add(fresh, now)
-        self._ports.observer.behind(partition, len(waiting), position.batch.opened_at)
+        position.awaited = fresh[-1].offset + 1
+        self._ports.observer.behind(partition, len(position.batch.records),
+                                    position.batch.opened_at)
 
-    def _close_due(self, now: int, *, flush: bool) -> int:
+    def _close_due(self, now: int, *, flush: bool = False, only_full: bool = False) -> int:
         committed = 0
         for partition, position in self._positions.items():
             batch = position.batch
-            while batch.records and (batch.due(now) or flush):
+            while batch.records and (batch.full() or (
+                    not only_full and (flush or batch.due(now)))):
                 self._close(partition, position, now)
                 committed += 1
         return committed
@@ -120,7 +142,7 @@ class Archiver:
         identity = self._same_log()
         sealed = self._ports.sealer.seal(identity, partition, position.expected,
                                          position.previous, records, now)
-        result = self._ports.committer.commit(sealed, lambda: (self._same_log(), None)[1])
+        result = self._ports.committer.commit(sealed, self._require_same_log)
         found = result.authentic
         for finding in result.findings:
             self._ports.observer.finding(finding)
@@ -129,15 +151,20 @@ class Archiver:
         position.expected = found.segment.header.last + 1
         position.previous = found.segment.sha256
         batch.drop_through(found.segment.header.last, now)
-        if result.ours:
-            for offset, reason in sealed.refused:
+        for offset, reason in sealed.refused:
+            if offset < position.expected:  # the winner kept it in the same way, whoever that was
                 self._ports.observer.finding(Finding(
                     "record_refused", f"{found.key} offset {offset}", reason))
+        if result.ours:
             self._ports.observer.sealed(partition, found, sealed.events, len(records))
         else:
-            log.seek(partition, position.expected)  # a lost race: the winner may have gone further
             batch.clear()
+            position.awaited = position.expected
+            log.seek(partition, position.expected)  # a lost race: the winner may have gone further
         log.commit({partition: position.expected})
+
+    def _require_same_log(self) -> None:
+        self._same_log()
 
     def _same_log(self) -> LogIdentity:
         identity = self._ports.log.identity()
@@ -150,71 +177,54 @@ class Archiver:
         return identity
 
     def _recover(self, partition: int) -> None:
-        identity = self._same_log()
-        last, findings = last_segment(self._ports.store, self._ports.authenticator, identity,
-                                      partition)
+        identity, ports = self._same_log(), self._ports
+        _, end = ports.log.bounds(partition)
+        last, findings = last_segment(ports.store, ports.authenticator, identity, partition, end)
         for finding in findings:
-            self._ports.observer.finding(finding)
+            ports.observer.finding(finding)
         expected = last.segment.header.last + 1 if last else 0
         previous = last.segment.sha256 if last else NO_PREVIOUS
-        start, end = self._ports.log.bounds(partition)
+        # Asked again, after the archive: another member may have appended and archived meanwhile.
+        start, end = ports.log.bounds(partition)
         if expected > end:
             raise Halt("log_diverged", f"partition {partition}: the archive ends at {expected - 1},"
                                        f" the log at {end - 1}")
         if last is not None:
             self._compare_last(partition, last)
+        else:
+            self._look_for_others(identity, partition)
         if start > expected:
             # Trimmed past what was archived: a loss, said loudly; the next segment lists the
             # missing offsets in its header, so the chain stays whole and the hole stays visible.
-            self._ports.observer.finding(Finding(
+            ports.observer.finding(Finding(
                 "lost_before_archive", f"{identity.topic}/{partition}",
                 f"offsets {expected} to {start - 1} were trimmed before they were archived"))
-        self._ports.log.seek(partition, max(expected, start))
-        self._positions[partition] = _Position(expected, previous, Batch(self._limits))
+        awaited = max(expected, start)
+        ports.log.seek(partition, awaited)
+        self._positions[partition] = _Position(expected, previous, Batch(self._limits), awaited)
 
     def _compare_last(self, partition: int, last: Authentic) -> None:
-        record = self._ports.log.fetch(partition, last.segment.header.last)
-        if record is not None and sha256(record.value).digest() != last.segment.header.last_record:
-            raise Halt("log_diverged", f"partition {partition} offset {record.offset} holds "
-                                       "another record than the one that was archived")
+        offset = last.segment.header.last
+        record = self._ports.log.fetch(partition, offset)
+        if record is None:
+            # Trimmed is in order; gone from the middle is not.
+            start, _ = self._ports.log.bounds(partition)
+            if start <= offset:
+                raise Halt("log_diverged", f"partition {partition} offset {offset} holds no record "
+                                           "any more, and it was archived")
+        elif sha256(record.value).digest() != last.segment.header.last_record:
+            raise Halt("log_diverged", f"partition {partition} offset {offset} holds another record"
+                                       " than the one that was archived")
 
-
-def last_segment(store: ObjectStore, authenticator: Authenticator, log: LogIdentity,
-                 partition: int) -> tuple[Authentic | None, list[Finding]]:
-    """The last segment of record of a partition, and what else lies near it.
-
-    Finds the end by doubling and halving over the offsets in the keys (each probe is one listing),
-    because a partition has millions of segments in seven years; junk beyond the end is passed by.
-    """
-    prefix = layout.partition_prefix(log.topic, log.topic_id, partition)
-
-    def next_offset(at: int) -> int | None:
-        for version in store.versions(prefix, layout.just_before(prefix, at)):
-            read = layout.read_segment(version.key)
-            if read is not None:
-                return read.expected
-        return None
-
-    name = SegmentName(log.topic, log.topic_id, partition, 0, 0)
-    low = 0
-    if next_offset(0) is None:
-        return None, []
-    step = 1 << 12
-    while (found := next_offset(low + step)) is not None:
-        low, step = found, step * 2
-    high = low + step
-    while high - low > 1 << 12:
-        middle = (low + high) // 2
-        found = next_offset(middle)
-        low, high = (found, high) if found is not None else (low, middle)
-    last, findings = None, []
-    while True:
-        for _, authentic, seen in chain(store, authenticator, name, low):
-            findings += seen
-            last = authentic or last
-        if last is not None or low == 0:
-            return last, findings
-        low = max(0, low - (1 << 16))  # only junk here: look further back
+    def _look_for_others(self, identity: LogIdentity, partition: int) -> None:
+        # A topic made anew while nobody looked: what the old one held and we did not archive is
+        # gone. This process began with the new one, so it goes on, but not in silence.
+        others = logs_of(self._ports.store, identity.topic)
+        if others and identity.topic_id not in others:
+            self._ports.observer.finding(Finding(
+                "log_replaced", f"{identity.topic}/{partition}",
+                f"the archive holds a topic of this name with id {others[-1].hex()}; "
+                f"now it is {identity.topic_id.hex()}"))
 
 
 def retry(turn: Callable[[], int], sleep: Callable[[float], None],

@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from schemas.errors import Refused
 
 _FIRST: Final = "counterfoil head v1"
-_LINE: Final = re.compile(r"([A-Za-z0-9._-]+) ([0-9a-f]{32}) (\d+) (\d+) ([0-9a-f]{64})")
+_LINE: Final = re.compile(r"([A-Za-z0-9._-]{1,249}) ([0-9a-f]{32}) (0|[1-9][0-9]{0,5})"
+                         r" (0|[1-9][0-9]{0,19}) ([0-9a-f]{64})")
 _SIGNATURE: Final = re.compile(r"signature ([0-9a-f]{32}) ([0-9a-f]{128})")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -18,7 +19,7 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas import domains
 from schemas.domains import DomainFacts
-from schemas.errors import Exists, Halt, Missing, Refused
+from schemas.errors import Exists, Halt, Missing, Refused, Transient
 from schemas.identity import canonical
 
 
@@ -91,19 +92,28 @@ class DomainKeys:
     def current(self, domain: bytes, facts: Callable[[], DomainFacts]) -> DomainKey:
         """The newest generation of `domain`, made if there is none (`facts` is asked only then).
 
-        A key is used only after it was read back: whoever lost the race uses the winner's.
+        A key is used only after it was read back: whoever lost the race uses the winner's. Raises
+        Halt("key_service") when it does not open: another generation must not be begun because of
+        a wrong KEK or a damaged record, and the records wait on the log meanwhile.
         """
         known = self._current.get(domain)
         if known is not None:
             return known
-        generations = [int(name.rpartition("/")[2]) for name in self._keyring.names(
-            f"{domain.hex()}/")]
+        generations = [number for name in self._keyring.names(f"{domain.hex()}/")
+                       if (number := _generation(name)) is not None]
         if generations:
             generation = max(generations)
         else:
             generation = 0
             self._make(domain, generation, facts())
-        opened = self.open(domain, generation)
+        try:
+            opened = self.open(domain, generation)
+        except Refused as error:
+            raise Halt("key_service", f"domain key {name_of(domain, generation)}: {error}"
+                       ) from error
+        except Missing as error:
+            # Listed or made a moment ago: a store that is behind itself, or an erasure under way.
+            raise Transient(f"domain key {name_of(domain, generation)} is not there yet") from error
         self._current[domain] = opened
         return opened
 
@@ -118,16 +128,19 @@ class DomainKeys:
     def all(self) -> Iterator[tuple[bytes, int, DomainKey | Refused]]:
         """Every live record, opened or with the reason why it does not open (K2: once a day)."""
         for name in self._keyring.names():
-            domain_hex, _, generation = name.partition("/")
+            domain_hex = name.partition("/")[0]
+            generation = _generation(name)
             try:
-                domain, number = bytes.fromhex(domain_hex), int(generation)
+                domain = bytes.fromhex(domain_hex)
             except ValueError:
+                domain = b""
+            if generation is None or name != name_of(domain, generation):
                 yield b"", 0, Refused(f"a name that is no key's: {name[:80]}")
                 continue
             try:
-                yield domain, number, self.open(domain, number)
+                yield domain, generation, self.open(domain, generation)
             except (Refused, Missing) as error:
-                yield domain, number, Refused(str(error))
+                yield domain, generation, Refused(str(error))
 
     def now(self) -> int:
         """Our clock, UTC ms."""
@@ -155,21 +168,39 @@ class DomainKeys:
             return  # another archiver won; its record is read next
 
     def _unwrap(self, domain: bytes, generation: int, data: bytes) -> DomainKey:
-        if data[:10] != _MARK:
-            raise Refused("key record has an unknown format")
-        stream = io.BytesIO(data[10:])
-        try:
-            record: Any = fastavro.schemaless_reader(stream, _SCHEMA, None)
-        except (EOFError, ValueError, IndexError, UnicodeDecodeError) as error:
-            raise Refused("key record does not parse") from error
+        record = _read_record(data)
         if record["domain"] != domain or record["generation"] != generation:
             raise Refused("key record stands under another name")
         context = context_of(domain, generation)
         key = self._service.unwrap(record["wrapped"], context)
-        facts = json.loads(self._service.unwrap(record["facts"], context + b"facts"))
+        facts = self._service.unwrap(record["facts"], context + b"facts")
         if len(key) != 32:
             raise Halt("key_service", "a domain key of another length")
-        return DomainKey(domain, generation, DomainFacts(**facts), key)
+        try:
+            return DomainKey(domain, generation, DomainFacts(**json.loads(facts)), key)
+        except (ValueError, TypeError) as error:
+            raise Refused("key record's facts do not parse") from error
+
+
+def _read_record(data: bytes) -> dict[str, Any]:
+    """The fields of a key record; whoever may write to the keyring may have written it."""
+    if data[:10] != _MARK:
+        raise Refused("key record has an unknown format")
+    stream = io.BytesIO(data)
+    stream.seek(len(_MARK))
+    try:
+        record: Any = fastavro.schemaless_reader(stream, _SCHEMA, None)
+    except (EOFError, ValueError, IndexError, TypeError, OverflowError, MemoryError,
+            struct.error) as error:
+        raise Refused("key record does not parse") from error
+    if stream.tell() != len(data):
+        raise Refused("key record has trailing bytes")
+    return dict(record)
+
+
+def _generation(name: str) -> int | None:
+    number = name.rpartition("/")[2]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else None
 
 
 def name_of(domain: bytes, generation: int) -> str:
@@ -182,12 +213,13 @@ def context_of(domain: bytes, generation: int) -> bytes:
     return canonical("counterfoil/domain-key/v1", domain, generation)
 
 
-def reserved_facts(domain: bytes, years: int) -> DomainFacts:
-    """What a reserved domain stands for; `years` is the longest class + 1 (PROTOCOL K4)."""
+def reserved_facts(domain: bytes, years: int) -> DomainFacts | None:
+    """What a reserved domain stands for; `years` is the longest class + 1 (PROTOCOL K4). Null for
+    a role or month that does not exist."""
     role, year, month = domains.reserved_parts(domain)
     name = domains.ROLE_NAMES.get(role)
     if name is None or not 1 <= month <= 12:
-        raise Refused("reserved domain of no known role")
+        return None
     return DomainFacts("", name, f"{year:04d}-{month:02d}", "", years, name)
 
 

@@ -37,6 +37,11 @@ class SegmentName:
         return f"{prefix}{self.expected:020d}{middle}.avro"
 
 
+def topic_prefix(topic: str) -> str:
+    """What all segments of every topic of one name begin with."""
+    return f"{SEGMENTS}{topic}/"
+
+
 def partition_prefix(topic: str, topic_id: bytes, partition: int) -> str:
     """What all segments of one partition begin with."""
     return f"{SEGMENTS}{topic}/{topic_id.hex()}/{partition}/"
@@ -54,6 +59,12 @@ def read_segment(key: str) -> SegmentName | None:
         return None
     return SegmentName(match["topic"], bytes.fromhex(match["topic_id"]), int(match["partition"]),
                        int(match["expected"]), int(match["attempt"] or 0))
+
+
+def offset_of(prefix: str, key: str) -> int | None:
+    """The 20 digits that follow a partition's prefix in `key`, whatever comes after them."""
+    digits = key[len(prefix):len(prefix) + 20]
+    return int(digits) if len(digits) == 20 and digits.isascii() and digits.isdecimal() else None
 
 
 def just_before(prefix: str, offset: int) -> str:

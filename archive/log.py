@@ -15,7 +15,11 @@ from schemas.wire import LogIdentity, LogRecord
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What one poll gave: the partitions that are ours now, and new records of them in order."""
+    """What one poll gave: the partitions that are ours now, and new records of them in order.
+
+    A partition that was taken away and given back in between is missing from one `assigned`, so
+    that whoever holds records of it drops them and seeks again.
+    """
 
     assigned: frozenset[int]
     records: Mapping[int, Sequence[LogRecord]]

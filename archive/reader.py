@@ -9,28 +9,35 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from archive import cell as cells
 from archive import layout, segment
-from archive.authentic import Authentic, Authenticator, chain
-from archive.cell import CellEvent, Dictionary, Place
+from archive.authentic import Authentic, Authenticator, chain, in_order
+from archive.cell import Cell, CellEvent, Dictionary, Place
 from archive.keyring import DomainKeys
 from archive.layout import SegmentName
 from archive.seal import NOBODY
-from archive.segment import NO_PREVIOUS, PlacedCell
+from archive.segment import NO_PREVIOUS, Header, PlacedCell
 from archive.store import ObjectStore
+from archive.tail import segment_holding
+from schemas import limits
 from schemas.errors import Halt, Missing, Refused
 from schemas.kinds import kinds_of
 from schemas.wire import Pointer
 
 _CELLS_KEPT: Final = 64
+_DIGESTS_KEPT: Final = 4096
+_HEADER_BYTES: Final = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ReadEvent:
     """One archived datum. `problem` is "" or why there is no datum: key_lost, cell_unreadable; or
     record_refused, where `datum` is the refused record as kept. `kinds`: what its session may say.
+    `reason` is the finding behind a problem and its particulars: "cell_root: …", "key_unreadable:
+    …"; `generation` is that of the domain key.
     """
 
     pointer: Pointer
@@ -41,6 +48,8 @@ class ReadEvent:
     kinds: frozenset[str]
     counter: int
     problem: str = ""
+    reason: str = ""
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +80,28 @@ class Dictionaries:
         """Raises Refused("dictionary_missing") when it is not there or is another."""
         found = self._known.get(digest)
         if found is None:
-            try:
-                found = Dictionary(self._store.get(layout.dictionary(digest.hex())))
-            except Missing as error:
-                raise Refused(f"dictionary_missing: {digest.hex()}") from error
-            if found.digest != digest:
-                raise Refused(f"dictionary_missing: {digest.hex()} has other content")
-            self._known[digest] = found
+            content = stored_by_digest(self._store, layout.dictionary(digest.hex()), digest)
+            if content is None:
+                raise Refused(f"dictionary_missing: {digest.hex()}")
+            found = self._known[digest] = Dictionary(content)
         return found
+
+
+def stored_by_digest(store: ObjectStore, key: str, digest: bytes) -> bytes | None:
+    """The object at `key` whose SHA-256 is `digest`, whichever version it is; or null. A younger
+    version or a delete marker on top changes nothing."""
+    for version in store.versions(key):
+        if version.key != key or version.is_delete_marker:
+            continue
+        if version.size > limits.DICTIONARY_BYTES_MAX:
+            continue
+        try:
+            body = store.get(key, version.version_id)
+        except Missing:
+            continue
+        if sha256(body).digest() == digest:
+            return body
+    return None
 
 
 class ArchiveReader:
@@ -92,7 +115,8 @@ class ArchiveReader:
         self._dictionaries = dictionaries
         self._recent: OrderedDict[tuple[str, int], tuple[CellEvent, ...]] = OrderedDict()
         self._tails: dict[tuple[str, int], tuple[int, bytes]] = {}
-        self._digests: dict[str, bytes] = {}
+        self._digests: OrderedDict[str, bytes] = OrderedDict()
+        self._names: dict[tuple[str, int], SegmentName] = {}
 
     def partitions(self) -> list[tuple[str, int]]:
         """(topic id in hex, partition) of every partition that has a segment's name in it."""
@@ -117,11 +141,10 @@ class ArchiveReader:
     def follow(self, topic_id: str, partition: int, next_offset: int) -> Iterator[SegmentRead]:
         """Segments from the one that begins at `next_offset`, in order, as far as they reach.
 
-        Raises Halt("chain_broken" …) where the chain does not hold: the follower must not go on
-        past a hole as if there were none.
+        Raises Halt("segment_missing" | "chain_broken" | "record_duplicated" …) where the chain
+        does not hold: the follower must not go on past a hole as if there were none.
         """
-        name = next((n for n in self.names()
-                     if n.topic_id.hex() == topic_id and n.partition == partition), None)
+        name = self._name_of(topic_id, partition)
         if name is None:
             return
         expected = next_offset
@@ -129,17 +152,39 @@ class ArchiveReader:
         previous = known[1] if known and known[0] == next_offset else None
         if next_offset == 0:
             previous = NO_PREVIOUS
-        for begins, authentic, _ in chain(self._store, self._authenticator, name, next_offset):
+        for begins, authentic, _ in in_order(self._store, self._authenticator, name, next_offset):
             if authentic is None:
                 continue  # junk is verify's to name; it is never followed
             header = authentic.segment.header
             if begins != expected:
-                raise Halt("segment_missing", f"{authentic.key}: expected offset {expected}")
+                code = "segment_missing" if begins > expected else "record_duplicated"
+                raise Halt(code, f"{authentic.key}: expected offset {expected}")
             if previous is not None and header.previous != previous:
                 raise Halt("chain_broken", f"{authentic.key} does not follow its predecessor")
             yield self.open(authentic)
             expected, previous = header.last + 1, authentic.segment.sha256
             self._tails[topic_id, partition] = expected, previous
+
+    def begin_of(self, topic_id: str, partition: int, offset: int) -> int | None:
+        """Where the last segment of record begins that begins at or before `offset`; or null."""
+        name = self._name_of(topic_id, partition)
+        found = name and segment_holding(self._store, self._authenticator, name, offset)
+        return found.name.expected if found else None
+
+    def _name_of(self, topic_id: str, partition: int) -> SegmentName | None:
+        """One name in the partition. Anybody who may put objects can make up a second topic with
+        this id: the topic that holds a segment of record is the one."""
+        known = self._names.get((topic_id, partition))
+        if known is not None:
+            return known
+        for name in self.names():
+            if (name.topic_id.hex(), name.partition) != (topic_id, partition):
+                continue
+            if any(found is not None
+                   for _, found, _ in chain(self._store, self._authenticator, name, 0)):
+                self._names[topic_id, partition] = name
+                return name
+        return None
 
     def open(self, found: Authentic) -> SegmentRead:
         """The events of one segment; a cell that does not open gives one problem per address."""
@@ -157,7 +202,10 @@ class ArchiveReader:
 
         Raises Missing (object or key gone) or Refused (it does not verify, or is not that datum).
         """
-        event = self._cell_at(pointer)[pointer.position]
+        opened = self._cell_at(pointer)
+        if not 0 <= pointer.position < len(opened):
+            raise Refused("cell_unreadable: the pointer is past the cell's end")
+        event = opened[pointer.position]
         if (event.offset, event.index) != (pointer.offset, pointer.index):
             raise Refused("cell_unreadable: another event lies at the pointer")
         return event.datum
@@ -168,31 +216,41 @@ class ArchiveReader:
             self._recent.move_to_end((pointer.segment, pointer.start))
             return known
         name = layout.read_segment(pointer.segment)
-        if name is None:
-            raise Refused("segment_misplaced: the pointer names no segment")
+        if name is None or pointer.start <= 0 or not (
+                0 < pointer.length <= limits.SEGMENT_OBJECT_BYTES_MAX):
+            raise Refused("segment_misplaced: the pointer names no cell of a segment")
         place = Place(name.topic_id, name.partition, name.expected, pointer.last)
         version = pointer.version or self._oldest_version(pointer.segment)
         body = self._store.get(pointer.segment, version, pointer.start, pointer.length)
         cell = segment.decode_cell(body)
         key = self._keys.open(cell.domain, cell.generation)
         opened = cells.open_cell(cell, place, key.key, self._dictionary_of(cell, pointer, version))
-        if pointer.position >= len(opened):
-            raise Refused("cell_unreadable: the pointer is past the cell's end")
         self._recent[pointer.segment, pointer.start] = opened
         while len(self._recent) > _CELLS_KEPT:
             self._recent.popitem(last=False)
         return opened
 
-    def _dictionary_of(self, cell: cells.Cell, pointer: Pointer, version: str) -> Dictionary:
+    def _dictionary_of(self, cell: Cell, pointer: Pointer, version: str) -> Dictionary:
         if not cell.dictionary:
             return self._dictionaries.of(b"")
         digest = self._digests.get(pointer.segment)
         if digest is None:
-            # The name of the dictionary is in the header; archives seldom change theirs, so the
-            # few that are known are tried by the header's own bytes: the first KiB of the object.
-            head = self._store.get(pointer.segment, version, 0, min(pointer.start, 1 << 16))
-            digest = self._digests[pointer.segment] = segment.dictionary_of(head)
+            digest = self._digests[pointer.segment] = self._named_dictionary(pointer, version)
+            while len(self._digests) > _DIGESTS_KEPT:
+                self._digests.popitem(last=False)
         return self._dictionaries.of(digest)
+
+    def _named_dictionary(self, pointer: Pointer, version: str) -> bytes:
+        # The header names the dictionary. It ends before the first cell begins, and only one with
+        # very many runs of offsets without a record is longer than a few KiB.
+        for length in (_HEADER_BYTES, pointer.start):
+            front = self._store.get(pointer.segment, version, 0, min(length, pointer.start))
+            try:
+                return segment.dictionary_of(front)
+            except Refused:
+                if length >= pointer.start:
+                    raise
+        raise AssertionError("unreachable")
 
     def _oldest_version(self, key: str) -> str:
         versions = [v for v in self._store.versions(key) if v.key == key
@@ -204,20 +262,39 @@ class ArchiveReader:
     def _cell_events(self, found: Authentic, placed: PlacedCell) -> list[ReadEvent]:
         cell, header = placed.cell, found.segment.header
         try:
-            key = self._keys.open(cell.domain, cell.generation)
-            dictionary = self._dictionaries.of(header.dictionary if cell.dictionary else b"")
-            opened = cells.open_cell(cell, header.place(), key.key, dictionary)
-        except (Missing, Refused) as error:
-            problem = "key_lost" if isinstance(error, Missing) else "cell_unreadable"
-            return [ReadEvent(_pointer(found, placed, offset, index, position), None, cell.domain,
-                              bytes(16), bytes(16), frozenset(), 0, problem)
-                    for position, (offset, index) in enumerate(
-                        cells.read_addresses(cell.addresses, header.first))]
+            opened = self._opened(cell, header)
+        except Refused as error:
+            return self._unopened(found, placed, str(error))
         return [ReadEvent(
             _pointer(found, placed, event.offset, event.index, position), event.datum, cell.domain,
             event.session.capture_id, event.session.session_id, kinds_of(event.session.kinds),
-            event.counter, "record_refused" if event.session == NOBODY else "")
+            event.counter, "record_refused" if event.session == NOBODY else "",
+            generation=cell.generation)
             for position, event in enumerate(opened)]
+
+    def _opened(self, cell: Cell, header: Header) -> tuple[CellEvent, ...]:
+        """Raises Refused whose text begins with the finding's code."""
+        try:
+            key = self._keys.open(cell.domain, cell.generation)
+        except Missing as error:
+            raise Refused(f"key_lost: {error}") from error
+        except Refused as error:
+            raise Refused(f"key_unreadable: {error}") from error
+        dictionary = self._dictionaries.of(header.dictionary if cell.dictionary else b"")
+        return cells.open_cell(cell, header.place(), key.key, dictionary)
+
+    def _unopened(self, found: Authentic, placed: PlacedCell, reason: str) -> list[ReadEvent]:
+        """One problem per address; addresses need no key."""
+        cell = placed.cell
+        problem = "key_lost" if reason.startswith("key_lost:") else "cell_unreadable"
+        try:
+            addresses = cells.read_addresses(cell.addresses, found.segment.header.place())
+        except Refused:
+            # Signed by us and senseless: one problem stands for the cell, at its segment's front.
+            addresses = [(found.segment.header.first, 0)]
+        return [ReadEvent(_pointer(found, placed, offset, index, position), None, cell.domain,
+                          bytes(16), bytes(16), frozenset(), 0, problem, reason, cell.generation)
+                for position, (offset, index) in enumerate(addresses)]
 
 
 def _pointer(found: Authentic, placed: PlacedCell, offset: int, index: int,

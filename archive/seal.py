@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import resources
 from typing import Any, Final
@@ -34,6 +36,7 @@ _REFUSED_SOURCE: Final[Any] = json.loads(
 _REFUSED_SCHEMA: Final[Any] = fastavro.parse_schema(_REFUSED_SOURCE)
 REFUSED_MARK: Final = b"\xc3\x01" + bytes.fromhex(
     fingerprint(to_parsing_canonical_form(_REFUSED_SOURCE), "CRC-64-AVRO"))
+_MONTH: Final = re.compile(r"(?:19[7-9]|[2-9][0-9]{2})[0-9]-(?:0[1-9]|1[0-2])")
 NOBODY: Final = Session(bytes(16), bytes(16), 0)
 
 
@@ -72,11 +75,14 @@ class SegmentSealer:
 
     def seal(self, log: LogIdentity, partition: int, expected: int, previous: bytes,
              records: Sequence[LogRecord], now: int) -> Sealed:
-        """The segment of `records` (offset order, all >= `expected`) at `now` (UTC ms)."""
+        """The segment of `records` (offset order, all >= `expected`) at `now` (UTC ms).
+
+        Raises Halt("lock_years" | "key_service") and Transient; never anything for a record's sake.
+        """
         last = records[-1].offset
         place = Place(log.topic_id, partition, expected, last)
         groups, refused = self._open_all(log, partition, records, now)
-        keys = {domain: self._key(domain, events) for domain, events in groups.items()}
+        keys = {domain: self._key(domain, events, now) for domain, events in groups.items()}
         sealed_cells = [
             cells.seal(place, domain, keys[domain].generation, keys[domain].key, groups[domain],
                        self._dictionary, self._random)
@@ -119,21 +125,44 @@ class SegmentSealer:
                     group.append(event)
         return groups, refused
 
-    def _key(self, domain: bytes, events: Sequence[CellEvent]) -> DomainKey:
-        return self._keys.current(domain, lambda: self._facts(domain, events[0].datum))
+    def _key(self, domain: bytes, events: Sequence[CellEvent], now: int) -> DomainKey:
+        def facts() -> DomainFacts:
+            # Before the key is made: what the keyring says of a domain is said for good.
+            found = self._facts(domain, events[0].datum, now)
+            retain_until((found,), now, trial=self._policy.trial,
+                         lock_years_max=self._policy.lock_years_max)
+            return found
 
-    def _facts(self, domain: bytes, datum: bytes) -> DomainFacts:
-        fallback = self._policy.years_fallback
+        return self._keys.current(domain, facts)
+
+    def _facts(self, domain: bytes, datum: bytes, now: int) -> DomainFacts:
+        """What the keyring will say of a new domain, from its first datum. What an enrolled capture
+        process says there decides a lock of years, and must not stop the archiver either."""
+        fallback, this_month = self._policy.years_fallback, domains.month_text(now)
+        unreadable = DomainFacts("", "unreadable", this_month, "", fallback)
+        if domains.is_reserved(domain):
+            unreadable = reserved_facts(domain, fallback) or unreadable
         try:
             event = codec.decode(datum)
         except Refused:
-            if domains.is_reserved(domain):
-                return reserved_facts(domain, fallback)
-            return DomainFacts("", "unreadable", domains.month_text(self._keys.now()), "", fallback)
+            return _believable(unreadable, now)
         if isinstance(event, EventPart):
-            return DomainFacts(event.custodian, event.retention_class, event.month,
-                               event.compartment, event.retention_years, event.role)
-        return domains.facts_of(event)
+            return _believable(DomainFacts(
+                event.custodian, event.retention_class, event.month, event.compartment,
+                event.retention_years, event.role), now)
+        try:
+            return _believable(domains.facts_of(event), now)
+        except (ValueError, OverflowError, OSError):
+            return unreadable  # a time of no calendar
+
+
+def _believable(facts: DomainFacts, now: int) -> DomainFacts:
+    """`facts` with a month that exists and is not after ours: a clock that is years ahead, or a
+    month that is none, must not lock a segment for longer than its class."""
+    this_month = domains.month_text(now)
+    is_month = _MONTH.fullmatch(facts.month) is not None
+    month = min(facts.month, this_month) if is_month else this_month
+    return replace(facts, month=month, years=max(0, facts.years))
 
 
 def encode_refused(reason: str, value: bytes) -> bytes:
@@ -148,8 +177,14 @@ def decode_refused(datum: bytes) -> tuple[str, bytes]:
     """(reason, record as received). Raises Refused when it is no such datum."""
     if datum[:10] != REFUSED_MARK:
         raise Refused("not a refused record")
-    record: Mapping[str, Any] = fastavro.schemaless_reader(  # type: ignore[assignment]
-        io.BytesIO(datum[10:]), _REFUSED_SCHEMA, None)
+    stream = io.BytesIO(datum)
+    stream.seek(len(REFUSED_MARK))
+    try:
+        record: Any = fastavro.schemaless_reader(stream, _REFUSED_SCHEMA, None)
+    except (EOFError, ValueError, IndexError, OverflowError, MemoryError, struct.error) as error:
+        raise Refused("refused record does not parse") from error
+    if stream.tell() != len(datum):
+        raise Refused("trailing bytes after a refused record")
     return record["reason"], record["value"]
 
 

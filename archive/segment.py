@@ -16,7 +16,7 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from archive.cell import Cell, Place
+from archive.cell import COUNT_MAX, GENERATION_MAX, Cell, Place
 from schemas import limits
 from schemas.errors import Refused
 from schemas.identity import canonical
@@ -66,12 +66,26 @@ class PlacedCell:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment read back: its header, cells with their ranges, and the hash of its bytes."""
+    """A segment read back: its header, cells with their ranges, the hash of its cells' bytes (as
+    signed) and of all its bytes."""
 
     header: Header
     cells: tuple[PlacedCell, ...]
     signature: bytes
+    cells_digest: bytes
     sha256: bytes
+
+
+class NewerFormat(Refused):
+    """A segment of a later format version. Writer, signature and what is signed lie where every
+    version keeps them (docs/FORMAT.md F46), so that it is told from junk without being read."""
+
+    def __init__(self, version: str, writer: bytes, signature: bytes, message: bytes) -> None:
+        super().__init__(f"segment_unreadable: format version {version} is not known")
+        self.version = version
+        self.writer = writer
+        self.signature = signature
+        self.message = message
 
 
 def encode(header: Header, cells: Sequence[Cell], sign: Callable[[bytes], bytes]) -> bytes:
@@ -79,48 +93,61 @@ def encode(header: Header, cells: Sequence[Cell], sign: Callable[[bytes], bytes]
     block = b"".join([_cell_bytes(cell) for cell in cells])
     stated = _stated(header, sha256(block).digest())
     signature = sign(signed_message(stated))
-    return _container(stated, signature, block, len(cells))
+    data = _container(stated, signature, block, len(cells))
+    # What a reader would refuse must never be locked.
+    if len(data) > limits.SEGMENT_OBJECT_BYTES_MAX or not cells:
+        raise AssertionError(f"a segment of {len(data)} bytes and {len(cells)} cells")
+    return data
 
 
 def decode(data: bytes) -> Segment:
     """A segment from an object's bytes, checked to be canonical; the signature is not checked.
 
-    Raises Refused("segment_unreadable…" | "segment_not_canonical…" | "format_unknown…").
+    Raises Refused("segment_unreadable…" | "segment_not_canonical…" | "segment_oversized"), and
+    NewerFormat for a version that this code does not know.
     """
     if len(data) > limits.SEGMENT_OBJECT_BYTES_MAX:
         raise Refused("segment_oversized")
     reader = _Reader(data)
     if reader.take(4) != AVRO_MAGIC:
         raise Refused("segment_unreadable: not an Avro container")
-    metadata = reader.metadata()
+    header, signature = _read_header(reader.metadata())
     sync = reader.take(16)
     count = reader.long()
     size = reader.long()
     if not 0 < count <= _CELLS_MAX or size != len(data) - reader.at - 16:
         raise Refused("segment_unreadable: its block has another size")
     begin = reader.at
-    cells = tuple(reader.cell() for _ in range(count))
+    cells = tuple([reader.cell() for _ in range(count)])
     if reader.at != begin + size or reader.take(16) != sync:
         raise Refused("segment_unreadable: its block does not end where it says")
-    header, signature = _read_header(metadata)
-    block = data[begin:begin + size]
-    if _container(_stated(header, sha256(block).digest()), signature, block, count) != data:
+    # Everything that was read is written again, cells included: one content, one spelling.
+    block = b"".join([_cell_bytes(placed.cell) for placed in cells])
+    digest = sha256(block).digest()
+    if _container(_stated(header, digest), signature, block, count) != data:
         raise Refused("segment_not_canonical")
-    return Segment(header, cells, signature, sha256(data).digest())
+    return Segment(header, cells, signature, digest, sha256(data).digest())
 
 
-def check_signature(data: Segment, public: bytes, block_digest: bytes | None = None) -> None:
+def check_signature(data: Segment, public: bytes) -> None:
     """Raises Refused("segment_signature") unless the sealing key `public` signed the header."""
-    digest = block_digest or sha256(b"".join([_cell_bytes(c.cell) for c in data.cells])).digest()
+    if not is_signed(public, data.signature,
+                     signed_message(_stated(data.header, data.cells_digest))):
+        raise Refused("segment_signature")
+
+
+def is_signed(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether `signature` is that of the sealing key `public` over `message`."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(
-            data.signature, signed_message(_stated(data.header, digest)))
-    except InvalidSignature as error:
-        raise Refused("segment_signature") from error
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def dictionary_of(front: bytes) -> bytes:
-    """The dictionary's SHA-256 that a segment's first bytes (header and more) name."""
+    """The dictionary's SHA-256 that a segment's first bytes (header and more) name. Raises Refused.
+    """
     reader = _Reader(front)
     reader.take(4)
     header, _ = _read_header(reader.metadata())
@@ -128,7 +155,8 @@ def dictionary_of(front: bytes) -> bytes:
 
 
 def decode_cell(data: bytes) -> Cell:
-    """One cell from exactly its byte range. Raises Refused("cell_unreadable…")."""
+    """One cell from exactly its byte range. Raises Refused("cell_unreadable…" or, where it is cut,
+    "segment_unreadable…")."""
     reader = _Reader(data)
     placed = reader.cell()
     if reader.at != len(data):
@@ -155,10 +183,10 @@ def _stated(header: Header, cells_digest: bytes) -> list[tuple[str, str]]:
 
 
 def _read_header(metadata: dict[str, bytes]) -> tuple[Header, bytes]:
-    version = metadata.get(_PREFIX + "version", b"").decode("ascii", "replace")
-    if version != FORMAT_VERSION:
-        raise Refused(f"format_unknown: segment version {version!r}")
     try:
+        version = metadata.get(_PREFIX + "version", b"").decode("ascii")
+        if version != FORMAT_VERSION:
+            raise _other_version(version, metadata)
         text = {name.removeprefix(_PREFIX): value.decode("ascii")
                 for name, value in metadata.items() if name.startswith(_PREFIX)}
         ranges = tuple((int(low), int(high)) for low, _, high in
@@ -173,6 +201,18 @@ def _read_header(metadata: dict[str, bytes]) -> tuple[Header, bytes]:
         return header, bytes.fromhex(text["signature"])
     except (KeyError, ValueError) as error:
         raise Refused("segment_unreadable: its header does not parse") from error
+
+
+def _other_version(version: str, metadata: dict[str, bytes]) -> Refused:
+    if not version.isdecimal() or version.startswith("0") or len(version) > 9:
+        return Refused("segment_unreadable: it states no format version")
+    text = [(name.removeprefix(_PREFIX), value.decode("ascii"))
+            for name, value in metadata.items() if name.startswith(_PREFIX)]
+    known = dict(text)
+    message = canonical(f"counterfoil/segment/v{version}",
+                        *[part for pair in text if pair[0] != "signature" for part in pair])
+    return NewerFormat(version, bytes.fromhex(known["writer"]), bytes.fromhex(known["signature"]),
+                       message)
 
 
 def _container(stated: Sequence[tuple[str, str]], signature: bytes, block: bytes,
@@ -224,15 +264,19 @@ class _Reader:
         return out
 
     def long(self) -> int:
+        """Up to 64 bits. A longer spelling than needed is found by the comparison of all bytes."""
         value = shift = 0
         while True:
             byte = self.take(1)[0]
             value |= (byte & 127) << shift
             if byte < 128:
-                return (value >> 1) ^ -(value & 1)
+                break
             shift += 7
             if shift > 63:
                 raise Refused("segment_unreadable: a number is too long")
+        if value >> 64:
+            raise Refused("segment_unreadable: a number is too large")
+        return (value >> 1) ^ -(value & 1)
 
     def octets(self) -> bytes:
         return self.take(self.long())
@@ -255,4 +299,7 @@ class _Reader:
             domain=self.take(16), generation=self.long(), addresses=self.octets(),
             count=self.long(), salt=self.take(16), nonce=self.take(12), dictionary=self.long(),
             root=self.take(32), tags_root=self.take(32), ciphertext=self.octets())
+        if not (0 <= cell.generation <= GENERATION_MAX and 0 < cell.count <= COUNT_MAX
+                and cell.dictionary in (0, 1)):
+            raise Refused("segment_unreadable: a cell states impossible numbers")
         return PlacedCell(cell, start, self.at - start)

@@ -24,6 +24,7 @@ from schemas.identity import canonical
 # Sessions whose key is kept: one a second per capture process, so this is many minutes of traffic.
 _SESSIONS_MAX: Final = 4096
 _MLKEM_SEED_BYTES: Final = 64
+COUNTER_MAX: Final = 2**63 - 1     # what a cell can hold
 _ONCE_HEAD_BYTES: Final = 16 + 8 + 1
 
 
@@ -78,6 +79,9 @@ class Unsealer:
         taken = pack.take_apart(value)
         if taken.topic_id != topic_id or taken.partition != partition:
             raise Refused("pack was sealed for another place")
+        if taken.counter > COUNTER_MAX:
+            # It would make a cell that nobody can read back, with other people's events in it.
+            raise Refused("pack has a counter that no session reaches")
         session, cipher = self._session(topic_id, taken.opening)
         try:
             plain = cipher.decrypt(taken.counter.to_bytes(12, "big"), taken.ciphertext,

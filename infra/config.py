@@ -185,7 +185,8 @@ def load(home: str | Path | None = None, **override: Any) -> Config:
         raise Refused(f"{path}: `home` is the folder that holds this file; it cannot be set in it")
     values |= _secret_files(values, path) | override | {"home": folder}
     try:
-        return Config(**values)
+        # The environment comes before the file, but never before the folder that was asked for.
+        return Config(**values).model_copy(update={"home": folder})
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in one['loc']) or 'configuration'}: {one['msg']}"
                  for one in error.errors(include_input=False)]

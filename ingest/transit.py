@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
 
-from schemas import limits, pack
+from schemas import events, limits, pack
 from schemas.identity import canonical
 from schemas.kinds import mask_of
 from schemas.pack import Item
@@ -25,6 +25,7 @@ from schemas.wire import LogIdentity
 __all__ = ["ArchiverPublic", "Item", "SealedRecord", "TransitSealer", "capture_id_of", "seal_once"]
 
 _MLKEM_PUBLIC_BYTES = 1184
+_QUIET = frozenset({events.HEARTBEAT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,14 @@ class TransitSealer:
         self._random = random
         self._clock = clock
         self._pid = pid
-        self._session: _Session | None = None
+        self._sessions: dict[frozenset[str], _Session] = {}
 
     def seal(self, log: LogIdentity, partition: int, items: Sequence[Item]) -> SealedRecord:
         """A log record of 1..PACK_EVENTS_MAX items, bound to this log and partition."""
         if not 0 < len(items) <= limits.PACK_EVENTS_MAX:
             raise AssertionError(f"a pack of {len(items)} items")
-        session = self._current(log.topic_id)
+        quiet = _QUIET <= self.kinds and all(item.quiet for item in items)
+        session = self._current(log.topic_id, _QUIET if quiet else self.kinds)
         counter = session.next_counter
         session.next_counter += 1  # before use: a failure below wastes a counter, never repeats one
         head = pack.head(session.opening, counter, log.topic_id, partition, items)
@@ -84,22 +86,22 @@ class TransitSealer:
         sealed = session.cipher.encrypt(counter.to_bytes(12, "big"), plain, head)
         return SealedRecord(head + sealed, session.session_id, counter)
 
-    def _current(self, topic_id: bytes) -> _Session:
-        session, now, pid = self._session, self._clock(), self._pid()
+    def _current(self, topic_id: bytes, kinds: frozenset[str]) -> _Session:
+        session, now, pid = self._sessions.get(kinds), self._clock(), self._pid()
         if (session is None or session.topic_id != topic_id
                 # A fork must not share a counter: the same nonce twice would open both.
                 or session.pid != pid
                 or session.next_counter >= limits.SESSION_RECORDS_MAX
                 or not 0 <= now - session.opened_at < limits.SESSION_AGE_MS_MAX):
-            session = self._session = self._open(topic_id, now, pid)
+            session = self._sessions[kinds] = self._open(topic_id, kinds, now, pid)
         return session
 
-    def _open(self, topic_id: bytes, now: int, pid: int) -> _Session:
+    def _open(self, topic_id: bytes, kinds: frozenset[str], now: int, pid: int) -> _Session:
         key, session_id = self._random(32), self._random(16)
         info = transit_info(topic_id, self.capture_id)
         wrapped = _hpke(self._archiver, key, info)
         body = pack.opening_body(self._archiver.suite, self._archiver.key_id, self.capture_id,
-                                 session_id, mask_of(self.kinds), wrapped)
+                                 session_id, mask_of(kinds), wrapped)
         opening = body + self._private.sign(opening_message(topic_id, body))
         return _Session(topic_id, session_id, opening, AESGCM(key), now, pid)
 

@@ -225,7 +225,7 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What an adapter made of one delivery: events in the order of the body, and what it refused."""
+    """What an adapter made of one delivery: events in the body's order, and what it refused."""
 
     events: tuple[CapturedEvent, ...]
     quarantined: tuple[Quarantined, ...] = field(default=())

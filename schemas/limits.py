@@ -8,6 +8,8 @@ from typing import Final
 DELIVERY_BYTES_MAX: Final = 4 * 1024 * 1024
 # One log record (a pack). Kafka's default record limit is 1,048,588; a pack closes before it.
 PACK_BYTES_MAX: Final = 900 * 1024
+# One log record as a driver accepts it; larger is Refused, as a broker's default would.
+RECORD_BYTES_MAX: Final = 1_000_000
 # One datum inside a pack. Larger events are sealed in numbered parts (PROTOCOL C3).
 PART_BYTES_MAX: Final = 800 * 1024
 # Events in one pack; more wait for the next.
@@ -26,6 +28,8 @@ SEGMENT_BYTES_MAX: Final = 8 * 1024 * 1024
 SEGMENT_EVENTS_MAX: Final = 50_000
 # A segment object that a reader accepts; larger is the finding `segment_oversized`.
 SEGMENT_OBJECT_BYTES_MAX: Final = 64 * 1024 * 1024
+# A compression dictionary or schema that a reader accepts; a larger object is not looked at.
+DICTIONARY_BYTES_MAX: Final = 1024 * 1024
 # Plain bytes of one cell after decompression; larger is `cell_oversized` (a bomb).
 CELL_PLAIN_BYTES_MAX: Final = 256 * 1024 * 1024
 # The gateway's own spool; full means 503 with Retry-After.
@@ -43,3 +47,7 @@ QUERY_TERMS_MAX: Final = 1_000
 REVISION_POSITION_GAP: Final = 100
 # Words of one revision that are indexed; the rest is a finding on the document, the text is kept.
 INDEXED_TOKENS_MAX: Final = 50_000
+# AND, OR and NOT inside each other, after flattening; Elasticsearch refuses 30 by default.
+QUERY_BOOLEAN_DEPTH_MAX: Final = 24
+# Documents on one page of answers; more is asked for page by page.
+PAGE_HITS_MAX: Final = 1_000

@@ -34,11 +34,17 @@ ROW_BYTES: Final = _ROW.size
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One event to be sealed: its domain id and conversation tag (16 bytes each) and datum."""
+    """One event to be sealed: its domain id and conversation tag (16 bytes each) and datum.
+
+    `quiet` says that it only tells that a process lives (a heartbeat): a pack of such items alone
+    is sealed in a session that may carry nothing else, so that the archiver sees from outside that
+    it closes no segment (PROTOCOL S9). It is not on the wire.
+    """
 
     domain: bytes
     tag: bytes
     datum: bytes
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,11 +79,11 @@ class Watcher:
 class World:
     """One firm. `capture` puts events on the log, `archive` seals them, `verify` checks."""
 
-    def __init__(self, folder: Path, *, capture_log: Any = None, archive_log: ArchiveLog | None = None,
-                 store: ObjectStore | None = None, keyring: Keyring | None = None,
-                 service: KeyService | None = None, seed: str = "world", trial: bool = True,
-                 partitions: int = 1, dictionary: Dictionary | None = None,
-                 lock_mode: str = "FOLDER") -> None:
+    def __init__(self, folder: Path, *, capture_log: Any = None,
+                 archive_log: ArchiveLog | None = None, store: ObjectStore | None = None,
+                 keyring: Keyring | None = None, service: KeyService | None = None,
+                 seed: str = "world", trial: bool = True, partitions: int = 1,
+                 dictionary: Dictionary | None = None, lock_mode: str = "FOLDER") -> None:
         self.folder, self.now, self.random = folder, NOW, Random(seed)
         if capture_log is None:
             provision(folder / "log.db", "capture", partitions, self.random)
@@ -144,11 +144,12 @@ class World:
             partition = partition_of(item.tag, log.partitions)
             waiting.setdefault(partition, []).append(item)
             if len(waiting[partition]) >= per_pack:
-                offsets.append(self._append(partition, waiting.pop(partition)))
-        offsets += [self._append(partition, items) for partition, items in waiting.items()]
+                offsets.append(self.append(waiting.pop(partition), partition))
+        offsets += [self.append(items, partition) for partition, items in waiting.items()]
         return offsets
 
-    def _append(self, partition: int, items: Sequence[Item]) -> int:
+    def append(self, items: Sequence[Item], partition: int = 0) -> int:
+        """Seal items as one record and append it; its offset."""
         record = self.sealer.seal(self.capture_log.identity(), partition, items)
         return int(self.capture_log.append(partition, record.value))
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import fastavro
 
+from archive.batch import BatchLimits
+from ingest.heartbeat import heartbeat
+from ingest.parts import items_of
 from tests.world import World
 
 
@@ -32,7 +35,7 @@ def test_a_second_archiver_goes_on_where_the_first_stopped(tmp_path: Path) -> No
     one._ports.log.close()
     second = [world.message(number) for number in range(5, 9)]
     world.capture(second)
-    from infra.embedded.log import EmbeddedArchiveLog  # noqa: PLC0415
+    from infra.embedded.log import EmbeddedArchiveLog
 
     world.log = EmbeddedArchiveLog(tmp_path / "log.db", "archiver")
     world.archive()
@@ -63,3 +66,19 @@ def test_one_event_is_read_by_its_pointer(tmp_path: Path) -> None:
     for read in reader.follow(topic_id, partition, 0):
         for event in read.events:
             assert event.datum == reader.read(event.pointer)
+
+
+def test_heartbeats_alone_close_no_segment(tmp_path: Path) -> None:
+    """A process that only says that it lives makes no object; company takes its word along."""
+    world = World(tmp_path)
+    archiver = world.archiver(BatchLimits(age_ms_max=1_000))
+    world.append(items_of(heartbeat({}, bytes(16), world.now, 8), world.router))
+    archiver.turn(0.05)
+    archiver.turn(0.05)
+    world.now += 60_000
+    assert archiver.turn(0.05) == 0
+    world.capture([world.message(1)])
+    archiver.turn(0.05)
+    world.now += 1_000
+    assert archiver.turn(0.05) == 1
+    assert ["heartbeat", "message"] == [event.kind for event in world.events()]

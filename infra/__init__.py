@@ -1,0 +1,1 @@
+"""Drivers, configuration and composition: the only package that touches the outside world."""

@@ -1,0 +1,326 @@
+"""The command line: every verb, its options and its help. What a verb does is in `infra/verbs/`.
+
+Owns argument names (stable, docs/interface/) and exit codes: 0 done, 1 findings or an alarm,
+2 a query or argument that cannot be read, otherwise the code of the error (`schemas/errors.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infra.wire import Wire
+from schemas.errors import CounterfoilError, QueryError
+
+app = typer.Typer(
+    name="counterfoil", no_args_is_help=True, add_completion=True, rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False, pretty_exceptions_enable=False,
+    help="Captures client messages, edits and retractions included; seals, archives, searches "
+         "and proves them. The data folder is $COUNTERFOIL_HOME, by default ./counterfoil-data.")
+keys_app = typer.Typer(no_args_is_help=True, help="Back up, restore and check the keys.")
+stack_app = typer.Typer(no_args_is_help=True, help="Real Kafka, S3 and Elasticsearch on loopback.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Input that could not be read.")
+rejected_app = typer.Typer(no_args_is_help=True, help="Requests that failed authentication.")
+spool_app = typer.Typer(no_args_is_help=True, help="Records that wait for the log.")
+for _name, _sub in (("keys", keys_app), ("stack", stack_app), ("quarantine", quarantine_app),
+                    ("rejected", rejected_app), ("spool", spool_app)):
+    app.add_typer(_sub, name=_name)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
+PassphraseFile = Annotated[Path | None, typer.Option(
+    "--passphrase-file", help="A file that holds the passphrase; without it you are asked.")]
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    home: Annotated[Path | None, typer.Option(
+        envvar="COUNTERFOIL_HOME", help="The data folder, made on first use.")] = None,
+) -> None:
+    """What all verbs share."""
+    context.obj = home
+
+
+def _wire(context: typer.Context, *, provision: bool = True, **override: Any) -> Wire:
+    from infra.config import load
+
+    wire = Wire(load(context.find_root().obj, **override))
+    if provision:
+        wire.provision_once()
+    return wire
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    port: Annotated[int | None, typer.Option(help="Port of the doors.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address; loopback unless told.")] = None,
+) -> None:
+    """Start everything on this data folder: doors, archiver, indexer. Ends with Ctrl-C."""
+    from infra.verbs.running import run as verb
+
+    raise typer.Exit(verb(_wire(context), port, host))
+
+
+@app.command()
+def gateway(
+    context: typer.Context,
+    port: Annotated[int | None, typer.Option(help="Port of the doors.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address; loopback unless told.")] = None,
+) -> None:
+    """One part alone: the doors. Holds its own keys only."""
+    from infra.verbs.running import gateway as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), port, host))
+
+
+@app.command()
+def archive(context: typer.Context) -> None:
+    """One part alone: log to object store."""
+    from infra.verbs.running import archive as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False)))
+
+
+@app.command()
+def index(context: typer.Context) -> None:
+    """One part alone: object store to index."""
+    from infra.verbs.running import index as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False)))
+
+
+@app.command()
+def provision(context: typer.Context) -> None:
+    """Make keys, topic, buckets and formats, where they are not there yet."""
+    from infra.verbs.screen import OUT
+
+    OUT.print(f"ready: {_wire(context).home}")
+
+
+@app.command()
+def stop(context: typer.Context) -> None:
+    """Ask the `run` of this data folder to end in order, and wait for it."""
+    from infra.verbs.running import stop as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False)))
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help='For example: transfer AND "new account" from:anna')],
+    json: Json = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows of one page.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+) -> None:
+    """Find messages; every version of a message is searched."""
+    from infra.verbs.searching import search as verb
+
+    raise typer.Exit(verb(_wire(context), query, json=json, limit=limit, cursor=cursor))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    message: Annotated[str, typer.Argument(metavar="ID", help="The id that a search printed.")],
+    json: Json = False,
+    around: Annotated[int, typer.Option(min=0, max=200, help="Messages before and after.")] = 3,
+) -> None:
+    """One message: every version, who and when, how each is known, and what was said around it."""
+    from infra.verbs.searching import show as verb
+
+    raise typer.Exit(verb(_wire(context), message, json=json, around=around))
+
+
+@app.command()
+def rebuild(context: typer.Context, json: Json = False) -> None:
+    """Make the index again from the archive, and swap it in when it has caught up."""
+    from infra.verbs.searching import rebuild as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    json: Json = False,
+    head: Annotated[Path | None, typer.Option(help="A kept head to compare with.")] = None,
+) -> None:
+    """Check every byte of the archive; exit 0 only without findings."""
+    from infra.verbs.check import verify as verb
+
+    raise typer.Exit(verb(_wire(context), json=json, head_file=head))
+
+
+@app.command()
+def segments(
+    context: typer.Context,
+    json: Json = False,
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 20,
+) -> None:
+    """The newest segments, with what they cover and until when they are locked."""
+    from infra.verbs.check import segments as verb
+
+    raise typer.Exit(verb(_wire(context), json=json, limit=limit))
+
+
+@app.command()
+def status(context: typer.Context, json: Json = False) -> None:
+    """What runs and which alarms are active; exit 1 while one is."""
+    from infra.verbs.check import status as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), json=json))
+
+
+@app.command()
+def doctor(context: typer.Context, json: Json = False) -> None:
+    """Try whether store, log, index and keys are safe, and say in words what is not."""
+    from infra.verbs.doctor import doctor as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    keep: Annotated[bool, typer.Option(help="Leave the demo running at the end.")] = False,
+) -> None:
+    """A week of a small law firm, played through the real doors, and what came of it."""
+    from infra.demo.show import demo as verb
+
+    raise typer.Exit(verb(context.find_root().obj, keep=keep))
+
+
+@keys_app.command("backup")
+def keys_backup(context: typer.Context, file: Path, passphrase_file: PassphraseFile = None,
+                json: Json = False) -> None:
+    """Write every key and key record to one encrypted file."""
+    from infra.verbs.keys import backup
+
+    raise typer.Exit(backup(_wire(context), file, passphrase_file, json=json))
+
+
+@keys_app.command("check")
+def keys_check(context: typer.Context, file: Path, passphrase_file: PassphraseFile = None,
+               json: Json = False) -> None:
+    """Open a backup and compare it with the live keys; exit 1 if one is not in it."""
+    from infra.verbs.keys import check
+
+    raise typer.Exit(check(_wire(context), file, passphrase_file, json=json))
+
+
+@keys_app.command("restore")
+def keys_restore(context: typer.Context, file: Path, passphrase_file: PassphraseFile = None,
+                 json: Json = False) -> None:
+    """Put keys and key records back where they are missing; nothing is overwritten."""
+    from infra.verbs.keys import restore
+
+    raise typer.Exit(restore(_wire(context, provision=False), file, passphrase_file, json=json))
+
+
+@quarantine_app.command("list")
+def quarantine_list(context: typer.Context, json: Json = False) -> None:
+    """What could not be read, with the reason; never its content."""
+    from infra.verbs.refused import quarantine_list as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@quarantine_app.command("replay")
+def quarantine_replay(
+    context: typer.Context,
+    item: Annotated[str | None, typer.Argument(metavar="ID", help="One item; all without.")] = None,
+    json: Json = False,
+) -> None:
+    """Read quarantined items again with today's adapters. Holds both sides' keys while it runs."""
+    from infra.verbs.refused import quarantine_replay as verb
+
+    raise typer.Exit(verb(_wire(context), item, json=json))
+
+
+@rejected_app.command("list")
+def rejected_list(context: typer.Context, json: Json = False) -> None:
+    """Requests that failed authentication: when, which door, why."""
+    from infra.verbs.refused import rejected_list as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@rejected_app.command("replay")
+def rejected_replay(context: typer.Context, json: Json = False) -> None:
+    """Check rejected requests again, after a secret was put right, and capture those that pass."""
+    from infra.verbs.refused import rejected_replay as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@spool_app.command("list")
+def spool_list(context: typer.Context, json: Json = False) -> None:
+    """What waits on the gateway's spool, by log and partition."""
+    from infra.verbs.refused import spool_list as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@spool_app.command("recover")
+def spool_recover(context: typer.Context, json: Json = False) -> None:
+    """Seal spooled records of a log that was replaced anew, for the log of today."""
+    from infra.verbs.refused import spool_recover as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@stack_app.command("up")
+def stack_up(context: typer.Context, json: Json = False) -> None:
+    """Start the real servers and write a configuration that uses them."""
+    from infra.verbs.stack import up
+
+    raise typer.Exit(up(context.find_root().obj, json=json))
+
+
+@stack_app.command("status")
+def stack_status(context: typer.Context, json: Json = False) -> None:
+    """Which of the real servers run, and where they listen."""
+    from infra.verbs.stack import status as verb
+
+    raise typer.Exit(verb(context.find_root().obj, json=json))
+
+
+@stack_app.command("down")
+def stack_down(context: typer.Context, json: Json = False) -> None:
+    """Stop the real servers of this data folder; their data stays."""
+    from infra.verbs.stack import down
+
+    raise typer.Exit(down(context.find_root().obj, json=json))
+
+
+def main() -> None:
+    """The console script. Errors end with one sentence and their own exit code."""
+    from infra import hardening, logs
+
+    hardening.harden()
+    logs.set_up(verbose=bool(os.environ.get("COUNTERFOIL_VERBOSE")))
+    parent = os.environ.pop("COUNTERFOIL_PARENT_PID", None)
+    if parent:
+        hardening.end_with_parent(int(parent))
+    try:
+        app()
+    except QueryError as error:
+        sys.stderr.write(error.pointed() + "\n")
+        sys.exit(error.exit_code)
+    except CounterfoilError as error:
+        sys.stderr.write(f"counterfoil: {error}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read us has read enough (`| head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A week of a small law firm, played through the real doors (`counterfoil demo`)."""

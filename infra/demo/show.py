@@ -1,0 +1,199 @@
+"""`counterfoil demo`: plays the week through the real doors, then shows what came of it.
+
+Owns the order of the screens. Everything on them is made by the same verbs that a user types.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from infra.config import load
+from infra.demo.week import DIRECTORY, Secrets, Step, week
+from infra.serve import stop_folder
+from infra.verbs import check, refused, searching
+from infra.verbs.screen import OUT
+from infra.wire import Wire, clock
+from schemas.errors import Halt, Transient
+
+FOLDER: Final = "counterfoil-demo"
+_PUBLIC_URL: Final = "https://hooks.harrow-lindt.example"
+_DAYS: Final = 7
+_READY_S_MAX: Final = 30.0
+_SETTLE_S_MAX: Final = 40.0
+
+
+def demo(home: Path | None, *, keep: bool) -> int:
+    """The whole demo in a fresh folder; `keep` leaves the system running at the end."""
+    folder = _fresh(home)
+    given = Secrets(secrets.token_hex(16), secrets.token_hex(16), _PUBLIC_URL)
+    (folder / "directory.toml").write_text(DIRECTORY, "utf-8")
+    wire = Wire(load(folder))
+    wire.provision()
+    start = clock() // 1000 - _DAYS * 86_400
+    with _running(folder, given, keep=keep) as port:
+        outcomes = _play(port, list(week(given, start)))
+        _settle(wire, outcomes)
+        _screens(wire, folder, outcomes, keep=keep, port=port)
+    wrong = [step for step, code in outcomes if code != step.expect]
+    return 1 if wrong else 0
+
+
+def _fresh(home: Path | None) -> Path:
+    # The demo's folder is the demo's own: an earlier one is stopped and removed, nothing else is.
+    folder = (home / FOLDER if home else Path(FOLDER)).absolute()
+    if folder.exists():
+        marker = folder / "this-is-a-demo"
+        if not marker.exists():
+            raise Transient(f"{folder} is there and is no demo of ours; move it away")
+        stop_folder(folder)
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "this-is-a-demo").touch()
+    return folder
+
+
+@contextmanager
+def _running(folder: Path, given: Secrets, *, keep: bool) -> Iterator[int]:
+    port = _free_port()
+    environment = os.environ | {
+        "COUNTERFOIL_HOME": str(folder),
+        "COUNTERFOIL_WHATSAPP_APP_SECRET": given.whatsapp_app_secret,
+        "COUNTERFOIL_WHATSAPP_VERIFY_TOKEN": secrets.token_hex(8),
+        "COUNTERFOIL_TWILIO_AUTH_TOKEN": given.twilio_auth_token,
+        "COUNTERFOIL_PUBLIC_URL": given.public_url,
+    }
+    if not keep:
+        environment["COUNTERFOIL_PARENT_PID"] = str(os.getpid())
+    (folder / "logs").mkdir(mode=0o700)
+    with (folder / "logs" / "run.log").open("wb") as log:
+        process = subprocess.Popen(  # our own interpreter and arguments
+            [sys.executable, "-m", "infra.cli", "run", "--port", str(port)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
+            start_new_session=keep)
+    try:
+        _await_ready(port, process, folder)
+        yield port
+    except BaseException:
+        keep = False
+        raise
+    finally:
+        if not keep:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def _await_ready(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
+    until = time.monotonic() + _READY_S_MAX
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise Halt("halted", f"`run` ended: see {folder / 'logs' / 'run.log'}")
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise Transient(f"the doors did not open: see {folder / 'logs'}")
+
+
+def _play(port: int, steps: list[Step]) -> list[tuple[Step, int]]:
+    outcomes = []
+    columns = (TextColumn("[bold]playing a week[/] {task.description:42}"), BarColumn(),
+               MofNCompleteColumn(), TimeElapsedColumn())
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with Progress(*columns, console=OUT) as progress:
+        task = progress.add_task("", total=len(steps))
+        for step in steps:
+            progress.update(task, description=step.note[:42])
+            connection.request("POST", f"/hooks/{step.door}", step.body, dict(step.headers))
+            answer = connection.getresponse()
+            answer.read()
+            outcomes.append((step, answer.status))
+            progress.advance(task)
+    connection.close()
+    return outcomes
+
+
+def _settle(wire: Wire, outcomes: list[tuple[Step, int]]) -> None:
+    """Wait until everything that was captured can be found."""
+    last = next(step for step, _ in reversed(outcomes) if b"MessageStatus" not in step.body)
+    with OUT.status(f"sealed, archived, indexed: waiting for “{last.note}”"):
+        until = time.monotonic() + _SETTLE_S_MAX
+        while time.monotonic() < until:
+            answer = wire.searcher().search('"I deleted that message"', "demo", 1)
+            if answer.hits:
+                return
+            time.sleep(0.3)
+    raise Transient("the week did not become searchable in time: see the logs in the demo folder")
+
+
+def _screens(wire: Wire, folder: Path, outcomes: list[tuple[Step, int]], *, keep: bool,
+             port: int) -> None:
+    _title(1, "Captured and refused")
+    table = Table("what came in", "door", "answer", "as it must be")
+    for step, code in outcomes:
+        table.add_row(step.note, step.door, str(code),
+                      "[green]yes[/]" if code == step.expect else "[bold red]NO[/]")
+    OUT.print(table)
+    OUT.print("In quarantine, its neighbours archived:")
+    refused.quarantine_list(wire, json=False)
+    OUT.print("Refused at the door, kept sealed:")
+    refused.rejected_list(wire, json=False)
+
+    _title(2, 'A phrase found:  counterfoil search \'"new account"\'')
+    searching.search(wire, '"new account" OR 合同 OR "cousin\'s account"', json=False, limit=10,
+                     cursor=None)
+
+    _title(3, "The whole history of a retracted message:  counterfoil show ID")
+    found = wire.searcher().search("state:retracted cousin", "demo", 1).hits[0]
+    searching.show(wire, found.doc_id, json=False, around=2)
+
+    _title(4, "The segments and their locks:  counterfoil segments")
+    check.segments(wire, json=False, limit=8)
+
+    _title(5, "A verification:  counterfoil verify")
+    check.verify(wire, json=False, head_file=None)
+
+    _title(6, "What to type next")
+    lines = [
+        f"export COUNTERFOIL_HOME={folder.name}",
+        ".venv/bin/counterfoil search 'from:maria deposit'",
+        ".venv/bin/counterfoil search state:retracted --json",
+        f".venv/bin/counterfoil show {found.doc_id}",
+        ".venv/bin/counterfoil search kind:audit        # who looked: you, just now",
+        ".venv/bin/counterfoil status",
+        ".venv/bin/counterfoil run                      # doors, archiver, indexer",
+        ".venv/bin/counterfoil doctor                   # is this safe? in words",
+    ]
+    if keep:
+        lines.append(f".venv/bin/counterfoil stop                     # it runs on port {port}")
+    OUT.print(Panel("\n".join(lines), title="the demo folder stays; a second demo replaces it"))
+
+
+def _title(number: int, text: str) -> None:
+    OUT.print()
+    OUT.rule(f"[bold]{number}  {text}", align="left")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+

@@ -1,0 +1,462 @@
+"""The distributed index: Elasticsearch, plain core, strict mapping, alias swap.
+
+Owns the requests. Readers go through the alias `<prefix>`, each index is written through an alias
+of its own, `<name>-write`: swapping the reader's alias and taking the old write alias away is one
+atomic request, so that a follower of the old index is refused at once (PROTOCOL I4). No scripts, no
+update-by-query, no ingest, no lifecycle: the core alone must do (DESIGN §7).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final, cast
+
+from elasticsearch import (
+    ApiError,
+    ConflictError,
+    ConnectionTimeout,
+    Elasticsearch,
+    NotFoundError,
+    SerializationError,
+    TransportError,
+)
+from elasticsearch import ConnectionError as Unreachable
+
+from schemas import limits
+from schemas.document import Document
+from schemas.errors import Ambiguous, Halt, Missing, Refused, Transient
+from search import entries, query
+from search.index import IndexState, Page, PageCursor, Partition, Retired, Stored, Write
+from search.project import document
+from search.query import TokenQuery
+
+# One bulk request; Elasticsearch accepts 100 MB by default, and advises a tenth of it.
+_BULK_BYTES_MAX: Final = 8 * 1024 * 1024
+_GET_BATCH: Final = 1_000
+_SCAN_BATCH: Final = 1_000
+_CURSORS_ID: Final = "cursors"
+_CURSOR_ROUNDS_MAX: Final = 50
+_TRANSIENT_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
+
+_TOKENS: Final = {"type": "keyword", "doc_values": False}
+MAPPING: Final[dict[str, Any]] = {
+    # strict: a field that is not named here is refused, never guessed at.
+    "dynamic": "strict",
+    # Only what `get` needs is kept; the rest is rebuilt from it.
+    "_source": {"includes": ["entries", "cursors"]},
+    "properties": {
+        "doc_id": {"type": "keyword"},
+        "kind": {"type": "keyword"},
+        "sort_at": {"type": "long"},
+        # Tokens are split at spaces and looked up as they are; a document is found or not, never
+        # ranked, so no norms and no frequencies beyond what positions need.
+        "words": {
+            "type": "text", "analyzer": "whitespace", "norms": False,
+            "index_options": "positions",
+            "position_increment_gap": limits.REVISION_POSITION_GAP,
+        },
+        "chars": _TOKENS, "actors": _TOKENS, "recipients": _TOKENS, "conversation": _TOKENS,
+        "channel": {"type": "keyword"}, "state": {"type": "keyword"}, "kinds": {"type": "keyword"},
+        "entries": {"type": "object", "enabled": False},
+        "cursors": {"type": "object", "enabled": False},
+    },
+}
+
+
+def connect(url: str, *, api_key: str | None = None, ca_certs: str | None = None,
+            timeout_s: float = 30.0) -> Elasticsearch:
+    """A client that never retries by itself: the caller knows what may be repeated."""
+    options: dict[str, Any] = {
+        "request_timeout": timeout_s, "max_retries": 0, "retry_on_timeout": False,
+        "http_compress": False,
+    }
+    if api_key is not None:
+        options["api_key"] = api_key
+    if ca_certs is not None:
+        options["ca_certs"] = ca_certs
+    return Elasticsearch(url, **options)
+
+
+class ElasticIndexSet:
+    """The indexes `<prefix>-000001` … of one cluster. Implements `search.index.IndexSet`."""
+
+    def __init__(self, client: Elasticsearch, prefix: str, *, shards: int = 1, replicas: int = 0,
+                 refresh_interval: str = "1s") -> None:
+        """`refresh_interval`: how long an indexed document may stay invisible to a search."""
+        self._client = client
+        self._prefix = prefix
+        self._name = re.compile(re.escape(prefix) + r"-([0-9]{6})")
+        self._settings = {
+            "number_of_shards": shards, "number_of_replicas": replicas,
+            "refresh_interval": refresh_interval,
+            # Neighbouring entries share most of their bytes: deflate them together. The plain
+            # best_compression is zstd in native code, which the core alone does not bring.
+            "codec": "legacy_best_compression",
+        }
+
+    def create(self) -> str:
+        """The next free number; whoever loses the race for it takes the one after."""
+        names = self.names()
+        number = self._number(names[-1]) + 1 if names else 1
+        while True:
+            try:
+                return self._make(number, readers=False)
+            except _Taken:
+                number += 1
+
+    def first(self) -> str:
+        """Index and readers' alias in one request, under the one name that all who race take."""
+        current = self.current()
+        if current is not None:
+            return current
+        with suppress(_Taken):
+            return self._make(1, readers=True)
+        # The name was taken: by somebody who made the first one just now, or, while none is
+        # current, by a rebuild that died. Then the youngest that is swapped in stays.
+        found = self.current()
+        if found is None:
+            with suppress(Retired):
+                self.swap(self.create())
+            found = self.current()
+        if found is None:
+            raise Transient("index: the readers' alias went away")
+        return found
+
+    def _make(self, number: int, *, readers: bool) -> str:
+        name = f"{self._prefix}-{number:06d}"
+        aliases: dict[str, dict[str, Any]] = {_write_alias(name): {}}
+        if readers:
+            aliases[self._prefix] = {}
+        with _translated():
+            self._client.indices.create(
+                index=name, settings=self._settings, mappings=MAPPING, aliases=aliases)
+        return name
+
+    def open(self, name: str) -> ElasticIndex:
+        """Raises Missing when there is no such index."""
+        if self._name.fullmatch(name) is None:
+            raise Missing(f"index {name}")
+        with _translated():
+            if not self._client.indices.exists(index=name):
+                raise Missing(f"index {name}")
+        return ElasticIndex(self._client, name)
+
+    def current(self) -> str | None:
+        """The index behind the readers' alias."""
+        try:
+            with _translated():
+                found = self._client.indices.get_alias(name=self._prefix)
+        except Missing:
+            return None
+        return max(found.body, default=None)
+
+    def names(self) -> list[str]:
+        """Every index of the prefix, oldest first."""
+        with _translated():
+            found = self._client.indices.get(
+                index=f"{self._prefix}-*", expand_wildcards="open", allow_no_indices=True,
+                features="settings")
+        return sorted(name for name in found.body if self._name.fullmatch(name))
+
+    def swap(self, name: str) -> None:
+        """One atomic request: readers on `name`, every older index without its write alias.
+
+        That `name` still has its own is part of it: a younger index that is current took it away.
+        """
+        self.open(name)
+        # must_exist: should a younger index be current, it took this alias away, and the whole
+        # request is refused.
+        actions: list[dict[str, Any]] = [
+            {"remove": {"index": name, "alias": _write_alias(name), "must_exist": True}},
+            {"add": {"index": name, "alias": _write_alias(name)}},
+            {"add": {"index": name, "alias": self._prefix}},
+        ]
+        for other in self.names():
+            if other < name:
+                actions += [
+                    {"remove": {"index": other, "alias": self._prefix, "must_exist": False}},
+                    {"remove": {"index": other, "alias": _write_alias(other),
+                                "must_exist": False}},
+                ]
+        try:
+            with _translated():
+                self._client.indices.update_aliases(actions=actions)
+        except Missing as error:
+            raise Retired(f"{name}: a newer index is current") from error
+
+    def drop(self, name: str) -> None:
+        """Delete an index; one that is gone already is no error."""
+        if name == self.current():
+            raise ValueError(f"{name} is the current index")
+        if self._name.fullmatch(name) is None:
+            return
+        with _translated():
+            self._client.indices.delete(index=name, ignore_unavailable=True)
+
+    def _number(self, name: str) -> int:
+        match = self._name.fullmatch(name)
+        return int(match.group(1)) if match else 0
+
+
+class ElasticIndex:
+    """One index. Implements `search.index.Index`."""
+
+    def __init__(self, client: Elasticsearch, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def get(self, doc_ids: Iterable[str]) -> dict[str, Stored]:
+        """Realtime: reads through the translog, never a stale segment."""
+        wanted = list(dict.fromkeys(doc_ids))
+        out: dict[str, Stored] = {}
+        for at in range(0, len(wanted), _GET_BATCH):
+            with _translated():
+                answer = self._client.mget(
+                    index=self._name, ids=wanted[at:at + _GET_BATCH], realtime=True)
+            for one in answer["docs"]:
+                if "error" in one:
+                    raise Retired(f"index {self._name}: {one['error'].get('type')}")
+                if one["found"]:
+                    out[one["_id"]] = Stored(
+                        _document(one["_id"], one["_source"]),
+                        (one["_seq_no"], one["_primary_term"]))
+        return out
+
+    def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
+        """Bulk after bulk; then, when every item was stored, the cursors."""
+        conflicts: set[str] = set()
+        for lines in _bulks(writes):
+            conflicts |= self._bulk(lines)
+        # Here documents are stored and no cursor has moved: a crash reads the segments again.
+        if not conflicts and cursors:
+            self._move(cursors)
+        return frozenset(conflicts)
+
+    def state(self) -> IndexState:
+        """The cursors' document, and whether the write alias is still there."""
+        cursors, _ = self._cursors()
+        with _translated():
+            writable = self._client.indices.exists_alias(
+                name=_write_alias(self._name), index=self._name)
+        return IndexState(cursors, retired=not writable)
+
+    def search(self, query: TokenQuery, limit: int, after: PageCursor | None = None, *,
+               oldest_first: bool = False) -> Page:
+        """One request; `search_after` pages without a context kept open on the server."""
+        filters = [_translate(query.root), {"terms": {"kind": sorted(query.kinds)}}]
+        first, second = ("asc", "desc") if oldest_first else ("desc", "asc")
+        more: dict[str, Any] = {}
+        if after is not None:
+            more["search_after"] = [after.sort_at, after.doc_id]
+        with _translated():
+            answer = self._client.search(
+                index=self._name, query={"bool": {"filter": filters}}, size=limit + 1,
+                sort=[{"sort_at": first}, {"doc_id": second}], track_total_hits=True,
+                source_includes=["entries"], **more)
+        hits = answer["hits"]["hits"]
+        shown = hits[:limit]
+        following = None
+        if len(hits) > limit and shown:
+            following = PageCursor(*shown[-1]["sort"])
+        return Page(tuple(_document(hit["_id"], hit["_source"]) for hit in shown),
+                    answer["hits"]["total"]["value"], following)
+
+    def scan(self) -> Iterator[Document]:
+        """By doc_id, a page at a time."""
+        more: dict[str, Any] = {}
+        while True:
+            with _translated():
+                answer = self._client.search(
+                    index=self._name, query={"exists": {"field": "doc_id"}}, size=_SCAN_BATCH,
+                    sort=[{"doc_id": "asc"}], track_total_hits=False,
+                    source_includes=["entries"], **more)
+            hits = answer["hits"]["hits"]
+            for hit in hits:
+                yield _document(hit["_id"], hit["_source"])
+            if len(hits) < _SCAN_BATCH:
+                return
+            more["search_after"] = hits[-1]["sort"]
+
+    def refresh(self) -> None:
+        """Make what was put visible to searches."""
+        with _translated():
+            self._client.indices.refresh(index=self._name)
+
+    def _bulk(self, lines: list[bytes]) -> set[str]:
+        """The ids in conflict. Raises for every other refusal: no item is passed over."""
+        with _translated():
+            # require_alias: an index that was dropped is never made again by a late write, and a
+            # retired one, whose alias is gone, refuses. The lines are JSON already; the client's
+            # types know only mappings.
+            answer = self._client.bulk(
+                index=_write_alias(self._name), require_alias=True, refresh=False,
+                operations=cast("list[Mapping[str, Any]]", lines))
+        conflicts: set[str] = set()
+        if not answer["errors"]:
+            return conflicts
+        for item in answer["items"]:
+            (result,) = item.values()
+            status = result["status"]
+            if status < 300:
+                continue
+            reason = result.get("error", {}).get("type", "unknown")
+            if status == 409:
+                conflicts.add(result["_id"])
+            elif status == 404:
+                raise Retired(f"index {self._name} takes no writes any more")
+            elif status in _TRANSIENT_STATUS:
+                raise Transient(f"index: {status} {reason}")
+            else:
+                raise Halt("index_refused", f"document {result['_id']}: {status} {reason}")
+        return conflicts
+
+    def _cursors(self) -> tuple[dict[Partition, int], tuple[int, int] | None]:
+        try:
+            with _translated():
+                found = self._client.get(index=self._name, id=_CURSORS_ID, realtime=True)
+        except Missing as error:
+            if isinstance(error, Retired):
+                raise
+            return {}, None
+        listed = found["_source"]["cursors"]["listed"]
+        return ({(topic_id, partition): offset for topic_id, partition, offset in listed},
+                (found["_seq_no"], found["_primary_term"]))
+
+    def _move(self, cursors: Mapping[Partition, int]) -> None:
+        """Each cursor forward, never back, whoever else moves them at the same time."""
+        for _ in range(_CURSOR_ROUNDS_MAX):
+            held, version = self._cursors()
+            merged = dict(held)
+            for partition, offset in cursors.items():
+                merged[partition] = max(offset, held.get(partition, 0))
+            if merged == held:
+                return
+            listed = [[*partition, offset] for partition, offset in sorted(merged.items())]
+            body = {"cursors": {"listed": listed}}
+            if not self._bulk([*_operation(_CURSORS_ID, version), _line(body)]):
+                return
+        raise Transient("other writers moved the same cursors again and again")
+
+
+def _write_alias(name: str) -> str:
+    return f"{name}-write"
+
+
+def _bulks(writes: Sequence[Write]) -> Iterator[list[bytes]]:
+    lines: list[bytes] = []
+    size = 0
+    for write in writes:
+        body = _line(_fields(write.document))
+        if lines and size + len(body) > _BULK_BYTES_MAX:
+            yield lines
+            lines, size = [], 0
+        lines += [*_operation(write.document.doc_id, write.expected), body]
+        size += len(body)
+    if lines:
+        yield lines
+
+
+def _operation(doc_id: str, expected: tuple[int, int] | None) -> list[bytes]:
+    """What must be true of the stored version: none there, or the one that was read."""
+    if expected is None:
+        return [_line({"create": {"_id": doc_id}})]
+    return [_line({"index": {"_id": doc_id, "if_seq_no": expected[0],
+                             "if_primary_term": expected[1]}})]
+
+
+def _line(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+
+
+def _fields(found: Document) -> dict[str, Any]:
+    return {
+        "doc_id": found.doc_id, "kind": found.kind, "sort_at": found.sort_at,
+        "words": [" ".join(revision) for revision in found.words],
+        "chars": found.chars, "actors": found.actors, "recipients": found.recipients,
+        "conversation": found.conversation, "channel": found.channel, "state": found.state,
+        "kinds": found.kinds, "entries": {"list": entries.dump(found.entries)},
+    }
+
+
+def _document(doc_id: str, source: Mapping[str, Any]) -> Document:
+    try:
+        return document(doc_id, entries.load(source["entries"]["list"]))
+    except (KeyError, TypeError, ValueError, Refused) as error:
+        raise Halt("format_unknown", f"{doc_id} does not read, rebuild the index") from error
+
+
+def _translate(node: query.Node) -> dict[str, Any]:
+    """A node as a filter. Depth is bounded by QUERY_BOOLEAN_DEPTH_MAX, below the server's 30."""
+    if isinstance(node, query.Phrase):
+        if len(node.tokens) == 1:
+            return {"term": {"words": node.tokens[0]}}
+        return {"match_phrase": {"words": {
+            "query": " ".join(node.tokens), "analyzer": "whitespace", "slop": 0}}}
+    if isinstance(node, query.Term):
+        return {"term": {node.field: node.value}}
+    if isinstance(node, query.Between):
+        bounds = {"gte": node.since, "lt": node.until}
+        return {"range": {"sort_at": {k: v for k, v in bounds.items() if v is not None}}}
+    if isinstance(node, query.Not):
+        return {"bool": {"must_not": [_translate(node.child)]}}
+    if isinstance(node, query.And):
+        wanted = [_translate(c) for c in node.children if not isinstance(c, query.Not)]
+        unwanted = [_translate(c.child) for c in node.children if isinstance(c, query.Not)]
+        return {"bool": {"filter": wanted, "must_not": unwanted}}
+    if isinstance(node, query.Or):
+        return {"bool": {"should": _alternatives(node), "minimum_should_match": 1}}
+    return {"match_all": {}}
+
+
+def _alternatives(node: query.Or) -> list[dict[str, Any]]:
+    """Single tokens of one field become one `terms` filter: a list of 200 words costs one."""
+    listed: dict[str, list[str]] = {}
+    others: list[dict[str, Any]] = []
+    for child in node.children:
+        if isinstance(child, query.Phrase) and len(child.tokens) == 1:
+            listed.setdefault("words", []).append(child.tokens[0])
+        elif isinstance(child, query.Term):
+            listed.setdefault(child.field, []).append(child.value)
+        else:
+            others.append(_translate(child))
+    return [*({"terms": {field: values}} for field, values in listed.items()), *others]
+
+
+class _Taken(Refused):
+    """The name of a new index is taken."""
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ConnectionTimeout as error:
+        raise Ambiguous("index: no answer in time") from error
+    except Unreachable as error:
+        raise Transient(f"index: {type(error).__name__}") from error
+    except NotFoundError as error:
+        kind = _kind_of(error)
+        if kind == "index_not_found_exception":
+            raise Retired("index: it is not there, or takes no writes any more") from error
+        raise Missing(f"index: {kind}") from error
+    except ConflictError as error:
+        raise Transient(f"index: {_kind_of(error)}") from error
+    except ApiError as error:
+        if _kind_of(error) == "resource_already_exists_exception":
+            raise _Taken("index: the name is taken") from error
+        if error.meta.status in _TRANSIENT_STATUS:
+            raise Transient(f"index: {error.meta.status} {_kind_of(error)}") from error
+        raise Halt("index_refused", f"{error.meta.status} {_kind_of(error)}") from error
+    except (SerializationError, TransportError) as error:
+        raise Transient(f"index: {type(error).__name__}") from error
+
+
+def _kind_of(error: ApiError) -> str:
+    """The server's code for what went wrong; never its message, which may quote a query."""
+    body = error.body
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        return str(body["error"].get("type", "unknown"))
+    return type(error).__name__

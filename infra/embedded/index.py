@@ -1,0 +1,456 @@
+"""The embedded index: SQLite FTS5, one file per index, a small catalogue beside them.
+
+Owns the SQL. A writer and any number of readers work at once (WAL); documents and cursors change in
+one transaction, so a crash leaves both as they were. Words are blind tokens at positions; the
+revisions of a message are REVISION_POSITION_GAP positions apart, so that no phrase crosses them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from schemas import limits
+from schemas.document import Document
+from schemas.errors import Halt, Missing, Refused, Transient
+from search import entries, query
+from search.index import IndexState, Page, PageCursor, Partition, Retired, Stored, Write
+from search.project import document
+from search.query import TokenQuery
+
+# How long a writer waits for another writer; readers never wait.
+_BUSY_TIMEOUT_S: Final = 30.0
+_SCHEMA_VERSION: Final = 1
+_GET_BATCH: Final = 500
+_SCAN_BATCH: Final = 500
+# FTS5's parser (before SQLite 3.46) has a stack of 100; three are used per bracket.
+_MATCH_DEPTH_MAX: Final = 12
+_COMPOUND_MAX: Final = 400
+_NAME: Final = re.compile(r"index-([0-9]{6})")
+_FILLER: Final = "0"
+
+_SCHEMA: Final = """
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY, doc_id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,
+    kind TEXT NOT NULL, sort_at INTEGER NOT NULL, entries BLOB NOT NULL
+);
+CREATE INDEX documents_in_order ON documents (sort_at DESC, doc_id);
+CREATE VIRTUAL TABLE terms USING fts5 (
+    words, chars, actors, recipients, channel, state, kinds, conversation,
+    tokenize = "ascii tokenchars '_-'", detail = full
+);
+CREATE TABLE cursors (
+    topic_id TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
+    PRIMARY KEY (topic_id, partition)
+);
+CREATE TABLE retired (at INTEGER PRIMARY KEY CHECK (at = 1));
+"""
+_CATALOGUE: Final = """
+CREATE TABLE IF NOT EXISTS indexes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT
+);
+CREATE TABLE IF NOT EXISTS current (
+    one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL
+);
+"""
+_COLUMNS: Final = (
+    "words", "chars", "actors", "recipients", "channel", "state", "kinds", "conversation",
+)
+
+
+class SqliteIndexSet:
+    """The indexes in one folder. Implements `search.index.IndexSet`."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is made when it is not there."""
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._catalogue() as catalogue:
+            catalogue.executescript(f"BEGIN IMMEDIATE; {_CATALOGUE} COMMIT;")
+
+    def create(self) -> str:
+        """A new file with an empty index; its number is never used again."""
+        with self._changing() as catalogue:
+            return self._make(catalogue)
+
+    def first(self) -> str:
+        """Made under the catalogue's write lock: whoever is late finds it made."""
+        with self._changing() as catalogue:
+            row = catalogue.execute("SELECT name FROM current").fetchone()
+            if row is not None:
+                return str(row[0])
+            name = self._make(catalogue)
+            catalogue.execute("INSERT INTO current (one, name) VALUES (1, ?)", (name,))
+            return name
+
+    def open(self, name: str) -> SqliteIndex:
+        """Raises Missing when there is no such index."""
+        if name not in self.names():
+            raise Missing(f"index {name}")
+        return SqliteIndex(self._path(name))
+
+    def current(self) -> str | None:
+        """The index that readers use."""
+        with self._catalogue() as catalogue:
+            row = catalogue.execute("SELECT name FROM current").fetchone()
+        return None if row is None else str(row[0])
+
+    def names(self) -> list[str]:
+        """Every complete index, oldest first."""
+        with self._catalogue() as catalogue:
+            rows = catalogue.execute(
+                "SELECT number FROM indexes ORDER BY number").fetchall()
+        return [f"index-{row[0]:06d}" for row in rows]
+
+    def swap(self, name: str) -> None:
+        """One row changes; from then on readers open `name`. Then older ones are retired."""
+        self.open(name).close()
+        with self._catalogue() as catalogue:
+            changed = catalogue.execute(
+                "INSERT INTO current (one, name) VALUES (1, ?) ON CONFLICT (one) "
+                "DO UPDATE SET name = excluded.name WHERE name <= excluded.name", (name,)).rowcount
+        if not changed:
+            raise Retired(f"{name}: a newer index is current")
+        for other in self.names():
+            # One that is dropped meanwhile takes no writes either.
+            if other < name:
+                with suppress(Missing), closing(self.open(other)) as index:
+                    index.retire()
+
+    def drop(self, name: str) -> None:
+        """Unlist, then unlink: a reader that has it open reads on."""
+        if name == self.current():
+            raise ValueError(f"{name} is the current index")
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return
+        with self._catalogue() as catalogue:
+            catalogue.execute("DELETE FROM indexes WHERE number = ?", (int(match.group(1)),))
+        # From here nobody opens it. A crash before the last unlink leaves files that are not
+        # listed and whose number never comes again.
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self._path(name)}{suffix}").unlink(missing_ok=True)
+
+    def _make(self, catalogue: sqlite3.Connection) -> str:
+        number = catalogue.execute("INSERT INTO indexes DEFAULT VALUES").lastrowid
+        name = f"index-{number:06d}"
+        # A crash between here and the commit leaves a file that is not listed: the number comes
+        # again, and the file is made anew.
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self._path(name)}{suffix}").unlink(missing_ok=True)
+        with closing(_connect(self._path(name), create=True)) as database:
+            database.executescript(
+                f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+        return name
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        with self._catalogue() as catalogue:
+            catalogue.execute("BEGIN IMMEDIATE")
+            yield catalogue
+            catalogue.execute("COMMIT")
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.sqlite"
+
+    @contextmanager
+    def _catalogue(self) -> Iterator[sqlite3.Connection]:
+        with _translated(), closing(
+                _connect(self._folder / "catalogue.sqlite", create=True)) as database:
+            yield database
+
+
+class SqliteIndex:
+    """One index. Implements `search.index.Index`; close it when done."""
+
+    def __init__(self, path: Path) -> None:
+        with _translated():
+            self._database = _connect(path)
+            version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        if version != _SCHEMA_VERSION:
+            raise Halt("format_unknown", f"{path.name} has shape {version}: rebuild the index")
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._database.close()
+
+    def get(self, doc_ids: Iterable[str]) -> dict[str, Stored]:
+        """Those that exist, with the row's version."""
+        wanted = list(dict.fromkeys(doc_ids))
+        out: dict[str, Stored] = {}
+        with _translated():
+            for at in range(0, len(wanted), _GET_BATCH):
+                batch = wanted[at:at + _GET_BATCH]
+                marks = ",".join("?" * len(batch))
+                for doc_id, version, body in self._database.execute(
+                        f"SELECT doc_id, version, entries FROM documents "
+                        f"WHERE doc_id IN ({marks})", batch):
+                    out[doc_id] = Stored(_unpacked(doc_id, body), (version, 0))
+        return out
+
+    def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
+        """Everything in one transaction; a conflict rolls all of it back, so that a second try
+        meets the same state."""
+        with _translated(), self._writing() as database:
+            if database.execute("SELECT 1 FROM retired").fetchone():
+                raise Retired("this index was retired: a newer one has taken its place")
+            conflicts = frozenset(
+                write.document.doc_id for write in writes if not _put(database, write))
+            if conflicts:
+                database.execute("ROLLBACK")
+                return conflicts
+            for (topic_id, partition), next_offset in cursors.items():
+                database.execute(
+                    "INSERT INTO cursors VALUES (?, ?, ?) ON CONFLICT (topic_id, partition) "
+                    "DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)",
+                    (topic_id, partition, next_offset))
+        return frozenset()
+
+    def state(self) -> IndexState:
+        """Cursors and retirement, as of one moment."""
+        with _translated():
+            rows = self._database.execute(
+                "SELECT topic_id, partition, next_offset FROM cursors").fetchall()
+            retired = self._database.execute("SELECT 1 FROM retired").fetchone() is not None
+        return IndexState({(row[0], row[1]): row[2] for row in rows}, retired)
+
+    def search(self, query: TokenQuery, limit: int, after: PageCursor | None = None, *,
+               oldest_first: bool = False) -> Page:
+        """One statement for the page and one for the total, on one snapshot."""
+        matching, values = _Translation().whole(query)
+        order = "d.sort_at ASC, d.doc_id DESC" if oldest_first else "d.sort_at DESC, d.doc_id ASC"
+        beyond, place = "", []  # type: str, list[Any]
+        if after is not None:
+            newer, tie = (">", "<") if oldest_first else ("<", ">")
+            beyond = f" AND (d.sort_at {newer} ? OR (d.sort_at = ? AND d.doc_id {tie} ?))"
+            place = [after.sort_at, after.sort_at, after.doc_id]
+        page = (f"{matching} SELECT d.doc_id, d.sort_at, d.entries FROM documents d "
+                f"JOIN answer USING (id) WHERE 1{beyond} "
+                f"ORDER BY {order} LIMIT ?")
+        with _translated(), self._reading() as database:
+            total = database.execute(
+                f"{matching} SELECT count(*) FROM answer", values).fetchone()[0]
+            rows = database.execute(page, [*values, *place, limit + 1]).fetchall()
+        shown = rows[:limit]
+        following = (PageCursor(shown[-1][1], shown[-1][0])
+                     if len(rows) > limit and shown else None)
+        return Page(tuple(_unpacked(row[0], row[2]) for row in shown), total, following)
+
+    def scan(self) -> Iterator[Document]:
+        """By primary order of doc_id, a batch at a time."""
+        last = ""
+        while True:
+            with _translated():
+                rows = self._database.execute(
+                    "SELECT doc_id, entries FROM documents WHERE doc_id > ? ORDER BY doc_id "
+                    "LIMIT ?", (last, _SCAN_BATCH)).fetchall()
+            if not rows:
+                return
+            for doc_id, body in rows:
+                yield _unpacked(doc_id, body)
+            last = rows[-1][0]
+
+    def refresh(self) -> None:
+        """Nothing to do: a committed row is visible."""
+
+    def retire(self) -> None:
+        """From now on `put` is refused (PROTOCOL I4)."""
+        with _translated(), self._writing() as database:
+            database.execute("INSERT OR IGNORE INTO retired VALUES (1)")
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        # IMMEDIATE: the write lock is taken before the first read, so that no version that was
+        # checked can change before the commit.
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._database
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+        if self._database.in_transaction:
+            self._database.execute("COMMIT")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        self._database.execute("BEGIN")
+        try:
+            yield self._database
+        finally:
+            self._database.execute("ROLLBACK")
+
+
+def _connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
+    # mode=rw: an index that was dropped is not made again by opening it.
+    location = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
+    # autocommit mode: transactions are ours to open; check_same_thread off because a server may
+    # hand one connection from thread to thread, never to two at once.
+    database = sqlite3.connect(location, timeout=_BUSY_TIMEOUT_S, isolation_level=None,
+                               check_same_thread=False, uri=True)
+    database.execute("PRAGMA journal_mode = WAL")
+    # NORMAL: after a power cut the last commits may be gone, whole; cursors go with them, and the
+    # archive is read again from there.
+    database.execute("PRAGMA synchronous = NORMAL")
+    return database
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        # Busy, locked, disk full, I/O error: nothing was committed.
+        raise Transient(f"index: {error}") from error
+    except sqlite3.IntegrityError as error:
+        raise Halt("index_refused", str(error)) from error
+    except sqlite3.DatabaseError as error:
+        raise Halt("format_unknown", f"the index file is damaged, rebuild it: {error}") from error
+
+
+def _put(database: sqlite3.Connection, write: Write) -> bool:
+    found = write.document
+    row = database.execute(
+        "SELECT id, version FROM documents WHERE doc_id = ?", (found.doc_id,)).fetchone()
+    if (None if row is None else (row[1], 0)) != write.expected:
+        return False
+    body = _packed(found)
+    if row is None:
+        cursor = database.execute(
+            "INSERT INTO documents (doc_id, version, kind, sort_at, entries) "
+            "VALUES (?, 1, ?, ?, ?)", (found.doc_id, found.kind, found.sort_at, body))
+        row_id = cursor.lastrowid
+    else:
+        row_id = row[0]
+        database.execute(
+            "UPDATE documents SET version = version + 1, kind = ?, sort_at = ?, entries = ? "
+            "WHERE id = ?", (found.kind, found.sort_at, body, row_id))
+        database.execute("DELETE FROM terms WHERE rowid = ?", (row_id,))
+    database.execute(
+        f"INSERT INTO terms (rowid, {', '.join(_COLUMNS)}) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (row_id, *_terms(found)))
+    return True
+
+
+def _terms(found: Document) -> tuple[str, ...]:
+    gap = " ".join([_FILLER] * limits.REVISION_POSITION_GAP)
+    words = f" {gap} ".join(" ".join(revision) for revision in found.words)
+    return (words, " ".join(found.chars), " ".join(found.actors), " ".join(found.recipients),
+            found.channel, found.state, " ".join(found.kinds), found.conversation)
+
+
+def _packed(found: Document) -> bytes:
+    plain = json.dumps(entries.dump(found.entries), separators=(",", ":"), ensure_ascii=False)
+    return zlib.compress(plain.encode("utf-8"), 6)
+
+
+def _unpacked(doc_id: str, body: bytes) -> Document:
+    try:
+        return document(doc_id, entries.load(json.loads(zlib.decompress(body))))
+    except (zlib.error, ValueError, TypeError, Refused) as error:
+        raise Halt("format_unknown", f"{doc_id} does not read, rebuild the index") from error
+
+
+class _Translation:
+    """A token query as a chain of named sub-selects: each gives the ids that one node matches.
+
+    Flat on purpose: SQLite bounds the depth of expressions and the length of compounds. What is
+    made of terms alone becomes one FTS5 expression.
+    """
+
+    def __init__(self) -> None:
+        self._tables: list[str] = []
+        self._values: list[Any] = []
+
+    def whole(self, asked: TokenQuery) -> tuple[str, list[Any]]:
+        """(WITH clause that ends in a table `answer (id)`, its values)."""
+        root = self._table(asked.root)
+        kinds = sorted(asked.kinds)
+        self._tables.append(
+            f"answer (id) AS (SELECT id FROM {root} JOIN documents USING (id) "
+            f"WHERE kind IN ({','.join('?' * len(kinds))}))")
+        self._values += kinds
+        return "WITH " + ", ".join(self._tables), self._values
+
+    def _named(self, select: str, values: Sequence[Any] = ()) -> str:
+        name = f"t{len(self._tables)}"
+        self._tables.append(f"{name} (id) AS ({select})")
+        self._values += values
+        return name
+
+    def _table(self, node: query.Node) -> str:
+        expression = _match(node, _MATCH_DEPTH_MAX)
+        if expression is not None:
+            return self._named("SELECT rowid FROM terms WHERE terms MATCH ?", [expression])
+        if isinstance(node, query.Between):
+            return self._between(node)
+        if isinstance(node, query.Not):
+            inner = self._table(node.child)
+            return self._named(f"SELECT id FROM documents EXCEPT SELECT id FROM {inner}")
+        if isinstance(node, query.Or):
+            return self._combined([self._table(child) for child in node.children], "UNION")
+        if isinstance(node, query.And):
+            return self._and(node)
+        return self._named("SELECT id FROM documents")
+
+    def _and(self, node: query.And) -> str:
+        # Children of terms are one MATCH, others one table each; what is under NOT is taken away.
+        plain = [c for c in node.children if _match(c, _MATCH_DEPTH_MAX - 1) is not None]
+        rest = [c for c in node.children if c not in plain]
+        wanted = [c for c in rest if not isinstance(c, query.Not)]
+        unwanted = [c.child for c in rest if isinstance(c, query.Not)]
+        tables = [self._table(child) for child in wanted]
+        if plain:
+            tables.append(self._table(plain[0] if len(plain) == 1 else query.And(tuple(plain))))
+        base = (self._combined(tables, "INTERSECT") if tables
+                else self._named("SELECT id FROM documents"))
+        if not unwanted:
+            return base
+        taken = self._combined([self._table(child) for child in unwanted], "UNION")
+        return self._named(f"SELECT id FROM {base} EXCEPT SELECT id FROM {taken}")
+
+    def _between(self, node: query.Between) -> str:
+        select, values = "SELECT id FROM documents WHERE 1", []  # type: str, list[Any]
+        if node.since is not None:
+            select += " AND sort_at >= ?"
+            values.append(node.since)
+        if node.until is not None:
+            select += " AND sort_at < ?"
+            values.append(node.until)
+        return self._named(select, values)
+
+    def _combined(self, tables: list[str], operator: str) -> str:
+        while len(tables) > 1:
+            head = tables[:_COMPOUND_MAX]
+            select = f" {operator} ".join(f"SELECT id FROM {one}" for one in head)
+            tables = [*tables[_COMPOUND_MAX:], self._named(select)]
+        return tables[0]
+
+
+def _match(node: query.Node, depth: int) -> str | None:
+    """The node as an FTS5 expression, or null where it needs more than terms.
+
+    Every value is quoted: a token or a code is never read as an operator.
+    """
+    if isinstance(node, query.Phrase):
+        return f"words : {_quoted(' '.join(node.tokens))}"
+    if isinstance(node, query.Term):
+        return f"{node.field} : {_quoted(node.value)}"
+    if isinstance(node, query.And | query.Or) and depth > 0:
+        parts = [_match(child, depth - 1) for child in node.children]
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
+            return None
+        operator = " AND " if isinstance(node, query.And) else " OR "
+        return "(" + operator.join(known) + ")"
+    return None
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'

@@ -1,0 +1,56 @@
+"""The indexer's process: the follower of `search/follow.py`, woken by a look at the archive.
+
+Owns the pace, and what happens when a rebuild retires the index that this process is bound to.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from infra.process import Worker
+from infra.state import StateFolder
+from infra.wire import Wire, clock
+from search.follow import Follower, bind
+
+_IDLE_S = 0.2
+
+
+class IndexerProcess:
+    """One indexer."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._indexes = wire.indexes()
+        self._reader = wire.reader()
+        self._worker = Worker("indexer", StateFolder(wire.home), facts={
+            "segments": 0, "events": 0, "documents": 0})
+        self._follower: Follower | None = None
+
+    def run(self) -> int:
+        """Until told to stop; the exit code."""
+        self._worker.on_signals()
+        return self._worker.run(self._turn, self._finish)
+
+    def _turn(self) -> None:
+        if self._follower is None:
+            name = bind(self._indexes)
+            structlog.get_logger().info("following", index=name)
+            self._worker.facts["index"] = name
+            self._follower = Follower(self._reader, self._indexes.open(name),
+                                      self._wire.projector())
+        turn = self._follower.turn()
+        facts = self._worker.facts
+        facts["segments"] += turn.segments
+        facts["events"] += turn.events
+        facts["documents"] += turn.documents
+        if turn.segments:
+            facts["last_indexed_at"] = clock()
+        if turn.retired:
+            self._follower = None  # a rebuilt index is in force: follow that one
+        elif not turn.segments:
+            self._worker.stop.wait(_IDLE_S)
+
+    def _finish(self) -> None:
+        # What the archiver closed on its way out; the next start would find it as well.
+        if self._follower is not None:
+            self._follower.run_to_end()

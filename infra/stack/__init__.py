@@ -1,0 +1,1 @@
+"""The real Kafka, S3 and Elasticsearch on one machine, without Docker and without root."""

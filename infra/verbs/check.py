@@ -1,0 +1,167 @@
+"""`verify`, `segments`, `status`, `doctor`: what the system can say about itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from archive import heads
+from archive.heads import Head
+from archive.reader import SegmentRead
+from archive.verify import Report
+from infra.archiver import newest_head
+from infra.state import STALE_MS, RoleState, StateFolder, is_alive
+from infra.verbs.screen import ERR, OUT, emit, instant, short, trial_banner
+from infra.wire import Wire, clock
+from schemas.errors import Missing, Refused
+from schemas.findings import FINDINGS, Alarm, Finding
+
+
+def verify(wire: Wire, *, json: bool, head_file: Path | None) -> int:
+    """Check everything; 0 only without findings."""
+    head, head_findings, name = _head(wire, head_file)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
+               TextColumn("{task.completed} segments"), TimeElapsedColumn())
+    with Progress(*columns, console=ERR, transient=True, disable=json) as progress:
+        task = progress.add_task("verifying", total=None)
+        report = wire.verifier(
+            lambda done, _key: progress.update(task, completed=done)).run(clock(), head)
+    report.findings += head_findings
+    if name:
+        report.notes.append(f"compared with the head {name}")
+    if wire.config.store.driver == "folder":
+        report.notes.append("the embedded store detects changes; it cannot prevent them")
+    _print_report(report, json=json)
+    return 1 if report.findings else 0
+
+
+def _head(wire: Wire, head_file: Path | None) -> tuple[Head | None, list[Finding], str]:
+    path = head_file or newest_head(wire)
+    if path is None:
+        return None, [], ""
+    try:
+        text = path.read_text("utf-8")
+        return heads.read(text, wire.keys_folder.sealing_public()), [], path.name
+    except (OSError, UnicodeDecodeError) as error:
+        raise Missing(f"head {path}: {error}") from error
+    except Refused as error:
+        return None, [Finding("head_signature", str(path), str(error))], path.name
+
+
+def _print_report(report: Report, *, json: bool) -> None:
+    if json:
+        values = asdict(report)
+        values["findings"] = [asdict(one) for one in report.findings]
+        values["earliest_unlock"] = instant(report.earliest_unlock)
+        values["ok"] = not report.findings
+        emit(values)
+        return
+    trial_banner(report.trial)
+    OUT.print(f"{report.segments} segments, {report.cells} cells, {report.events} events, "
+              f"{report.bytes} bytes in {report.partitions} partitions")
+    for note in report.notes:
+        OUT.print(f"  note: {note}")
+    if not report.findings:
+        OUT.print("[bold green]no findings[/]")
+        return
+    table = Table("finding", "where", "what", title=f"{len(report.findings)} findings")
+    for one in report.findings:
+        table.add_row(f"[bold red]{one.code}[/]", one.where, one.detail or FINDINGS[one.code])
+    OUT.print(table)
+
+
+def segments(wire: Wire, *, json: bool, limit: int) -> int:
+    """The newest segments: where they lie and until when they are locked."""
+    rows: list[dict[str, Any]] = []
+    reader = wire.reader()
+    for topic_id, partition in reader.partitions():
+        rows += [_segment_row(read) for read in reader.follow(topic_id, partition, 0)]
+    rows = sorted(rows, key=lambda row: str(row["sealed_at"]))[-limit:]
+    if json:
+        for row in rows:
+            emit(row)
+        return 0
+    trial_banner(any(row["trial"] for row in rows))
+    table = Table("segment", "offsets", "events", "sealed (UTC)", "locked until (UTC)", "sha-256")
+    table.columns[0].overflow = "fold"
+    for row in rows:
+        table.add_row(
+            f"{row['partition']}/{row['key'].rpartition('/')[2]}", f"{row['first']}-{row['last']}",
+            str(row["events"]), row["sealed_at"][:19].replace("T", " "),
+            row["locked_until"][:19].replace("T", " "), row["sha256"][:16] + "…")
+    OUT.print(table)
+    return 0
+
+
+def _segment_row(read: SegmentRead) -> dict[str, Any]:
+    return {
+        "key": read.key, "partition": read.partition, "first": read.first, "last": read.last,
+        "events": len(read.events), "sealed_at": instant(read.sealed_at),
+        "locked_until": instant(read.retain_until), "trial": read.trial, "sha256": read.sha256}
+
+
+def active_alarms(wire: Wire) -> tuple[list[RoleState], list[Alarm]]:
+    """Every part's last word, and all alarms that are active now."""
+    now = clock()
+    states = StateFolder(wire.home).read()
+    alarms = [alarm for state in states for alarm in state.alarms]
+    for state in states:
+        if any(alarm.code == "halted" for alarm in state.alarms):
+            continue
+        if not is_alive(state.pid) or now - state.at > STALE_MS:
+            alarms.append(Alarm("process_down", state.at, state.role))
+    path = newest_head(wire)
+    if path is not None and states and any(state.role == "archiver" for state in states):
+        age = now - int(path.stem)
+        if age > 2 * wire.config.archive.head_interval_s * 1000 + 60_000:
+            alarms.append(Alarm("head_stale", int(path.stem), path.name))
+    if not wire.config.retention.trial and backup_checked_at(wire) is None:
+        alarms.append(Alarm("keys_unbacked", now, "run `counterfoil keys backup`, then `check`"))
+    return states, alarms
+
+
+def status(wire: Wire, *, json: bool) -> int:
+    """What runs, how far it is, and every active alarm; 1 while there is one."""
+    states, alarms = active_alarms(wire)
+    running = [state for state in states if is_alive(state.pid)]
+    if json:
+        emit({
+            "ok": not alarms, "at": instant(clock()), "running": bool(running),
+            "trial": wire.config.retention.trial, "mode": _mode(wire),
+            "alarms": [{"code": one.code, "since": instant(one.since), "detail": one.detail}
+                       for one in alarms],
+            "parts": [{"role": one.role, "pid": one.pid, "at": instant(one.at),
+                       "stopping": one.stopping, **one.facts} for one in states]})
+        return 1 if alarms else 0
+    trial_banner(wire.config.retention.trial)
+    table = Table("part", "pid", "last word (UTC)", "facts", title=f"{wire.home} ({_mode(wire)})")
+    for one in states:
+        facts = ", ".join(f"{name} {value}" for name, value in sorted(one.facts.items()))
+        table.add_row(one.role, str(one.pid), short(one.at), facts)
+    OUT.print(table if states else "nothing runs on this data folder")
+    for alarm in alarms:
+        OUT.print(f"[bold red]ALARM {alarm.code}[/] since {short(alarm.since)}: {alarm.detail}")
+    if not alarms:
+        OUT.print("[green]no alarms[/]")
+    return 1 if alarms else 0
+
+
+def backup_checked_at(wire: Wire) -> int | None:
+    """When a key backup was last checked, or null."""
+    path = wire.home / "keys" / "backup-checked"
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _mode(wire: Wire) -> str:
+    drivers: dict[str, Any] = {
+        "log": wire.config.log.driver, "store": wire.config.store.driver,
+        "index": wire.config.index.driver}
+    return "embedded" if wire.config.embedded else ", ".join(
+        f"{port} {name}" for port, name in drivers.items())

@@ -1,0 +1,143 @@
+"""`doctor`: tries whether this configuration is safe, and says in words what is not (K6, L, G3).
+
+Owns the list of checks and the verdict. `safe` false = the archiver must not write for real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.table import Table
+
+from infra.verbs.check import backup_checked_at
+from infra.verbs.screen import ERR, OUT, emit, short, trial_banner
+from infra.wire import DAY_MS, Wire, clock
+from schemas.errors import CounterfoilError
+
+OK, WARNING, UNSAFE = "ok", "warning", "unsafe"
+_STYLE = {OK: "green", WARNING: "yellow", UNSAFE: "bold red"}
+_BACKUP_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One check: its part, name, outcome (ok | warning | unsafe) and what to do."""
+
+    part: str
+    name: str
+    outcome: str
+    words: str
+
+
+def doctor(wire: Wire, *, json: bool) -> int:
+    """0 when nothing is unsafe."""
+    lines: list[Line] = []
+    for part, checks in (("store", _store), ("log", _log), ("index", _index), ("keys", _keys),
+                         ("retention", _retention)):
+        with ERR.status(f"checking the {part}"):
+            try:
+                lines += checks(wire)
+            except CounterfoilError as error:
+                lines.append(Line(part, "reachable", UNSAFE, str(error)))
+    safe = all(line.outcome != UNSAFE for line in lines)
+    if json:
+        emit({"safe": safe, "green": all(line.outcome == OK for line in lines), "checks": [
+            {"part": line.part, "name": line.name, "outcome": line.outcome, "words": line.words}
+            for line in lines]})
+        return 0 if safe else 1
+    trial_banner(wire.config.retention.trial)
+    table = Table("part", "check", "outcome", "in words")
+    for line in lines:
+        table.add_row(line.part, line.name, f"[{_STYLE[line.outcome]}]{line.outcome}[/]",
+                      line.words)
+    OUT.print(table)
+    OUT.print("[green]safe[/]" if safe else
+              "[bold red]NOT SAFE: do not write real records with this configuration[/]")
+    return 0 if safe else 1
+
+
+def _store(wire: Wire) -> Iterator[Line]:
+    for result in wire.check_store():
+        if result.passed or result.required:
+            yield Line("store", result.name, OK if result.passed else UNSAFE, result.detail)
+    if wire.config.store.driver == "folder":
+        yield Line("store", "prevention", WARNING,
+                   "detects only: the owner of this folder can delete it; use S3 with Object Lock "
+                   "where deletion must be prevented")
+        return
+    from infra.s3 import check_bucket
+
+    problems = check_bucket(wire.s3_settings(wire.config.store.bucket))
+    for problem in problems:
+        yield Line("store", "bucket", UNSAFE, problem)
+
+
+def _log(wire: Wire) -> Iterator[Line]:
+    log = wire.capture_log()
+    try:
+        identity = log.identity()
+    finally:
+        log.close()
+    yield Line("log", "reachable", OK, f"{identity.topic}, {identity.partitions} partitions, "
+                                       f"id {identity.topic_id.hex()}")
+    if wire.config.log.driver == "embedded":
+        yield Line("log", "durability", OK, "SQLite, synchronous=FULL, one disk")
+        return
+    from infra.kafka import check_topic
+
+    problems = check_topic(wire.kafka_settings)
+    for problem in problems:
+        yield Line("log", "topic", WARNING if wire.config.retention.trial else UNSAFE, problem)
+    if not problems:
+        yield Line("log", "topic", OK, "kept until the archiver shortens it, acknowledged by all")
+
+
+def _index(wire: Wire) -> Iterator[Line]:
+    indexes = wire.indexes()
+    name = indexes.current()
+    yield Line("index", "reachable", OK, f"current index {name or 'not made yet'}")
+    yield Line("index", "confidential", WARNING,
+               "words are blind tokens, but order and equality leak: restrict access, encrypt "
+               "its disk (docs/THREATS.md)")
+
+
+def _keys(wire: Wire) -> Iterator[Line]:
+    count = 0
+    for domain, generation, opened in wire.domain_keys().all():
+        count += 1
+        if isinstance(opened, CounterfoilError):
+            yield Line("keys", f"{domain.hex()}/{generation}", UNSAFE, str(opened))
+    yield Line("keys", "domain keys", OK, f"{count} live keys open")
+    checked = backup_checked_at(wire)
+    if checked is None:
+        yield Line("keys", "backup", WARNING, "no backup was ever checked: without one, a broken "
+                                              "disk makes the archive unreadable for ever. Run "
+                                              "`counterfoil keys backup FILE`, then `keys check`")
+    elif clock() - checked > _BACKUP_DAYS * DAY_MS:
+        yield Line("keys", "backup", WARNING, f"last checked {short(checked)}: check it again")
+    else:
+        yield Line("keys", "backup", OK, f"checked {short(checked)}")
+    if wire.config.keyservice.driver == "local":
+        yield Line("keys", "key service", WARNING,
+                   "the wrapping key is a file on this machine; a KMS keeps it elsewhere")
+
+
+def _retention(wire: Wire) -> Iterator[Line]:
+    directory, retention = wire.directory(), wire.config.retention
+    for name, years in directory.classes:
+        if years + 1 > retention.lock_years_max:
+            yield Line("retention", f"class {name}", UNSAFE,
+                       f"{years} years exceed lock_years_max = {retention.lock_years_max}")
+            continue
+        until = datetime.now(UTC).year + years
+        words = (f"{years} years: what is captured today could be deleted by nobody before {until}"
+                 if wire.config.store.driver == "s3" else
+                 f"{years} years, to {until}: stated and checked, not enforced by a folder")
+        yield Line("retention", f"class {name}", OK, words)
+    yield Line("retention", "trial mode", WARNING if retention.trial else OK,
+               "on: locks of one day" if retention.trial else
+               "off: the first write is irreversible for the years above")
+
+

@@ -1,0 +1,218 @@
+"""`quarantine`, `rejected`, `spool`: what was not taken the ordinary way, listed and tried again.
+
+Lists show no content. Replays are operator's commands: they hold both sides' keys while they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from infra.embedded.ring import SqliteRing
+from infra.embedded.spool import SqliteSpool
+from infra.verbs.screen import ERR, OUT, emit, instant, short
+from infra.wire import Wire
+from ingest import quarantine, rejected
+from ingest.adapters import ADAPTERS
+from ingest.delivery import Deliverer
+from ingest.doors import Knock, readmit
+from ingest.rejected import SEAL_LABEL
+from ingest.routing import Router
+from ingest.spool import SpoolEntry, recover
+from ingest.transit import Item
+from schemas import codec, events
+from schemas.errors import Missing, Refused
+from schemas.events import CapturedEvent
+from search.bodies import Bodies
+from search.index import PageCursor
+from search.query import compile_query
+
+_PAGE = 200
+
+
+def quarantine_list(wire: Wire, *, json: bool) -> int:
+    """Every quarantined item."""
+    rows = []
+    for doc_id, event in _quarantined(wire):
+        row = next(quarantine.rows([event]))
+        rows.append({"id": doc_id, "at": instant(row.at), "door": row.door or None,
+                     "reason": row.reason, "bytes": row.size})
+    if json:
+        for one in rows:
+            emit(one)
+        return 0
+    table = Table("id", "when (UTC)", "door", "bytes", "reason")
+    table.columns[0].min_width = 32  # whole, so that it can be given to `replay`
+    for one in rows:
+        table.add_row(*(str(one[name]) for name in ("id", "at", "door", "bytes", "reason")))
+    OUT.print(table if rows else "nothing is in quarantine")
+    return 0
+
+
+def quarantine_replay(wire: Wire, item: str | None, *, json: bool) -> int:
+    """Read items again; what is readable now is captured, the item itself stays for ever."""
+    wanted = [(doc_id, event) for doc_id, event in _quarantined(wire) if item in (None, doc_id)]
+    if item is not None and not wanted:
+        raise Missing(f"nothing in quarantine has the id {item}")
+    siblings = _siblings(wire, {quarantine.belongs_to(event) for _, event in wanted})
+    recorder = wire.recorder("gateway")
+    keys = wire.keys_folder
+    deliverer = Deliverer(Router(keys.routing_key(), bytes(16)), wire.directory())
+    read = still = captured = 0
+    for doc_id, event in wanted:
+        try:
+            again = quarantine.replay(event, siblings.get(quarantine.belongs_to(event), ()),
+                                      {name: one.parse for name, one in ADAPTERS.items()},
+                                      deliverer)
+        except Refused as error:
+            again = quarantine.ReadAgain((), str(error))
+        for made in again.events:
+            recorder.record(made)  # durable, one by one: a second replay is further sightings
+        read, still = read + bool(again.events), still + (not again.events)
+        captured += len(again.events)
+        if again.reason and not json:
+            OUT.print(f"{doc_id}: still not readable: {again.reason}")
+    if json:
+        emit({"read": read, "still": still, "captured": captured})
+    else:
+        OUT.print(f"{read} items read, {captured} events captured, {still} still not readable")
+    return 0
+
+
+def _quarantined(wire: Wire) -> Iterator[tuple[str, CapturedEvent]]:
+    indexes = wire.indexes()
+    name = indexes.current()
+    if name is None:
+        return
+    _, asked = compile_query(f"kind:{events.QUARANTINE}", wire.tokenizer())
+    index, bodies = indexes.open(name), Bodies(wire.reader())
+    after: PageCursor | None = None
+    while True:
+        page = index.search(asked, _PAGE, after)
+        for found in page.documents:
+            for entry in found.entries:
+                if entry.kind == events.QUARANTINE:
+                    yield found.doc_id, bodies.event(found, entry)
+                    break
+        if page.next is None:
+            return
+        after = page.next
+
+
+def _siblings(wire: Wire, wanted: set[bytes]) -> dict[bytes, list[CapturedEvent]]:
+    out: dict[bytes, list[CapturedEvent]] = {}
+    if not wanted:
+        return out
+    reader = wire.reader()
+    with Progress(SpinnerColumn(), TextColumn("reading the archive: {task.completed} segments"),
+                  console=ERR, transient=True) as progress:
+        task = progress.add_task("", total=None)
+        for topic_id, partition in reader.partitions():
+            for read in reader.follow(topic_id, partition, 0):
+                progress.advance(task)
+                for one in read.events:
+                    if one.datum is None or one.problem:
+                        continue
+                    try:
+                        event = codec.decode(one.datum)
+                    except Refused:
+                        continue
+                    if not isinstance(event, CapturedEvent) or event.delivery is None:
+                        continue
+                    delivery = quarantine.belongs_to(event)
+                    if delivery in wanted:
+                        out.setdefault(delivery, []).append(event)
+    return out
+
+
+def rejected_list(wire: Wire, *, json: bool) -> int:
+    """Every kept request that failed its check."""
+    ring = _ring(wire)
+    rows = list(ring.rows())
+    if json:
+        for row in rows:
+            emit({"sequence": row.sequence, "at": instant(row.at), "door": row.door,
+                  "reason": row.reason, "bytes": row.size})
+        return 0
+    table = Table("", "when (UTC)", "door", "bytes", "reason")
+    for row in rows:
+        table.add_row(str(row.sequence), short(row.at), row.door, str(row.size), row.reason)
+    OUT.print(table if rows else "no request was rejected")
+    return 0
+
+
+def rejected_replay(wire: Wire, *, json: bool) -> int:
+    """Check them again with the secrets of today."""
+    unsealer, recorder = wire.unsealer(), wire.recorder("gateway")
+    deliverer = Deliverer(Router(wire.keys_folder.routing_key(), bytes(16)), wire.directory())
+    secrets = {"whatsapp": wire.config.secrets_of("whatsapp_app_secret"),
+               "twilio": wire.config.secrets_of("twilio_auth_token")}
+    parses = {name: one.parse for name, one in ADAPTERS.items()}
+
+    def accept(knock: Knock, came_at: int) -> bool:
+        made = readmit(knock, came_at, secrets, deliverer, parses)
+        for event in made or ():
+            recorder.record(event)
+        return made is not None
+
+    done = rejected.replay(_ring(wire), lambda blob: unsealer.open_once(SEAL_LABEL, blob), accept)
+    if json:
+        emit({"accepted": done.accepted, "still_refused": done.still_refused,
+              "unopened": done.unopened})
+    else:
+        OUT.print(f"{done.accepted} accepted now, {done.still_refused} still refused, "
+                  f"{done.unopened} sealed for a key that is not here")
+    return 0
+
+
+def spool_list(wire: Wire, *, json: bool) -> int:
+    """What waits for the log."""
+    summary = _spool(wire).summary()
+    if json:
+        emit({"count": summary.count, "bytes": summary.size,
+              "oldest_at": instant(summary.oldest_at),
+              "lanes": [{"topic_id": topic.hex(), "partition": partition, "count": count}
+                        for topic, partition, count in summary.lanes]})
+        return 0
+    OUT.print(f"{summary.count} records, {summary.size} bytes, oldest {short(summary.oldest_at)}")
+    for topic, partition, count in summary.lanes:
+        OUT.print(f"  log {topic.hex()} partition {partition}: {count}")
+    return 0
+
+
+def spool_recover(wire: Wire, *, json: bool) -> int:
+    """Open what was sealed for a log that is gone, and record it on today's."""
+    unsealer, recorder = wire.unsealer(), wire.recorder("gateway")
+
+    def opener(entry: SpoolEntry) -> Sequence[Item]:
+        opened = unsealer.open(entry.topic_id, entry.partition, entry.value)
+        items, at = [], 0
+        for domain, tag, length in opened.rows:
+            items.append(Item(domain, tag, opened.plain[at:at + length]))
+            at += length
+        return items
+
+    done = recover(_spool(wire), wire.capture_log().identity(), opener, recorder.record_items)
+    if json:
+        emit({"records": done.records, "events": done.events,
+              "unopened": [{"sequence": number, "reason": reason}
+                           for number, reason in done.unopened]})
+    else:
+        OUT.print(f"{done.records} records with {done.events} events recorded again, "
+                  f"{len(done.unopened)} did not open and stay")
+    return 1 if done.unopened else 0
+
+
+def _ring(wire: Wire) -> SqliteRing:
+    folder = wire.home / "gateway"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return SqliteRing(folder / "rejected.db")
+
+
+def _spool(wire: Wire) -> SqliteSpool:
+    folder = wire.home / "gateway"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return SqliteSpool(folder / "spool.db", wire.config.gateway.spool_mb_max << 20)
+

@@ -1,0 +1,75 @@
+"""`run`, `gateway`, `archive`, `index`, `stop`: the processes."""
+
+from __future__ import annotations
+
+import http.client
+
+from infra import serve
+from infra.verbs.screen import ERR, trial_banner
+from infra.wire import Wire
+
+
+def run(wire: Wire, port: int | None, host: str | None) -> int:
+    """Everything, supervised."""
+    host = host or wire.config.gateway.host
+    port = wire.config.gateway.port if port is None else port
+    trial_banner(wire.config.retention.trial)
+    ERR.print(f"data folder {wire.home}")
+    for door in ("whatsapp", "twilio"):
+        missing = missing_secrets(wire, door)
+        if missing:
+            ERR.print(f"door /hooks/{door} is closed: {', '.join(missing)} not set")
+        else:
+            ERR.print(f"door http://{host}:{port}/hooks/{door}")
+
+    def ready() -> bool:
+        connection = http.client.HTTPConnection(host, port, timeout=1)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    doors = ("--port", str(port), "--host", host)
+    supervisor = serve.Supervisor(wire.home, {"gateway": doors}, ERR.print)
+    return supervisor.run(ready)
+
+
+def missing_secrets(wire: Wire, door: str) -> list[str]:
+    """The settings without which a door stays closed."""
+    needed = {"whatsapp": ("whatsapp_app_secret", "whatsapp_verify_token"),
+              "twilio": ("twilio_auth_token",)}[door]
+    return [f"COUNTERFOIL_{name.upper()}" for name in needed if not wire.config.secrets_of(name)]
+
+
+def gateway(wire: Wire, port: int | None, host: str | None) -> int:
+    """The doors."""
+    from infra.gateway import GatewayProcess
+
+    return GatewayProcess(wire, host or wire.config.gateway.host,
+                          wire.config.gateway.port if port is None else port).run()
+
+
+def archive(wire: Wire) -> int:
+    """The archiver."""
+    from infra.archiver import ArchiverProcess
+
+    return ArchiverProcess(wire).run()
+
+
+def index(wire: Wire) -> int:
+    """The indexer."""
+    from infra.indexer import IndexerProcess
+
+    return IndexerProcess(wire).run()
+
+
+def stop(wire: Wire) -> int:
+    """The end of `run`, in order."""
+    if serve.stop_folder(wire.home):
+        ERR.print("stopped")
+    else:
+        ERR.print("nothing runs on this data folder")
+    return 0

@@ -1,0 +1,67 @@
+"""How verbs speak: tables for people, one JSON object a line for machines, remarks on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.console import Console
+
+OUT: Final = Console(highlight=False)
+ERR: Final = Console(stderr=True, highlight=False)
+TRIAL_BANNER: Final = ("TRIAL MODE: every lock ends after one day. Nothing here is kept for the "
+                       "years the law asks for. Set retention.trial = false to begin for real.")
+# Marks that turn the reading direction; shown as escapes so that no text can pose as another.
+_BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+
+
+def emit(value: Mapping[str, Any]) -> None:
+    """One JSON object on stdout, one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def emit_all(values: Iterable[Mapping[str, Any]]) -> None:
+    """Each on its own line."""
+    for value in values:
+        emit(value)
+
+
+def instant(at: int | None) -> str | None:
+    """RFC 3339 UTC with milliseconds, or null."""
+    if at is None:
+        return None
+    moment = datetime.fromtimestamp(at / 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1000:03d}Z"
+
+
+def short(at: int | None) -> str:
+    """A time as a person reads it in a table, UTC."""
+    if at is None:
+        return "-"
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def shown(text: str | None) -> str:
+    """Text from outside, safe on a terminal: controls and direction marks become escapes."""
+    if text is None:
+        return ""
+    out = []
+    for char in text:
+        if char in "\n\t":
+            out.append(char)
+        elif char in _BIDI or unicodedata.category(char) in ("Cc", "Cs"):
+            out.append(f"\\u{ord(char):04x}")
+        else:
+            out.append(char)
+    return "".join(out)
+
+
+def trial_banner(trial: bool) -> None:
+    """On stderr, so that machine output stays clean."""
+    if trial:
+        ERR.print(f"[black on yellow] {TRIAL_BANNER} [/]")

@@ -1,0 +1,166 @@
+"""`search`, `show`, `rebuild`: what a supervisor asks, as tables for people and lines for machines.
+"""
+
+from __future__ import annotations
+
+import getpass
+
+from rich.panel import Panel
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from infra.verbs.screen import ERR, OUT, emit, short, shown, trial_banner
+from infra.wire import Wire
+from schemas.events import Identity
+from search import machine
+from search.follow import rebuild as rebuild_index
+from search.results import HitView
+from search.thread import MessageView, VersionView
+
+_STATE_STYLE = {"retracted": "bold red", "edited": "yellow", "live": "green"}
+_TOLD = {
+    "provider_signed": "signed by the provider", "provider_fetched": "fetched from the provider",
+    "device": "told by a device", "custodian_supplied": "supplied by the custodian",
+    "own": "recorded by Counterfoil",
+}
+
+
+def search(wire: Wire, query: str, *, json: bool, limit: int, cursor: str | None) -> int:
+    """A page of answers, newest first."""
+    answer = wire.searcher().search(query, _who(wire), limit, cursor)
+    if json:
+        for hit in answer.hits:
+            emit(machine.hit(hit))
+        if answer.next:
+            ERR.print(f"more: --cursor {answer.next}")
+        return 0
+    trial_banner(wire.config.retention.trial)
+    table = Table("when (UTC)", "who", "state", "text and id", show_lines=True,
+                  title=f"{len(answer.hits)} of {answer.total} for {query}")
+    table.columns[0].max_width, table.columns[1].max_width, table.columns[2].max_width = 11, 16, 12
+    table.columns[3].min_width = 32  # an id stays whole, so that it can be copied
+    for hit in answer.hits:
+        # A column of its own for every fact leaves none of them room on a narrow screen.
+        table.add_row(
+            f"{short(hit.occurred_at or hit.captured_at)}\n{_channel(hit)}", _name(hit.actor),
+            _state(hit), Text.assemble(_text(hit.text, hit.highlights, hit),
+                                       ("\n" + hit.doc_id, "dim")))
+    OUT.print(table if answer.hits else f"nothing found for {query}")
+    if answer.next:
+        OUT.print(f"more: counterfoil search {query!r} --cursor {answer.next}")
+    return 0
+
+
+def show(wire: Wire, message: str, *, json: bool, around: int) -> int:
+    """Everything known of one message."""
+    view = wire.searcher().view(message, _who(wire), around)
+    if json:
+        emit(machine.message(view))
+        return 0
+    trial_banner(wire.config.retention.trial)
+    print_message(view)
+    return 0
+
+
+def print_message(view: MessageView) -> None:
+    """One message on a screen."""
+    hit = view.hit
+    OUT.print(Text.assemble(
+        (f"{hit.channel} {hit.kind}", "bold"), f"  {hit.doc_id}\n", _state(hit),
+        f"  {_name(hit.actor)}  {short(hit.occurred_at or hit.captured_at)} UTC"))
+    table = Table("", "what", "when (UTC)", "who", "text", "how it is known", show_lines=True,
+                  title=f"{len(view.versions)} versions: none was ever removed")
+    for number, one in enumerate(view.versions, 1):
+        table.add_row(str(number), one.kind, _when(one), _name(one.actor),
+                      _version_text(one), _known(one))
+    OUT.print(table)
+    for related in view.related:
+        OUT.print(f"  {related.kind} {related.subkind} {shown(related.text)} "
+                  f"{_name(related.actor)} {short(related.occurred_at or related.captured_at)}")
+    places = Table("version", "segment", "offset", "locked until (UTC)", title="where it lies")
+    places.columns[1].overflow = "fold"  # the whole name: it is what a court asks for
+    for number, one in enumerate(view.versions, 1):
+        for sighting in one.sightings:
+            places.add_row(str(number), sighting.segment, f"{sighting.offset}.{sighting.index}",
+                           short(sighting.retain_until))
+    OUT.print(places)
+    lines = [Text.assemble(
+        ("> " if line.is_this else "  ", "bold"),
+        f"{short(line.hit.occurred_at or line.hit.captured_at)}  {_name(line.hit.actor)}: ",
+        _text(line.hit.text, (), line.hit), "  ", _state(line.hit)) for line in view.conversation]
+    OUT.print(Panel(Text("\n").join(lines), title="the conversation around it"))
+
+
+def rebuild(wire: Wire, *, json: bool) -> int:
+    """A new index from the archive alone."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=ERR, transient=True, disable=json) as progress:
+        progress.add_task("reading the archive", total=None)
+        name = rebuild_index(wire.reader(), wire.indexes(), wire.projector())
+    if json:
+        emit({"index": name})
+    else:
+        OUT.print(f"index {name} is in force")
+    return 0
+
+
+def _who(wire: Wire) -> str:
+    return f"{wire.config.search.operator} ({getpass.getuser()})"
+
+
+def _name(actor: Identity | None) -> str:
+    if actor is None:
+        return "-"
+    name = shown(actor.display_name)
+    return f"{name} ({shown(actor.native_id)})" if name else shown(actor.native_id)
+
+
+def _channel(hit: HitView) -> str:
+    arrow = {"in": " in", "out": " out"}.get(hit.direction or "", "")
+    return f"{hit.channel}{arrow}"
+
+
+def _state(hit: HitView) -> Text:
+    state = hit.state or hit.kind
+    versions = f" ({hit.version_count} versions)" if hit.version_count > 1 else ""
+    return Text(state + versions, style=_STATE_STYLE.get(state, ""))
+
+
+def _text(text: str | None, marks: tuple[tuple[int, int], ...], hit: HitView) -> Text:
+    if text is None:
+        reason = hit.problem or {"absent_by_source": "the source did not deliver the text",
+                                 "undecryptable": "not decryptable"}.get(hit.content_state, "")
+        return Text(f"[{reason or hit.subkind or 'no text'}]", style="italic dim")
+    out, at = Text(), 0
+    for start, end in marks:
+        out.append(shown(text[at:start]))
+        out.append(shown(text[start:end]), style="bold black on yellow")
+        at = end
+    out.append(shown(text[at:]))
+    return out
+
+
+def _version_text(one: VersionView) -> Text:
+    if one.text is not None:
+        return Text(shown(one.text))
+    if one.kind == "retraction" and not one.problem:
+        return Text("[withdrawn]", style="italic red")
+    reason = one.problem or {
+        "absent_by_source": "the source did not deliver the text"}.get(one.content_state, "")
+    return Text(f"[{reason or 'no text'}]", style="italic dim")
+
+
+def _when(one: VersionView) -> str:
+    if one.occurred_at is None:
+        return f"{short(one.captured_at)}\n(received; the source gave no time)"
+    return short(one.occurred_at)
+
+
+def _known(one: VersionView) -> str:
+    known = _TOLD.get(one.provenance, one.provenance)
+    if one.target_known == "absent":
+        known += "\nthe source did not say which message"
+    elif one.target_known:
+        known += f"\ntarget {one.target_known}"
+    return known

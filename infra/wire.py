@@ -1,0 +1,327 @@
+"""Composition: from a configuration to the parts of each process.
+
+Owns which driver stands behind which port. Drivers of servers are imported only where they are
+configured, so that an embedded command starts without them.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from archive import layout
+from archive.authentic import Authenticator
+from archive.batch import BatchLimits
+from archive.cell import Dictionary
+from archive.commit import Committer
+from archive.consume import Archiver, Observer, Ports
+from archive.keyring import DomainKeys, Keyring, KeyService
+from archive.log import ArchiveLog
+from archive.reader import ArchiveReader, Dictionaries
+from archive.seal import SealPolicy, SegmentSealer
+from archive.segment import CELL_SCHEMA
+from archive.store import ObjectStore
+from archive.unseal import Unsealer
+from archive.verify import Verifier
+from infra import storecheck
+from infra.config import Config
+from infra.directory import load_directory
+from infra.embedded.keys import FolderKeyring, LocalKeyService
+from infra.embedded.log import EmbeddedArchiveLog, EmbeddedCaptureLog
+from infra.embedded.log import provision as provision_log
+from infra.embedded.store import FolderStore
+from infra.keyfiles import ROLES, KeyFolder, writer_id
+from ingest.publish import CaptureLog
+from ingest.record import LogRecorder
+from ingest.routing import Router
+from ingest.transit import TransitSealer
+from schemas import domains
+from schemas.directory import Directory
+from schemas.errors import Exists, Halt, Refused
+from search.audit import Auditor, AuditSettings
+from search.index import IndexSet
+from search.project import Projector
+from search.searcher import Locale, Searcher
+from search.tokens import Tokenizer
+
+DAY_MS = 86_400_000
+
+
+def clock() -> int:
+    """UTC ms of the system clock."""
+    return time.time_ns() // 1_000_000
+
+
+def random(length: int) -> bytes:
+    """Bytes of the system's generator."""
+    return secrets.token_bytes(length)
+
+
+@dataclass(frozen=True)
+class Wire:
+    """The parts of one data folder, made when asked for. Each opens only its own keys."""
+
+    config: Config
+
+    @property
+    def home(self) -> Path:
+        """The data folder."""
+        return self.config.home
+
+    @property
+    def keys_folder(self) -> KeyFolder:
+        """The key files."""
+        return KeyFolder(self.home / "keys")
+
+    def provision_once(self) -> None:
+        """`provision`, unless this folder was provisioned for this configuration already."""
+        marker = self.home / "provisioned"
+        stated = _digest(self.config.model_dump_json(exclude={"gateway", "search"}).encode())
+        if not marker.exists() or marker.read_text("ascii") != stated:
+            self.provision()
+            marker.write_text(stated, "ascii")
+
+    def provision(self) -> None:
+        """Make the data folder, its keys, log, bucket and topic, where they are not there yet."""
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.keys_folder.provision(self.config.gateway.transit_suite,
+                                   with_kek=self.config.keyservice.driver == "local")
+        if self.config.log.driver == "embedded":
+            (self.home / "log").mkdir(exist_ok=True, mode=0o700)
+            provision_log(self._log_path, self.config.log.topic, self.config.partitions, random)
+        else:
+            from infra.kafka import provision as provision_topic
+
+            provision_topic(self.kafka_settings, self.config.partitions)
+        if self.config.store.driver == "s3":
+            from infra.s3 import provision as provision_bucket
+
+            provision_bucket(self.s3_settings(self.config.store.bucket))
+            self._require_safe_store()
+        if self.config.keyring.driver == "s3":
+            from infra.s3keyring import provision as provision_keyring
+
+            provision_keyring(self.s3_settings(self.config.keyring.bucket))
+        self._keep_formats()
+
+    def check_store(self) -> list[storecheck.CheckResult]:
+        """The store's contract, run on the configured store (PROTOCOL S, G3)."""
+        hand: storecheck.StoreAdversary | None = None
+        if self.config.store.driver == "s3":
+            from infra.s3 import S3Adversary
+
+            hand = S3Adversary(self.s3_settings(self.config.store.bucket))
+        return storecheck.check(storecheck.StoreUnderTest(self.store, hand), clock=clock,
+                                random=random)
+
+    def _require_safe_store(self) -> None:
+        # Before the first record, not after: what a store does not enforce cannot be taken back.
+        results = self.check_store()
+        if not storecheck.verdict(results).safe:
+            failed = [f"{one.name}: {one.detail}" for one in results
+                      if one.required and not one.passed]
+            raise Halt("store_unsafe", "; ".join(failed))
+
+    def _keep_formats(self) -> None:
+        # Schemas and dictionaries lie beside what they explain, locked as long as any segment.
+        days = 1 if self.config.retention.trial else 366 * self.config.retention.lock_years_max
+        until = clock() + days * DAY_MS + 60_000
+        bodies = {layout.schema(_digest(CELL_SCHEMA)): CELL_SCHEMA}
+        for name in ("captured.avsc", "part.avsc", "refused.avsc"):
+            body = resources.files("schemas").joinpath(name).read_bytes()
+            bodies[layout.schema(_digest(body))] = body
+        if self.dictionary.digest:
+            bodies[layout.dictionary(self.dictionary.digest.hex())] = _dictionary_bytes()
+        for key, body in bodies.items():
+            try:
+                self.store.put_once(key, body, until)
+            except Exists:
+                continue
+
+    @property
+    def _log_path(self) -> Path:
+        return self.home / "log" / "capture.db"
+
+    @property
+    def kafka_settings(self) -> Any:
+        """How to reach Kafka."""
+        from infra.kafka import KafkaSettings
+
+        log = self.config.log
+        password = log.sasl_password_file.read_text().strip() if log.sasl_password_file else None
+        return KafkaSettings(
+            bootstrap=log.bootstrap, topic=log.topic, group=log.group,
+            security_protocol=log.security_protocol, sasl_mechanism=log.sasl_mechanism,
+            sasl_username=log.sasl_username, sasl_password=password,
+            ca_file=str(log.ca_file) if log.ca_file else None, replication=log.replication,
+            min_insync=log.min_insync)
+
+    def s3_settings(self, bucket: str) -> Any:
+        """How to reach a bucket."""
+        from infra.s3 import S3Settings
+
+        store = self.config.store
+        return S3Settings(
+            endpoint=store.endpoint, region=store.region, bucket=bucket,
+            access_key=_text(store.access_key_file), secret_key=_text(store.secret_key_file),
+            ca_file=str(store.ca_file) if store.ca_file else None)
+
+    def capture_log(self) -> CaptureLog:
+        """The writing half of the log."""
+        if self.config.log.driver == "embedded":
+            return EmbeddedCaptureLog(self._log_path)
+        from infra.kafka import KafkaCaptureLog
+
+        return KafkaCaptureLog(self.kafka_settings)
+
+    def archive_log(self) -> ArchiveLog:
+        """A member of the archivers' group."""
+        if self.config.log.driver == "embedded":
+            return EmbeddedArchiveLog(self._log_path, "archiver")
+        from infra.kafka import KafkaArchiveLog
+
+        return KafkaArchiveLog(self.kafka_settings)
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """Where segments lie."""
+        if self.config.store.driver == "folder":
+            return FolderStore(self.home / "store")
+        from infra.s3 import S3Store
+
+        return S3Store(self.s3_settings(self.config.store.bucket))
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """Where wrapped domain keys lie."""
+        if self.config.keyring.driver == "folder":
+            return FolderKeyring(self.home / "keyring")
+        from infra.s3keyring import S3Keyring
+
+        return S3Keyring(self.s3_settings(self.config.keyring.bucket))
+
+    @cached_property
+    def key_service(self) -> KeyService:
+        """What wraps them."""
+        if self.config.keyservice.driver == "local":
+            return LocalKeyService(self.keys_folder.kek_path(), random)
+        from infra.kms import KmsKeyService, KmsSettings
+
+        service = self.config.keyservice
+        return KmsKeyService(KmsSettings(key_id=service.kms_key_id, region=service.kms_region,
+                                         endpoint=service.kms_endpoint))
+
+    @cached_property
+    def dictionary(self) -> Dictionary:
+        """The compression dictionary that new segments use."""
+        return Dictionary(_dictionary_bytes() if self.config.archive.dictionary else None)
+
+    def domain_keys(self) -> DomainKeys:
+        """A fresh view of the ring of domain keys."""
+        return DomainKeys(self.keyring, self.key_service, random, clock)
+
+    def authenticator(self) -> Authenticator:
+        """Knows the sealing keys."""
+        return Authenticator(self.keys_folder.sealing_public())
+
+    def reader(self, keys: DomainKeys | None = None) -> ArchiveReader:
+        """A reader of the archive."""
+        return ArchiveReader(self.store, self.authenticator(), keys or self.domain_keys(),
+                             Dictionaries(self.store, (self.dictionary,)))
+
+    def verifier(self, progress: Callable[[int, str], None]) -> Verifier:
+        """Checks everything."""
+        keys = self.domain_keys()
+        mode = "FOLDER" if self.config.store.driver == "folder" else "COMPLIANCE"
+        return Verifier(self.store, self.authenticator(), self.reader(keys), keys, mode, progress)
+
+    def unsealer(self) -> Unsealer:
+        """Opens packs: the archiver's, and operator's commands that say so."""
+        return Unsealer(self.keys_folder.transit_private(), self.keys_folder.enrolled())
+
+    def directory(self) -> Directory:
+        """Who is who, as the file says now; empty without one."""
+        path = self.home / "directory.toml"
+        return load_directory(path) if path.exists() else Directory()
+
+    def archiver(self, log: ArchiveLog, observer: Observer) -> Archiver:
+        """One archiver on `log`."""
+        sealing = self.keys_folder.sealing_key()
+        retention = self.config.retention
+        policy = SealPolicy(retention.trial, retention.lock_years_max,
+                            min(self.directory().longest() + 1, retention.lock_years_max))
+        sealer = SegmentSealer(
+            self.unsealer(), self.domain_keys(), self.dictionary, sealing.sign,
+            writer_id(sealing.public_key().public_bytes_raw()), policy, random)
+        limits = BatchLimits(age_ms_max=self.config.segment_age_ms,
+                             age_ms_busy=int(self.config.archive.segment_age_s_busy * 1000))
+        committer = Committer(self.store, self.authenticator(), time.sleep)
+        return Archiver(Ports(log, self.store, self.authenticator(), sealer, committer, observer,
+                              clock), limits)
+
+    def indexes(self) -> IndexSet:
+        """The indexes of this archive."""
+        if self.config.index.driver == "sqlite":
+            from infra.embedded.index import SqliteIndexSet
+
+            return SqliteIndexSet(self.home / "index")
+        from infra.elastic import ElasticIndexSet, connect
+
+        index = self.config.index
+        client = connect(index.url, api_key=_text(index.api_key_file),
+                         ca_certs=str(index.ca_file) if index.ca_file else None)
+        return ElasticIndexSet(client, index.name)
+
+    def tokenizer(self) -> Tokenizer:
+        """Words to blind tokens, under the index key."""
+        return Tokenizer(self.keys_folder.index_key())
+
+    def projector(self) -> Projector:
+        """Events to entries."""
+        return Projector(self.tokenizer())
+
+    def searcher(self) -> Searcher:
+        """Search and show, each recorded before it answers."""
+        directory = self.directory()
+        settings = AuditSettings(domains.ROLE_NAMES[domains.FIRM], directory.firm_years())
+        auditor = Auditor(self.recorder("search"), settings, clock, random)
+        search = self.config.search
+        return Searcher(self.indexes(), self.reader(), self.tokenizer(), auditor,
+                        Locale(ZoneInfo(search.zone), search.region))
+
+    def sealer(self, role: str) -> TransitSealer:
+        """Seals for transit as `role` (gateway | archiver | search)."""
+        return TransitSealer(self.keys_folder.archiver_public(), self.keys_folder.capture_key(role),
+                             ROLES[role], random, clock, os.getpid)
+
+    def recorder(self, role: str, log: CaptureLog | None = None) -> LogRecorder:
+        """How a role says something that is evidence."""
+        sealer = self.sealer(role)
+        routing = self.keys_folder.routing_key() if role == "gateway" else None
+        return LogRecorder(log or self.capture_log(), sealer, Router(routing, sealer.capture_id))
+
+
+def _digest(body: bytes) -> str:
+    return sha256(body).hexdigest()
+
+
+def _dictionary_bytes() -> bytes:
+    return resources.files("archive").joinpath("dictionary-1.zdict").read_bytes()
+
+
+def _text(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text("utf-8").strip()
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}") from error

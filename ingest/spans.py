@@ -1,0 +1,340 @@
+"""Where the items of a JSON delivery lie: exact byte ranges, also when the JSON is broken.
+
+Owns the walk along the few containers that an adapter names in a `Shape`; everything below them is
+skipped by the C scanner and handed out as a range. What cannot be read is a `Broken` range; after
+a break the walk goes on only at a place that is certain (see `_Walker._sibling`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ingest.values import DECODER
+from schemas.limits import DELIVERY_ITEMS_MAX, JSON_DEPTH_MAX
+
+_MALFORMED: Final = "malformed JSON"
+_TOO_DEEP: Final = "nested too deep"
+_TOO_MANY: Final = "more items than a delivery may hold"
+
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+# A string, a bracket, or a quote that opens a string which never ends.
+_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|"', re.DOTALL)
+_BARE_WORD: Final = re.compile(r'[^\s,:"\[\]{}]+')
+# Where a sibling may begin. Inside a string a quote is escaped, so no text that somebody wrote
+# can look like this.
+_CANDIDATE: Final = re.compile(r'\{\s*"')
+_CLOSER: Final = {"{": "}", "[": "]"}
+# Looking for siblings is bounded; at the limit the rest of the delivery is one broken range.
+_CANDIDATES_MAX: Final = 20_000
+_CANDIDATE_CHARS_PER_BYTE: Final = 16
+# Containers and members walked per item allowed: an update alone in its entry has about eleven.
+_NODES_PER_ITEM: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which containers to walk into. No `members` and no `element`: a leaf, handed out whole.
+
+    For the elements of an array: `marks` are the keys by which one is recognised after a break,
+    `fences` those that never stand inside or between two of the same array. Behind a fence lies
+    another container's content, another account's perhaps: nothing is taken for an element there.
+    """
+
+    members: Mapping[str, Shape] = field(default_factory=dict)
+    element: Shape | None = None
+    marks: tuple[str, ...] = ()
+    fences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One JSON value: its half-open byte range and, in a walked container, what it holds.
+
+    `complete` is false where a container breaks off at `end`; `readable` is false for a value
+    that is no JSON (its range is then among the broken ones).
+    """
+
+    start: int
+    end: int
+    kind: str                                     # object | array | leaf
+    members: tuple[tuple[str, Node], ...] = ()
+    elements: tuple[Node, ...] = ()
+    complete: bool = True
+    readable: bool = True
+
+    def all(self, name: str) -> Iterator[Node]:
+        """Every member called `name`: JSON allows a key to come twice."""
+        return (node for key, node in self.members if key == name)
+
+    def last(self, name: str) -> Node | None:
+        """The member `name` that a JSON parser would keep."""
+        return next((node for key, node in reversed(self.members) if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A range that could not be read, and why."""
+
+    start: int
+    end: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What a body holds. `root` is null when the body is no JSON object at all."""
+
+    root: Node | None
+    broken: tuple[Broken, ...]
+
+
+def walk(body: bytes, shape: Shape, items_max: int = DELIVERY_ITEMS_MAX) -> Walk:
+    """The containers of `shape` in `body`, and every range of it that could not be read.
+
+    Never raises. Leaves nested deeper than JSON_DEPTH_MAX are broken, and so is, as one range,
+    everything after leaf element number `items_max`.
+    """
+    # One character per byte, so that an offset in the text is an offset in the body.
+    walker = _Walker(body.decode("latin-1"), items_max)
+    root = walker.root(shape)
+    # A body cut off right after a value lost nothing that it held; one without a root is said to.
+    broken = (one for one in walker.broken if one.start < one.end or root is None)
+    return Walk(root, tuple(sorted(broken, key=lambda one: one.start)))
+
+
+def is_deeper(text: str, start: int, end: int, depth_max: int) -> bool:
+    """Whether the JSON value at [start, end) of `text` nests more than `depth_max` containers."""
+    if text.count("{", start, end) + text.count("[", start, end) <= depth_max:
+        return False
+    depth = 0
+    for token in _TOKEN.finditer(text, start, end):
+        if token[0] in _CLOSER:
+            depth += 1
+            if depth > depth_max:
+                return True
+        elif token[0] in ("}", "]"):
+            depth -= 1
+    return False
+
+
+class _Walker:
+    def __init__(self, text: str, items_max: int) -> None:
+        self.text = text
+        self.broken: list[Broken] = []
+        self._items_left = items_max
+        self._nodes_left = items_max * _NODES_PER_ITEM
+        self._candidates_left = _CANDIDATES_MAX
+        self._chars_left = _CANDIDATE_CHARS_PER_BYTE * len(text)
+        self._reason = _MALFORMED                 # of the break that is being unwound
+
+    def root(self, shape: Shape) -> Node | None:
+        text = self.text
+        at = self._skip_space(3 if text.startswith("\xef\xbb\xbf") else 0)
+        if text[at:at + 1] != "{":
+            self.broken.append(Broken(0, len(text), "not a JSON object"))
+            return None
+        node = self._value(at, shape, 1)
+        if not node.complete:
+            self.broken.append(Broken(node.end, len(text), self._reason))
+        elif self._skip_space(node.end) != len(text):
+            self.broken.append(Broken(node.end, len(text), "bytes after the end"))
+        return node
+
+    def _value(self, at: int, shape: Shape | None, level: int) -> Node:
+        opener = self.text[at:at + 1]
+        if shape is not None and opener == "{" and shape.members:
+            return self._object(at, shape, level)
+        if shape is not None and opener == "[" and shape.element is not None:
+            return self._array(at, shape.element, level)
+        return self._leaf(at, level)
+
+    def _object(self, at: int, shape: Shape, level: int) -> Node:
+        members: list[tuple[str, Node]] = []
+        position = at + 1
+        while True:
+            position = self._skip_space(position)
+            character = self.text[position:position + 1]
+            if character == "}":
+                return Node(at, position + 1, "object", tuple(members))
+            if character == ",":
+                position += 1
+                continue
+            # No comma is asked for: an official sample lacks one, and the next key is certain.
+            start = self._member_value(position) if character == '"' else None
+            self._nodes_left -= 1
+            if start is None or self._full():
+                self._reason = self._reason if self._full() else _MALFORMED
+                return Node(at, position, "object", tuple(members), complete=False)
+            name, position = start
+            node = self._value(position, shape.members.get(name), level + 1)
+            if not node.complete:
+                if node.kind != "leaf":
+                    members.append((name, node))
+                return Node(at, node.end, "object", tuple(members), complete=False)
+            if not node.readable:
+                self.broken.append(Broken(node.start, node.end, self._reason))
+            members.append((name, node))
+            position = node.end
+
+    def _member_value(self, at: int) -> tuple[str, int] | None:
+        """The key that begins at `at` and where its value begins; null where that is not so."""
+        try:
+            name, end = DECODER.raw_decode(self.text, at)
+        except ValueError:
+            return None
+        end = self._skip_space(end)
+        if self.text[end:end + 1] != ":":
+            return None
+        return name, self._skip_space(end + 1)
+
+    def _array(self, at: int, element: Shape, level: int) -> Node:
+        elements: list[Node] = []
+        position, separated = at + 1, True
+        while True:
+            position = self._skip_space(position)
+            character = self.text[position:position + 1]
+            if character == "]":
+                return Node(at, position + 1, "array", elements=tuple(elements))
+            if character == ",":
+                position, separated = position + 1, True
+                continue
+            if self._full():
+                return Node(at, position, "array", elements=tuple(elements), complete=False)
+            # Without commas around it only an object is taken for an element: anything else is
+            # debris of the one before, and its quotes would pair with the next one's.
+            node = self._value(position, element, level + 1)
+            if character != "{" and not (separated and self._is_closed(node.end)):
+                node = self._garbage(position)
+            self._count(node)
+            if node.kind != "leaf" or (node.complete and node.readable):
+                elements.append(node)
+            position, separated = node.end, False
+            if not node.complete or not node.readable:
+                resume = self._after_break(node, element)
+                if resume is None:
+                    return Node(at, node.end, "array", elements=tuple(elements), complete=False)
+                position, separated = resume, True
+
+    def _is_closed(self, at: int) -> bool:
+        at = self._skip_space(at)
+        return self.text[at:at + 1] in (",", "]")
+
+    def _garbage(self, at: int) -> Node:
+        self._reason = _MALFORMED
+        return Node(at, at, "leaf", complete=False, readable=False)
+
+    def _count(self, node: Node) -> None:
+        if node.kind == "leaf":
+            self._items_left -= 1
+        else:
+            self._nodes_left -= 1
+
+    def _after_break(self, node: Node, element: Shape) -> int | None:
+        """Where the array goes on after the broken `node`; what lies between is recorded."""
+        reason = self._reason
+        if not node.complete:
+            resume = self._sibling(node.end, element, len(self.text))
+            if resume is not None:
+                self.broken.append(Broken(node.end, self._trimmed(node.end, resume), reason))
+            self._reason = reason
+            return resume
+        resume = None
+        if reason == _MALFORMED:
+            # Its brackets balance, but they may do so only by swallowing a sibling.
+            resume = self._sibling(node.start + 1, element, node.end)
+        end = node.end if resume is None else self._trimmed(node.start, resume)
+        self.broken.append(Broken(node.start, end, reason))
+        return node.end if resume is None else resume
+
+    def _leaf(self, at: int, level: int) -> Node:
+        """Any value, skipped. Where no end can be told it ends where it began, not complete."""
+        try:
+            _, end = DECODER.raw_decode(self.text, at)
+        except (ValueError, RecursionError) as error:
+            self._reason = _TOO_DEEP if isinstance(error, RecursionError) else _MALFORMED
+            balanced = self._balanced_end(at)
+            if balanced is None:
+                return Node(at, at, "leaf", complete=False, readable=False)
+            return Node(at, balanced, "leaf", readable=False)
+        if is_deeper(self.text, at, end, JSON_DEPTH_MAX - level + 1):
+            self._reason = _TOO_DEEP
+            return Node(at, end, "leaf", readable=False)
+        return Node(at, end, "leaf")
+
+    def _balanced_end(self, at: int) -> int | None:
+        """Where brackets and strings that begin at `at` are closed again, or null."""
+        word = _BARE_WORD.match(self.text, at)
+        if word:
+            return word.end()
+        if self.text[at:at + 1] not in ("{", "[", '"'):
+            return None
+        waiting: list[str] = []
+        for token in _TOKEN.finditer(self.text, at):
+            text = token[0]
+            if text in _CLOSER:
+                waiting.append(_CLOSER[text])
+            elif text in ("}", "]"):
+                if not waiting or waiting.pop() != text:
+                    return None
+            elif text == '"':
+                return None
+            if not waiting:
+                return token.end()
+        return None
+
+    def _sibling(self, at: int, element: Shape, stop: int) -> int | None:
+        """The next element of this array in [at, stop), if one is certain.
+
+        Certain means: it follows a comma or a closed value, is strict JSON, has the shape's marks,
+        and no fence stands before it. Null also when too much was tried.
+        """
+        if not element.marks or self._full():
+            return None
+        if element.fences:
+            names = "|".join(re.escape(name) for name in element.fences)
+            fence = re.compile(rf'"(?:{names})"\s*:').search(self.text, at, stop)
+            stop = fence.start() if fence else stop
+        for candidate in _CANDIDATE.finditer(self.text, at, stop):
+            self._candidates_left -= 1
+            if self._candidates_left < 0 or self._chars_left < 0:
+                return None
+            start = candidate.start()
+            if self._follows_value(start) and self._is_marked(start, element.marks):
+                return start
+        return None
+
+    def _follows_value(self, at: int) -> bool:
+        at -= 1
+        while at > 0 and self.text[at] in " \t\n\r":
+            at -= 1
+        return self.text[at] in ",}]"
+
+    def _is_marked(self, at: int, marks: tuple[str, ...]) -> bool:
+        try:
+            value, end = DECODER.raw_decode(self.text, at)
+        except RecursionError:
+            self._chars_left = -1
+            return False
+        except ValueError as error:
+            self._chars_left -= getattr(error, "pos", len(self.text)) - at
+            return False
+        self._chars_left -= end - at
+        return isinstance(value, dict) and all(mark in value for mark in marks)
+
+    def _full(self) -> bool:
+        """Whether a limit is reached: then nothing more is walked into, and nothing looked for."""
+        if self._items_left > 0 and self._nodes_left > 0:
+            return False
+        self._reason = _TOO_MANY
+        return True
+
+    def _trimmed(self, start: int, end: int) -> int:
+        """`end` without the comma and spaces before it."""
+        return max(start, len(self.text[start:end].rstrip(" \t\n\r,")) + start)
+
+    def _skip_space(self, at: int) -> int:
+        match = _SPACE.match(self.text, at)
+        return match.end() if match else at

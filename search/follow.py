@@ -1,0 +1,225 @@
+"""The follower: segments of the archive, in order, into one index (DESIGN §7, PROTOCOL I3, I4).
+
+Owns the order of the two steps that make replay harmless: documents first, cursors after. A
+follower is bound to one concrete index; the state of the world lives in that index and the archive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from archive.reader import SegmentRead
+from schemas import document as shape
+from schemas.document import Document, Entry
+from schemas.errors import Halt, Missing, Refused, Transient
+from schemas.wire import Pointer
+from search.index import Index, IndexSet, Partition, Retired, Write
+from search.project import Projector, complete_sets, document, entry_key
+
+# Entries gathered before they are written; a segment is never cut, so the last may go over.
+BATCH_ENTRIES_MAX: Final = 5_000
+# Segments read in one turn; the caller looks up in between.
+TURN_SEGMENTS_MAX: Final = 200
+# Writers that meet on one document each win once; more rounds than this is no ordinary meeting.
+_ROUNDS_MAX: Final = 50
+
+
+class Reader(Protocol):
+    """What the follower asks of the archive (`archive.reader.ArchiveReader`)."""
+
+    def partitions(self) -> list[Partition]:
+        """Every partition that has a segment."""
+
+    def follow(self, topic_id: str, partition: int, next_offset: int) -> Iterator[SegmentRead]:
+        """Verified segments from `next_offset` on, in order. Raises Halt on a broken chain."""
+
+    def read(self, pointer: Pointer) -> bytes:
+        """One datum, verified. Raises Missing (key or object gone) or Refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn did. No segments and not retired = everything archived is indexed."""
+
+    segments: int = 0
+    events: int = 0
+    documents: int = 0
+    retired: bool = False
+
+
+class Follower:
+    """Binds an archive to one index. Several may run on one index: the result is the same."""
+
+    def __init__(self, reader: Reader, index: Index, projector: Projector, *,
+                 batch_entries_max: int = BATCH_ENTRIES_MAX,
+                 takes: Callable[[Partition], bool] = lambda partition: True) -> None:
+        """`takes`: which partitions are this follower's; several processes may share them out."""
+        self._reader = reader
+        self._index = index
+        self._projector = projector
+        self._batch_entries_max = batch_entries_max
+        self._takes = takes
+
+    def turn(self, segments_max: int = TURN_SEGMENTS_MAX) -> Turn:
+        """Index up to about `segments_max` segments that the index has not seen.
+
+        Raises Transient (try again), Halt("cursor_ahead") when the index belongs to another
+        archive, and what `Reader.follow` raises. After a crash at any point the same turn runs
+        again from the stored cursors and stores the same documents.
+        """
+        state = self._index.state()
+        if state.retired:
+            return Turn(retired=True)
+        partitions = self._reader.partitions()
+        foreign = set(state.cursors) - set(partitions)
+        if foreign:
+            raise Halt("cursor_ahead", f"the index knows {len(foreign)} partitions that the "
+                                       "archive does not have")
+        done = _Batch()
+        segments = events = documents = 0
+        try:
+            for partition in filter(self._takes, partitions):
+                start = state.cursors.get(partition, 0)
+                for read in self._reader.follow(*partition, start):
+                    segments += 1
+                    events += len(read.events)
+                    self._add(done, partition, read)
+                    if done.size >= self._batch_entries_max:
+                        documents += self._write(done)
+                        done = _Batch()
+                    if segments >= segments_max:
+                        documents += self._write(done)
+                        return Turn(segments, events, documents)
+            documents += self._write(done)
+        except Retired:
+            return Turn(segments, events, documents, retired=True)
+        return Turn(segments, events, documents)
+
+    def run_to_end(self) -> Turn:
+        """Turns until everything that is archived now is indexed, or the index is retired."""
+        total = Turn()
+        while True:
+            turn = self.turn()
+            total = Turn(total.segments + turn.segments, total.events + turn.events,
+                         total.documents + turn.documents, turn.retired)
+            if turn.retired or not turn.segments:
+                return total
+
+    def _add(self, batch: _Batch, partition: Partition, read: SegmentRead) -> None:
+        for event in read.events:
+            projected = self._projector.project(event, read.retain_until)
+            if projected is not None:
+                batch.entries.setdefault(projected[0], []).append(projected[1])
+                batch.size += 1
+        batch.cursors[partition] = read.last + 1
+
+    def _write(self, batch: _Batch) -> int:
+        """Merge and store; a conflict means that somebody else stored first: read theirs, merge
+        again. Nobody's entry is lost, because the union holds both."""
+        if not batch.cursors:
+            return 0
+        for _ in range(_ROUNDS_MAX):
+            writes = self._writes(batch.entries)
+            if not self._index.put(writes, batch.cursors):
+                return len(writes)
+            # Some documents may be stored by now and no cursor moved.
+        raise Transient("other writers changed the same documents again and again")
+
+    def _writes(self, entries: Mapping[str, Iterable[Entry]]) -> list[Write]:
+        stored = self._index.get(entries)
+        writes: list[Write] = []
+        for doc_id, new in entries.items():
+            held = stored.get(doc_id)
+            old = held.document.entries if held else ()
+            merged = self._joined(document(doc_id, (*old, *new)))
+            if held is None or merged.entries != old:
+                writes.append(Write(merged, held.version if held else None))
+        return writes
+
+    def _joined(self, found: Document) -> Document:
+        """The document with every large event whose parts are all there (PROTOCOL C3)."""
+        if shape.PART not in found.kinds:
+            return found
+        known = {entry_key(entry) for entry in found.entries}
+        new: list[Entry] = []
+        for chain in complete_sets(found.entries):
+            if (*entry_key(chain[0])[:-1], True) in known:
+                continue
+            new.append(self._join(chain))
+        return document(found.doc_id, (*found.entries, *new)) if new else found
+
+    def _join(self, chain: tuple[Entry, ...]) -> Entry:
+        try:
+            datums = [self._reader.read(entry.pointer) for entry in chain]
+        except Missing:
+            return self._projector.unreadable(chain, "key_lost")
+        except Refused:
+            return self._projector.unreadable(chain, "cell_unreadable")
+        return self._projector.join(chain, datums)
+
+
+class _Batch:
+    """What is gathered before a write: entries by document, and where each partition then is."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, list[Entry]] = {}
+        self.cursors: dict[Partition, int] = {}
+        self.size = 0
+
+
+def bind(indexes: IndexSet) -> str:
+    """The index to follow into: the current one; made when there is none yet."""
+    return indexes.current() or indexes.first()
+
+
+def rebuild(reader: Reader, indexes: IndexSet, projector: Projector) -> str:
+    """A new index from the archive alone, swapped in once it has reached the live one.
+
+    Returns its name. The old index is retired, not dropped: its follower stops by itself. After a
+    crash the unfinished index is never current; calling again builds another.
+    """
+    bind(indexes)
+    name = indexes.create()
+    fresh = indexes.open(name)
+    follower = Follower(reader, fresh, projector)
+    while True:
+        follower.run_to_end()
+        if _reached(fresh, indexes.open(bind(indexes))):
+            break
+    fresh.refresh()
+    indexes.swap(name)
+    return name
+
+
+def _reached(fresh: Index, live: Index) -> bool:
+    reached = fresh.state().cursors
+    return all(reached.get(partition, 0) >= offset
+               for partition, offset in live.state().cursors.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A document in which two indexes differ. `how`: only_first | only_second | differs."""
+
+    doc_id: str
+    how: str
+
+
+def compare(first: Index, second: Index) -> Iterator[Difference]:
+    """Where two indexes of one archive differ, by ascending doc_id; nothing = G5 holds."""
+    left, right = first.scan(), second.scan()
+    a, b = next(left, None), next(right, None)
+    while a is not None or b is not None:
+        if b is None or (a is not None and a.doc_id < b.doc_id):
+            assert a is not None
+            yield Difference(a.doc_id, "only_first")
+            a = next(left, None)
+        elif a is None or b.doc_id < a.doc_id:
+            yield Difference(b.doc_id, "only_second")
+            b = next(right, None)
+        else:
+            if a != b:
+                yield Difference(a.doc_id, "differs")
+            a, b = next(left, None), next(right, None)

@@ -1,0 +1,144 @@
+"""Ports Index and IndexSet: what search asks of an index, and what a driver must promise.
+
+An index is a projection of the archive and may be thrown away at any time (G5). It holds documents
+of blind tokens; the cursor of each partition lives in it, so that both are lost or kept together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.document import Document
+from schemas.errors import Missing, Refused
+from search.query import TokenQuery
+
+Partition = tuple[str, int]
+"""(topic id in hex, partition)."""
+
+
+class Retired(Missing):
+    """A newer index has taken this one's place: bind to the current one (PROTOCOL I4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document as read, with the version that a write of it must still find (opaque)."""
+
+    document: Document
+    version: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A document to store: new (`expected` null) or in place of the version that was read."""
+
+    document: Document
+    expected: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """How far each partition is indexed (the next offset to read), and whether a newer index has
+    taken this one's place: then nobody writes to it again (PROTOCOL I4)."""
+
+    cursors: Mapping[Partition, int] = field(default_factory=dict)
+    retired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageCursor:
+    """The place after one answer: newest first, ties by document id."""
+
+    sort_at: int
+    doc_id: str
+
+    def text(self) -> str:
+        """As a user hands it back."""
+        return f"{self.sort_at}.{self.doc_id}"
+
+    @staticmethod
+    def read(text: str) -> PageCursor:
+        """Raises Refused for anything that `text()` did not write."""
+        number, dot, doc_id = text.partition(".")
+        digits = number.removeprefix("-")
+        if not (dot and digits.isascii() and digits.isdigit() and len(digits) < 17
+                and len(doc_id) == 32 and set(doc_id) <= set("0123456789abcdef")):
+            raise Refused("this is no page cursor of a search")
+        return PageCursor(int(number), doc_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Documents in order, how many match in all, and where the next page begins (null = none)."""
+
+    documents: tuple[Document, ...]
+    total: int
+    next: PageCursor | None
+
+
+class Index(Protocol):
+    """One concrete index. Every method raises Transient when the backend cannot be reached.
+
+    Safe to use from several processes; one instance belongs to one thread.
+    """
+
+    def get(self, doc_ids: Iterable[str]) -> dict[str, Stored]:
+        """Those that exist, as last written (never a stale view of what `put` acknowledged)."""
+
+    def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
+        """Store the documents, then move the cursors: all of it, or no cursor.
+
+        Returns the ids whose stored version was not the expected one; those were not written, and
+        unless the set is empty no cursor moved: the caller reads, merges and puts again. A cursor
+        never moves back. Idempotent. Raises Halt("index_refused") for a document that the mapping
+        does not take, and Retired once a newer index is current. After a crash inside, some
+        documents may be stored and no cursor moved: the same segments are read again, and the
+        same documents come out.
+        """
+
+    def state(self) -> IndexState:
+        """Cursors and whether the index was retired."""
+
+    def search(self, query: TokenQuery, limit: int, after: PageCursor | None = None, *,
+               oldest_first: bool = False) -> Page:
+        """Up to `limit` documents that match, newest `sort_at` first, ties by ascending doc_id,
+        from after `after` on; `oldest_first` is exactly the reverse.
+
+        Never blocks a writer and is never blocked by one. Sees what was put before `refresh`.
+        """
+
+    def scan(self) -> Iterator[Document]:
+        """Every document, by ascending doc_id."""
+
+    def refresh(self) -> None:
+        """What was put is visible to `search` and `scan` from now on."""
+
+
+class IndexSet(Protocol):
+    """All indexes of one installation; one of them is current."""
+
+    def create(self) -> str:
+        """The name of a new, empty index, not yet current. Two callers get two."""
+
+    def first(self) -> str:
+        """The current index; made and current in one step when there is none. Callers that race
+        get the same one."""
+
+    def open(self, name: str) -> Index:
+        """Raises Missing for a name that is not there."""
+
+    def current(self) -> str | None:
+        """The index that readers use; null before there is a first one."""
+
+    def names(self) -> list[str]:
+        """Every index, oldest first."""
+
+    def swap(self, name: str) -> None:
+        """Make `name` current for readers in one step, then retire every older one. Idempotent;
+        after a crash inside, calling it again finishes. Raises Retired when a younger index is
+        current already."""
+
+    def drop(self, name: str) -> None:
+        """Remove an index that is not current; one that is not there is dropped already."""

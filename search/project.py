@@ -1,0 +1,422 @@
+"""Events of one message -> one document (DESIGN §7, PROTOCOL I1-I3). Pure.
+
+Owns what an archived event becomes in the index (`Projector`), and what a set of such entries
+means together (`document`). A document is a function of its *set* of entries: any order, any
+repetition, any split gives the same one, so a retraction before its message needs no special case
+and a replay changes nothing.
+
+State rules (CAPTURE §0, §14): nothing waits for an original and none is invented. A version whose
+time is older than what we hold is kept and does not become current. What a custodian supplied
+never changes a message that a provider or device vouches for (PROTOCOL C5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Final
+
+from archive.reader import ReadEvent
+from schemas import codec, events, limits
+from schemas import document as shape
+from schemas.document import Document, Entry, PartInfo
+from schemas.errors import Refused
+from schemas.events import CapturedEvent, EventPart
+from schemas.identity import event_id, message_key, shared_key
+from schemas.wire import Pointer
+from search import identity
+from search.tokens import Tokenizer
+
+# A source's time later than ours by more than this is not believed when versions are put in order.
+FUTURE_MS_MAX: Final = 600_000
+
+BASE_KINDS: Final = (events.MESSAGE, events.CALL, events.UNKNOWN)
+VERSION_KINDS: Final = (*BASE_KINDS, events.EDIT, events.RETRACTION, events.RESTORATION)
+# What a document is called after: the first of these that it holds. Others follow by name.
+_LEADING: Final = (
+    *VERSION_KINDS, events.REACTION, events.MEMBERSHIP, events.IDENTITY, events.RECEIPT,
+)
+_LAST: Final = (shape.PART, shape.UNREADABLE, shape.KEY_LOST, shape.ERASED)
+# Kinds that say nothing a person would look for: they ride along in the archive only.
+UNINDEXED_KINDS: Final = frozenset({events.HEARTBEAT})
+_SUBKIND: Final = re.compile(r"[a-z_]{1,32}")
+_SUBKIND_DETAILS: Final = ("status", "action", "type")
+
+EntryKey = tuple[str, int, int, int, bool]
+
+
+def address(pointer: Pointer) -> tuple[str, int, int, int]:
+    """Where on the log a pointer's datum came from; pointers sort by it."""
+    return pointer.topic_id, pointer.partition, pointer.offset, pointer.index
+
+
+def entry_key(entry: Entry) -> EntryKey:
+    """What entries of one document are told apart by."""
+    return (*address(entry.pointer), entry.joined)
+
+
+class Projector:
+    """Archived events -> (document id, entry). Holds the tokenizer, nothing else."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._people = identity.BlindSides(tokenizer)
+
+    def project(self, read: ReadEvent, retain_until: int) -> tuple[str, Entry] | None:
+        """The entry of one archived event and the document it belongs to; null = not indexed.
+
+        Never raises for a datum's sake: what does not parse, or may not be said by its session,
+        becomes a document of its own with the reason (PROTOCOL S5, T1).
+        """
+        if read.problem or read.datum is None:
+            return self._stub(read, retain_until, read.problem or "cell_unreadable")
+        try:
+            found = codec.decode(read.datum)
+        except Refused:
+            return self._stub(read, retain_until, "datum_unreadable")
+        if found.kind not in read.kinds:
+            return self._stub(read, retain_until, "kind_not_enrolled")
+        if isinstance(found, EventPart):
+            return self._part(found, read, retain_until)
+        if found.kind in UNINDEXED_KINDS:
+            return None
+        doc_id = self._tokenizer.document(message_key(found))
+        return doc_id, self.entry(found, read.pointer, retain_until, seen=self._seen(read))
+
+    def entry(self, event: CapturedEvent, pointer: Pointer, retain_until: int, *, seen: str,
+              joined: bool = False) -> Entry:
+        """What the index keeps of `event`."""
+        tokenizer = self._tokenizer
+        actor, recipients = self._people.sides(event)
+        shared = shared_key(event)
+        words: tuple[str, ...] = ()
+        chars: tuple[str, ...] = ()
+        observations = event.observations
+        if event.text is not None:
+            words, chars = tokenizer.words(event.text), tokenizer.chars(event.text)
+            if len(words) > limits.INDEXED_TOKENS_MAX:
+                words = words[:limits.INDEXED_TOKENS_MAX]
+                observations = (*observations, "text_cut_in_index")
+        return Entry(
+            entry_id=tokenizer.entry(event_id(event)),
+            pointer=pointer, kind=event.kind, captured_at=event.captured_at,
+            occurred_at=event.occurred_at, retain_until=retain_until,
+            digest=tokenizer.digest("content", codec.encode_content(event)),
+            text_digest="" if event.text is None else tokenizer.digest(
+                "text", event.text.encode("utf-8", "surrogatepass")),
+            direction=event.direction, content_state=event.content_state,
+            target_known=event.target_known, provenance=event.provenance, channel=event.channel,
+            account=tokenizer.named("account", event.channel, event.account),
+            conversation=tokenizer.named("conversation", event.conversation),
+            custodian=tokenizer.named("custodian", event.custodian) if event.custodian else "",
+            retention_class=event.retention_class,
+            compartment=(
+                tokenizer.named("compartment", event.compartment) if event.compartment else ""),
+            actor=actor, recipients=recipients,
+            shared=tokenizer.digest("shared", shared) if shared else "",
+            words=words, chars=chars, attachments=len(event.attachments),
+            observations=tuple(sorted(set(observations))), joined=joined,
+            subkind=_subkind(event), seen=seen,
+        )
+
+    def join(self, chain: Sequence[Entry], datums: Sequence[bytes]) -> Entry:
+        """The entry of the large event whose parts are `chain`, in order (PROTOCOL C3).
+
+        Deterministic: parts that do not make one event give an unreadable entry at part 0.
+        """
+        first = chain[0]
+        try:
+            event = joined_event(datums)
+        except Refused:
+            return self.unreadable(chain, "datum_unreadable")
+        return self.entry(event, first.pointer, first.retain_until, seen=first.seen, joined=True)
+
+    def unreadable(self, chain: Sequence[Entry], reason: str) -> Entry:
+        """What stands at part 0 when the large event cannot be read."""
+        return replace(chain[0], kind=shape.UNREADABLE, part=None, joined=True, unreadable=reason)
+
+    def _part(self, part: EventPart, read: ReadEvent, retain_until: int) -> tuple[str, Entry]:
+        tokenizer = self._tokenizer
+        if not 0 <= part.number < part.total <= limits.PARTS_MAX:
+            return self._stub(read, retain_until, "datum_unreadable")
+        info = PartInfo(
+            set_id=tokenizer.digest("set", part.set_id), number=part.number, total=part.total,
+            capture=tokenizer.digest("capture", read.capture_id),
+        )
+        entry = Entry(
+            entry_id=tokenizer.entry(part.set_id), pointer=read.pointer, kind=shape.PART,
+            captured_at=0, retain_until=retain_until, part=info, seen=self._seen(read),
+        )
+        return tokenizer.document(part.message_key), entry
+
+    def _stub(self, read: ReadEvent, retain_until: int, reason: str) -> tuple[str, Entry]:
+        """A document that stands for a record without a readable event: its id is the place's."""
+        kind = reason if reason in shape.STUB_KINDS else shape.UNREADABLE
+        doc_id = self._tokenizer.place(*address(read.pointer))
+        return doc_id, Entry(
+            entry_id=doc_id[:16], pointer=read.pointer, kind=kind, captured_at=0,
+            retain_until=retain_until, unreadable=reason, seen=doc_id[:16],
+        )
+
+    def _seen(self, read: ReadEvent) -> str:
+        """One sealed record, however often it lies on the log, is one sighting (PROTOCOL T4)."""
+        place = b"%d/%d" % (read.counter, read.pointer.index)
+        return self._tokenizer.digest("capture", read.session_id + place)
+
+
+def joined_event(datums: Sequence[bytes]) -> CapturedEvent:
+    """The event whose parts are `datums`, in order.
+
+    Raises Refused when they are no parts, or not those of one event.
+    """
+    parts = [codec.decode(datum) for datum in datums]
+    bodies: list[bytes] = []
+    for number, part in enumerate(parts):
+        if not isinstance(part, EventPart) or part.number != number:
+            raise Refused("not the parts of one event")
+        bodies.append(part.body)
+    event = codec.decode(b"".join(bodies))
+    first = parts[0]
+    if not isinstance(event, CapturedEvent) or not isinstance(first, EventPart):
+        raise Refused("parts inside parts")
+    said = (event_id(event), message_key(event), event.kind)
+    if said != (first.set_id, first.message_key, first.kind):
+        raise Refused("the parts do not make the event that they name")
+    return event
+
+
+# --- a set of entries -> a document --------------------------------------------------------------
+
+
+def document(doc_id: str, entries: Iterable[Entry]) -> Document:
+    """What the entries mean together. Closed under union: order and repetition do not matter."""
+    union = _union(entries)
+    whole = [e for e in union if e.kind not in shape.STUB_KINDS]
+    versions = [e for e in whole if e.kind in VERSION_KINDS]
+    leads = _leads(versions)
+    deciding = _deciding(leads)
+    current = _current(leads, deciding)
+    leading = _leading(deciding or whole or union)
+    counted = versions or [e for e in union if e.kind == leading.kind]
+    authors = _authors(versions) or whole
+    revisions = _revisions(versions or whole)
+    kinds = {e.kind for e in union}
+    return Document(
+        doc_id=doc_id, entries=union, channel=leading.channel, kind=leading.kind,
+        kinds=tuple(sorted(kinds)),
+        state=_state(deciding),
+        content_state=_content_state(current, leads, leading),
+        conversation=leading.conversation, direction=leading.direction,
+        occurred_at=leading.occurred_at, captured_at=leading.captured_at,
+        sort_at=effective_time(leading),
+        version_count=len({e.entry_id for e in counted}),
+        sighting_count=len({(e.entry_id, e.seen) for e in counted}),
+        custodians=_collected((e.custodian,) for e in whole),
+        actors=_collected(e.actor for e in authors),
+        recipients=_collected(e.recipients for e in authors),
+        accounts=_collected((e.account,) for e in whole),
+        shared=leading.shared or max((e.shared for e in whole), default=""),
+        attachments=max((e.attachments for e in whole), default=0),
+        observations=_observations(whole, versions, leads),
+        subkinds=_collected((e.subkind,) for e in whole),
+        words=tuple(e.words for e in revisions),
+        chars=_collected(e.chars for e in revisions),
+    )
+
+
+def merge(first: Document, second: Document) -> Document:
+    """The document of both sets of entries."""
+    if first.doc_id != second.doc_id:
+        raise ValueError("documents of different messages do not merge")
+    return document(first.doc_id, (*first.entries, *second.entries))
+
+
+def version_order(entry: Entry) -> tuple[int, int, EntryKey]:
+    """Versions in the order in which they happened, as far as it is known."""
+    return effective_time(entry), entry.captured_at, entry_key(entry)
+
+
+def effective_time(entry: Entry) -> int:
+    """occurred_at where believable, else captured_at. UTC ms."""
+    occurred = entry.occurred_at
+    if occurred is not None and 0 < occurred <= entry.captured_at + FUTURE_MS_MAX:
+        return occurred
+    return entry.captured_at
+
+
+def version_leads(found: Document) -> list[Entry]:
+    """One entry per distinct version, the leading sighting of each, in order."""
+    versions = [e for e in found.entries if e.kind in VERSION_KINDS]
+    return sorted(_leads(versions), key=version_order)
+
+
+def author_entries(found: Document) -> list[Entry]:
+    """The entries that say who wrote it: what `from:` and `to:` look at."""
+    whole = [e for e in found.entries if e.kind not in shape.STUB_KINDS]
+    return _authors([e for e in whole if e.kind in VERSION_KINDS]) or whole
+
+
+def revision_entries(found: Document) -> list[Entry]:
+    """The entries whose words are searched, one per distinct content, in order of capture."""
+    whole = [e for e in found.entries if e.kind not in shape.STUB_KINDS]
+    return _revisions([e for e in whole if e.kind in VERSION_KINDS] or whole)
+
+
+def text_entry(found: Document) -> Entry | None:
+    """The version that holds the current text, or the last known one; null = no text is known."""
+    leads = _leads([e for e in found.entries if e.kind in VERSION_KINDS])
+    deciding = _deciding(leads)
+    current = _current(leads, deciding)
+    if current is not None and current.content_state == events.PRESENT:
+        return current if current.text_digest else None
+    known = [e for e in deciding if e.text_digest] or [e for e in leads if e.text_digest]
+    if known:
+        return max(known, key=_currency)
+    if not leads:
+        return next((e for e in found.entries if e.text_digest), None)
+    return None
+
+
+def complete_sets(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
+    """The parts of each large event that are all there, in order, by address of part 0.
+
+    Parts of one set follow each other in one partition as one capture process sent them; two
+    sightings of a set may lie in between each other. A later part never changes an earlier set.
+    """
+    growing: dict[tuple[str, int, str, str, int], list[list[Entry]]] = {}
+    done: list[tuple[Entry, ...]] = []
+    for entry in sorted((e for e in entries if e.part is not None), key=entry_key):
+        info = entry.part
+        assert info is not None
+        place = entry.pointer
+        group = (info.set_id, info.total, info.capture, place.topic_id, place.partition)
+        chains = growing.setdefault(group, [])
+        if info.number == 0:
+            chains.append([])
+        chain = next((c for c in chains if len(c) == info.number), None)
+        if chain is None:
+            continue  # a part that came twice, or whose predecessors are not there
+        chain.append(entry)
+        if len(chain) == info.total:
+            chains.remove(chain)
+            done.append(tuple(chain))
+    return done
+
+
+def _union(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    known: dict[EntryKey, Entry] = {}
+    for entry in entries:
+        key = entry_key(entry)
+        held = known.get(key)
+        # One address has one entry. Should two projections of it differ, the choice must not
+        # depend on the order in which they came.
+        if held is None or (held != entry and repr(entry) < repr(held)):
+            known[key] = entry
+    return tuple(known[key] for key in sorted(known))
+
+
+def _strong(entry: Entry) -> bool:
+    return entry.provenance != events.CUSTODIAN_SUPPLIED
+
+
+def _leads(versions: Sequence[Entry]) -> list[Entry]:
+    """The leading sighting of each version: vouched for before supplied, with content before
+    without (a stub is completed, CAPTURE case 33), then the earliest."""
+    best: dict[str, Entry] = {}
+    for entry in sorted(versions, key=lambda e: (
+            not _strong(e), e.content_state != events.PRESENT, e.captured_at, entry_key(e))):
+        best.setdefault(entry.entry_id, entry)
+    return list(best.values())
+
+
+def _deciding(leads: Sequence[Entry]) -> list[Entry]:
+    """The versions that may change the state: PROTOCOL C5."""
+    return [e for e in leads if _strong(e)] or list(leads)
+
+
+def _currency(entry: Entry) -> tuple[bool, bool, tuple[int, int, EntryKey]]:
+    """An edit before a base; among bases content before a stub; then the later."""
+    is_edit = entry.kind == events.EDIT
+    return is_edit, is_edit or entry.content_state == events.PRESENT, version_order(entry)
+
+
+def _current(leads: Sequence[Entry], deciding: Sequence[Entry]) -> Entry | None:
+    """The version that a reader sees last; null where only retractions are known."""
+    shown = (*BASE_KINDS, events.EDIT)
+    candidates = [e for e in deciding if e.kind in shown]
+    candidates = candidates or [e for e in leads if e.kind in shown]
+    return max(candidates, key=_currency) if candidates else None
+
+
+def _state(deciding: Sequence[Entry]) -> str:
+    if not deciding:
+        return shape.NONE
+    marks = [e for e in deciding if e.kind in (events.RETRACTION, events.RESTORATION)]
+    if marks and max(marks, key=version_order).kind == events.RETRACTION:
+        return shape.RETRACTED
+    if any(e.kind == events.EDIT for e in deciding):
+        return shape.EDITED
+    return shape.LIVE
+
+
+def _content_state(current: Entry | None, leads: Sequence[Entry], leading: Entry) -> str:
+    if current is not None:
+        return current.content_state
+    return events.ABSENT_BY_SOURCE if leads else leading.content_state
+
+
+def _leading(candidates: Sequence[Entry]) -> Entry:
+    """The entry that a document is named and dated after."""
+    def rank(entry: Entry) -> tuple[int, str, tuple[int, int, EntryKey]]:
+        if entry.kind in _LEADING:
+            return _LEADING.index(entry.kind), "", version_order(entry)
+        return len(_LEADING) + (entry.kind in _LAST), entry.kind, version_order(entry)
+    return min(candidates, key=rank)
+
+
+def _authors(versions: Sequence[Entry]) -> list[Entry]:
+    """The entries that say who wrote it; of an orphan retraction, who retracted."""
+    wrote = [e for e in versions if e.kind in BASE_KINDS or e.kind == events.EDIT]
+    return wrote or list(versions)
+
+
+def _revisions(entries: Sequence[Entry]) -> list[Entry]:
+    """One entry per distinct content that has words, in order of capture."""
+    first: dict[tuple[str, str], Entry] = {}
+    for entry in sorted(entries, key=lambda e: (e.captured_at, entry_key(e))):
+        if entry.words:
+            first.setdefault((entry.entry_id, entry.digest), entry)
+    return list(first.values())
+
+
+def _observations(whole: Sequence[Entry], versions: Sequence[Entry],
+                  leads: Sequence[Entry]) -> tuple[str, ...]:
+    codes = {code for e in whole for code in e.observations}
+    digests: dict[str, set[str]] = {}
+    for entry in whole:
+        digests.setdefault(entry.entry_id, set()).add(entry.digest)
+    if any(len(found) > 1 for found in digests.values()):
+        codes.add("occurrence_differs")
+    if any(map(_strong, versions)) and any(
+            not _strong(e) and e.kind != events.MESSAGE for e in versions):
+        codes.add("claimed_by_export")
+    texts = [e.text_digest for e in sorted(leads, key=lambda e: (
+        e.kind == events.EDIT, version_order(e))) if e.kind in (*BASE_KINDS, events.EDIT)]
+    if any(a == b != "" for a, b in pairwise(texts)):
+        codes.add("text_unchanged")
+    return tuple(sorted(codes))
+
+
+def _collected(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    return tuple(sorted({one for group in groups for one in group if one}))
+
+
+def _subkind(event: CapturedEvent) -> str:
+    """A status, type or action; only where it looks like a code, never content."""
+    for name in _SUBKIND_DETAILS:
+        value = event.detail(name)
+        if value is not None and _SUBKIND.fullmatch(value):
+            return value
+    return ""

@@ -1,0 +1,107 @@
+"""One answer of a search: what a person sees of a document in a list.
+
+Owns the hit: the current or last known text, read by pointer, and where the query matches in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.document import Document, Entry
+from schemas.errors import Missing, Refused
+from schemas.events import CapturedEvent, Identity
+from search import parse
+from search.bodies import Bodies
+from search.evaluate import has_words, highlights
+from search.project import author_entries, entry_key, revision_entries, text_entry
+
+# Versions of one message that a list looks through for the words of the query.
+_REVISIONS_READ_MAX: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class HitView:
+    """A document, readable. `text` null = none, never captured, or `problem` says why not.
+
+    `highlights`: half-open ranges of `text`. `conversation` is the token that `conversation:`
+    takes. `state` null = nothing that could be edited or retracted. `earlier_text`: where the words
+    of the query stand only in another version, that version. Times: UTC ms or null.
+    """
+
+    doc_id: str
+    channel: str
+    kind: str
+    kinds: tuple[str, ...]
+    conversation: str
+    actor: Identity | None
+    direction: str | None
+    occurred_at: int | None
+    captured_at: int | None
+    state: str | None
+    content_state: str
+    text: str | None
+    highlights: tuple[tuple[int, int], ...]
+    version_count: int
+    sighting_count: int
+    attachments: int
+    observations: tuple[str, ...]
+    subkind: str = ""
+    problem: str = ""
+    earlier_text: str | None = None
+    earlier_highlights: tuple[tuple[int, int], ...] = ()
+
+
+def hit(found: Document, bodies: Bodies, tree: parse.Tree | None = None) -> HitView:
+    """What a list shows of `found`; one read of the archive."""
+    with_text = text_entry(found)
+    entry = with_text or next(iter(author_entries(found)), None)
+    event, problem = readable(found, entry, bodies) if entry else (None, unreadable_of(found))
+    text = event.text if event is not None and with_text is not None else None
+    marks = highlights(tree, text) if tree is not None and text else []
+    earlier, earlier_marks = (None, [])  # type: str | None, list[tuple[int, int]]
+    if tree is not None and not marks:
+        earlier, earlier_marks = _earlier(found, with_text, bodies, tree)
+    return HitView(
+        doc_id=found.doc_id, channel=found.channel, kind=found.kind, kinds=found.kinds,
+        conversation=found.conversation, actor=event.actor if event else None,
+        direction=found.direction, occurred_at=found.occurred_at,
+        captured_at=found.captured_at or None,
+        state=None if found.state == "none" else found.state, content_state=found.content_state,
+        text=text,
+        highlights=tuple(marks), earlier_text=earlier, earlier_highlights=tuple(earlier_marks),
+        version_count=found.version_count, sighting_count=found.sighting_count,
+        attachments=found.attachments, observations=found.observations,
+        subkind=" ".join(found.subkinds), problem=problem,
+    )
+
+
+def _earlier(found: Document, shown: Entry | None, bodies: Bodies,
+             tree: parse.Tree) -> tuple[str | None, list[tuple[int, int]]]:
+    """The youngest other version in which the words of the query stand, and where."""
+    if not has_words(tree):
+        return None, []
+    for entry in reversed(revision_entries(found)[-_REVISIONS_READ_MAX:]):
+        if shown is not None and entry_key(entry) == entry_key(shown):
+            continue
+        event, _ = readable(found, entry, bodies)
+        if event is not None and event.text:
+            marks = highlights(tree, event.text)
+            if marks:
+                return event.text, marks
+    return None, []
+
+
+def readable(found: Document, entry: Entry, bodies: Bodies) -> tuple[CapturedEvent | None, str]:
+    """(the event, "") or (null, why it cannot be read): a lost key must not hide the rest."""
+    try:
+        return bodies.event(found, entry), ""
+    except Missing as error:
+        return None, f"key_lost: {error}"
+    except Refused as error:
+        return None, str(error)
+
+
+def unreadable_of(found: Document) -> str:
+    """Why a document without a readable event has none."""
+    return next((e.unreadable for e in found.entries if e.unreadable), found.kind)

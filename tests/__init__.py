@@ -1,0 +1,1 @@
+"""The tests; never installed. They mirror the packages and may import everything."""

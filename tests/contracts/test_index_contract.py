@@ -1,0 +1,344 @@
+"""The contract of the ports Index and IndexSet, on the fake, SQLite and Elasticsearch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from infra.elastic import ElasticIndexSet, connect
+from infra.embedded.index import SqliteIndexSet
+from schemas import events, limits
+from schemas.errors import Missing, Refused
+from search import query
+from search.follow import Follower, bind, compare, rebuild
+from search.index import Index, IndexSet, PageCursor, Retired, Write
+from search.project import document
+from search.query import TokenQuery, compile_query
+from tests.conftest import ElasticsearchServer
+from tests.fakes.index import FakeIndexSet
+from tests.search import world
+from tests.search.world import NOON, PROJECTOR, TOKENIZER, TOPIC, MemoryArchive
+
+_prefixes = itertools.count()
+
+
+def put(index: Index, *items: world.Datum, cursor: int = 1) -> list[str]:
+    """Index events without an archive; returns their document ids."""
+    archive = MemoryArchive()
+    archive.seal(items)
+    grouped: dict[str, list[world.Datum]] = {}
+    writes: dict[str, Write] = {}
+    for read in archive.events():
+        projected = PROJECTOR.project(read, 0)
+        assert projected is not None
+        doc_id, entry = projected
+        grouped.setdefault(doc_id, [])
+        held = writes[doc_id].document.entries if doc_id in writes else ()
+        writes[doc_id] = Write(document(doc_id, (*held, entry)), None)
+    stored = index.get(writes)
+    ready = [Write(document(w.document.doc_id, (
+        *w.document.entries,
+        *(stored[w.document.doc_id].document.entries if w.document.doc_id in stored else ()))),
+        stored[w.document.doc_id].version if w.document.doc_id in stored else None)
+        for w in writes.values()]
+    assert index.put(ready, {(TOPIC, 0): cursor}) == frozenset()
+    index.refresh()
+    return list(grouped)
+
+
+def found(index: Index, text: str, limit: int = 100) -> list[str]:
+    """The ids that a query answers with, in order."""
+    asked = compile_query(text, TOKENIZER)[1]
+    return [one.doc_id for one in index.search(asked, limit).documents]
+
+
+class IndexContract:
+    """What every driver promises; a subclass brings the driver as the fixture `indexes`."""
+
+    @pytest.fixture
+    def index(self, indexes: IndexSet) -> Index:
+        """One index, current."""
+        return indexes.open(bind(indexes))
+
+    def test_a_new_index_is_empty(self, index: Index) -> None:
+        """Nothing in it: no document, no cursor, not retired."""
+        state = index.state()
+        assert ({}, False) == (dict(state.cursors), state.retired)
+        assert [] == list(index.scan())
+        assert {} == index.get(["0" * 32])
+        page = index.search(TokenQuery(query.All()), 10)
+        assert ((), 0, None) == (page.documents, page.total, page.next)
+
+    def test_a_document_comes_back_as_it_was_put(self, index: Index) -> None:
+        """Entries and all, by get, search and scan."""
+        (doc_id,) = put(index, world.event(), world.edit("later"), world.retraction())
+        by_get = index.get([doc_id])[doc_id].document
+        assert 3 == len(by_get.entries)
+        assert [by_get] == list(index.scan())
+        assert (by_get,) == index.search(TokenQuery(query.All()), 10).documents
+
+    def test_get_is_never_stale(self, index: Index) -> None:
+        """What put acknowledged is there, refreshed or not."""
+        (doc_id,) = put(index, world.event())
+        stored = index.get([doc_id])[doc_id]
+        extra = index.get([doc_id])[doc_id].document
+        assert frozenset() == index.put([Write(extra, stored.version)], {})
+        again = index.get([doc_id])[doc_id]
+        assert again.version != stored.version
+
+    def test_a_write_over_another_version_is_a_conflict(self, index: Index) -> None:
+        """The loser is named and stored nothing, and no cursor moved."""
+        (doc_id,) = put(index, world.event(), cursor=5)
+        stored = index.get([doc_id])[doc_id]
+        assert frozenset() == index.put([Write(stored.document, stored.version)], {})
+        lost = index.put([Write(stored.document, stored.version)], {(TOPIC, 0): 9})
+        assert frozenset({doc_id}) == lost
+        assert frozenset({doc_id}) == index.put([Write(stored.document, None)], {(TOPIC, 0): 9})
+        assert {(TOPIC, 0): 5} == dict(index.state().cursors)
+
+    def test_a_new_document_that_expects_a_version_is_a_conflict(self, index: Index) -> None:
+        """A document that is not there has no version to replace."""
+        (doc_id,) = put(index, world.event())
+        stored = index.get([doc_id])[doc_id]
+        other = document("ab" * 16, stored.document.entries)
+        assert frozenset({"ab" * 16}) == index.put([Write(other, stored.version)], {})
+
+    def test_cursors_only_move_forward(self, index: Index) -> None:
+        """Each partition on its own, whoever is late."""
+        index.put([], {(TOPIC, 0): 7, (TOPIC, 1): 3})
+        index.put([], {(TOPIC, 0): 5})
+        index.put([], {(TOPIC, 1): 4, ("cd" * 16, 0): 1})
+        assert {(TOPIC, 0): 7, (TOPIC, 1): 4, ("cd" * 16, 0): 1} == dict(index.state().cursors)
+
+    def test_newest_first_and_page_by_page(self, index: Index) -> None:
+        """Pages join without a gap or a repetition, in both directions, ties included."""
+        put(index, *(world.event(native_id=f"m{n}", occurred_at=NOON + n // 3,
+                                 captured_at=NOON + 60_000) for n in range(10)))
+        asked = TokenQuery(query.All())
+        whole = [(d.sort_at, d.doc_id) for d in index.search(asked, 100).documents]
+        assert sorted(whole, key=lambda one: (-one[0], one[1])) == whole
+        for oldest_first in (False, True):
+            pages: list[tuple[int, str]] = []
+            after: PageCursor | None = None
+            while True:
+                page = index.search(asked, 3, after, oldest_first=oldest_first)
+                assert 10 == page.total
+                pages += [(d.sort_at, d.doc_id) for d in page.documents]
+                after = page.next
+                if after is None:
+                    break
+            assert (whole[::-1] if oldest_first else whole) == pages
+
+    def test_a_full_last_page_has_no_next(self, index: Index) -> None:
+        """A page cursor is only given where something follows."""
+        put(index, world.event(native_id="a"), world.event(native_id="b"))
+        assert index.search(TokenQuery(query.All()), 2).next is None
+        assert index.search(TokenQuery(query.All()), 1).next is not None
+
+    def test_only_the_kinds_asked_for_answer(self, index: Index) -> None:
+        """A receipt, an audit entry or an unreadable record answers where its kind is named."""
+        audit = world.event(events.AUDIT, "a1", "hello", channel="firm", provenance=events.OWN)
+        (message, audited, unreadable) = put(index, world.event(), audit, b"junk")
+        assert [message] == found(index, "*")
+        assert [message] == found(index, "hello")
+        assert [audited] == found(index, "kind:audit hello")
+        assert [unreadable] == found(index, "kind:unreadable")
+
+    def test_phrases_keep_to_one_revision(self, index: Index) -> None:
+        """The end of one version and the beginning of the next are no phrase; each is found."""
+        (doc_id,) = put(index, world.event(text="alpha beta"), world.edit("gamma delta"))
+        assert [doc_id] == found(index, '"alpha beta"')
+        assert [doc_id] == found(index, '"gamma delta"')
+        assert [] == found(index, '"beta gamma"')
+        assert [doc_id] == found(index, "alpha delta")
+
+    def test_a_phrase_keeps_its_order(self, index: Index) -> None:
+        """Words side by side, in order; not merely both there."""
+        (doc_id,) = put(index, world.event(text="one two three two one"))
+        assert [doc_id] == found(index, '"two three"')
+        assert [] == found(index, '"three one"')
+
+    def test_a_replaced_document_is_found_by_what_it_now_holds(self, index: Index) -> None:
+        """State and words follow the merge; what was there stays searchable."""
+        (doc_id,) = put(index, world.event(text="alpha"))
+        assert [doc_id] == found(index, "state:live")
+        put(index, world.event(text="alpha"), world.edit("omega"), cursor=2)
+        assert [] == found(index, "state:live")
+        assert [doc_id] == found(index, "state:edited alpha omega")
+
+    def test_the_longest_and_the_deepest_query_are_answered(self, index: Index) -> None:
+        """What the limits allow, a backend answers."""
+        (doc_id,) = put(index, world.event(text="needle"))
+        wide = " OR ".join(f"w{n}" for n in range(limits.QUERY_TERMS_MAX - 1)) + " OR needle"
+        assert [doc_id] == found(index, wide)
+        deep = "needle"
+        for level in range(limits.QUERY_BOOLEAN_DEPTH_MAX // 2):
+            deep = f"zz{level} OR needle ({deep})"
+        assert [doc_id] == found(index, deep)
+        words = " ".join(f"(w{n} OR {'needle' if n % 2 else 'state:live'})" for n in range(400))
+        assert [doc_id] == found(index, words)
+
+    def test_the_first_index_is_made_once(self, indexes: IndexSet) -> None:
+        """Current at once; asked again, the same."""
+        assert indexes.current() is None
+        first = indexes.first()
+        assert first == indexes.current() == indexes.first()
+        assert [first] == indexes.names()
+
+    def test_swap_moves_readers_and_retires_the_old(self, indexes: IndexSet) -> None:
+        """One step; afterwards the old index takes no write and says so."""
+        old = indexes.open(bind(indexes))
+        (doc_id,) = put(old, world.event())
+        new = indexes.create()
+        assert new > str(indexes.current())
+        assert not indexes.open(new).state().retired
+        indexes.swap(new)
+        indexes.swap(new)
+        assert new == indexes.current()
+        assert old.state().retired
+        stored = old.get([doc_id])[doc_id]
+        with pytest.raises(Retired):
+            old.put([Write(stored.document, stored.version)], {})
+
+    def test_an_older_index_never_becomes_current_again(self, indexes: IndexSet) -> None:
+        """Two that race to swap: the younger stays."""
+        first, second = indexes.create(), indexes.create()
+        indexes.swap(second)
+        with pytest.raises(Retired):
+            indexes.swap(first)
+        assert second == indexes.current()
+
+    def test_drop_removes_what_is_not_current(self, indexes: IndexSet) -> None:
+        """The current index is safe; a dropped one is gone, twice is no error."""
+        first = bind(indexes)
+        second = indexes.create()
+        assert [first, second] == indexes.names()
+        with pytest.raises(ValueError, match="current"):
+            indexes.drop(first)
+        indexes.drop(second)
+        indexes.drop(second)
+        assert [first] == indexes.names()
+        with pytest.raises(Missing):
+            indexes.open(second)
+
+    def test_a_write_to_a_dropped_index_is_refused(self, indexes: IndexSet) -> None:
+        """A late follower never makes an index by writing to one that is gone."""
+        first = bind(indexes)
+        late = indexes.open(first)
+        indexes.swap(indexes.create())
+        indexes.drop(first)
+        with pytest.raises(Retired):
+            put(late, world.event())
+        assert first not in indexes.names()
+
+    def test_two_followers_on_one_index_give_one_result(self, indexes: IndexSet) -> None:
+        """Both read everything, in turns; nothing is lost, nothing doubled (PROTOCOL I3)."""
+        archive = MemoryArchive()
+        for n in range(4):
+            archive.seal([world.event(native_id=f"m{n % 2}", text=f"v{n}", revision=str(n)),
+                          world.retraction(target=f"m{n % 2}", native_id=f"r{n}")],
+                         partition=n % 2)
+        name = bind(indexes)
+        first = Follower(archive, indexes.open(name), PROJECTOR, batch_entries_max=1)
+        second = Follower(archive, indexes.open(name), PROJECTOR, batch_entries_max=1)
+        while first.turn(1).segments or second.turn(1).segments:
+            pass
+        index = indexes.open(name)
+        index.refresh()
+        assert [4, 4] == [len(one.entries) for one in index.scan()]
+
+    def test_a_rebuild_is_equal_and_stops_the_old_follower(self, indexes: IndexSet) -> None:
+        """G5: document for document; the follower of the old index stops by itself (I4)."""
+        archive = MemoryArchive()
+        archive.seal([world.event(), world.edit("b"), b"junk"])
+        archive.seal([world.retraction()], partition=1)
+        old_name = bind(indexes)
+        old = indexes.open(old_name)
+        follower = Follower(archive, old, PROJECTOR)
+        follower.run_to_end()
+        old.refresh()
+        new_name = rebuild(archive, indexes, PROJECTOR)
+        assert new_name == indexes.current() != old_name
+        assert [] == list(compare(old, indexes.open(new_name)))
+        archive.seal([world.event(native_id="later")])
+        assert follower.turn().retired
+
+
+class TestFakeIndex(IndexContract):
+    """On the fake."""
+
+    @pytest.fixture
+    def indexes(self) -> IndexSet:
+        """In memory."""
+        return FakeIndexSet()
+
+
+class TestSqliteIndex(IndexContract):
+    """On SQLite FTS5."""
+
+    @pytest.fixture
+    def indexes(self, tmp_path: Path) -> IndexSet:
+        """In a folder of its own."""
+        return SqliteIndexSet(tmp_path / "index")
+
+    def test_a_reader_is_not_blocked_by_a_writer(self, tmp_path: Path) -> None:
+        """While a write is open a search answers with what was committed."""
+        indexes = SqliteIndexSet(tmp_path / "index")
+        name = bind(indexes)
+        writer, reader = indexes.open(name), indexes.open(name)
+        (doc_id,) = put(writer, world.event())
+        with writer._writing() as database:
+            database.execute("DELETE FROM documents")
+            assert [doc_id] == found(reader, "hello")
+            database.execute("ROLLBACK")
+        assert [doc_id] == found(reader, "hello")
+
+
+@pytest.fixture(scope="module")
+def client(elasticsearch_server: ElasticsearchServer) -> Iterator[Elasticsearch]:
+    """One client for all."""
+    client = connect(elasticsearch_server.url)
+    yield client
+    client.close()
+
+
+class TestElasticIndex(IndexContract):
+    """On Elasticsearch."""
+
+    @pytest.fixture
+    def indexes(self, client: Elasticsearch, tmp_path: Path) -> Iterator[IndexSet]:
+        """A prefix of its own; whatever was made is deleted afterwards."""
+        prefix = f"contract-{next(_prefixes)}-{abs(hash(str(tmp_path)))}"
+        made = ElasticIndexSet(client, prefix)
+        yield made
+        for name in made.names():
+            client.indices.delete(index=name)
+
+    def test_a_field_that_is_not_in_the_mapping_is_refused(
+            self, indexes: IndexSet, client: Elasticsearch) -> None:
+        """Strict: nothing readable slips in under a new name."""
+        name = bind(indexes)
+        with pytest.raises(Exception, match="strict_dynamic_mapping"):
+            client.index(index=name, document={"text": "readable"})
+
+    def test_no_word_lies_in_the_stored_source(
+            self, indexes: IndexSet, client: Elasticsearch) -> None:
+        """What Elasticsearch gives away holds neither text, name nor number (G4)."""
+        name = bind(indexes)
+        put(indexes.open(name), world.event(text="canary", native_id="wamid.CANARY"))
+        raw = str(client.search(index=name, source=True).body)
+        for secret in ("canary", "CANARY", "Ann", "6505551234"):
+            assert secret not in raw
+
+
+def test_a_page_cursor_is_checked() -> None:
+    """What comes back from a user is a page cursor or is refused."""
+    here = PageCursor(NOON, "ab" * 16)
+    assert here == PageCursor.read(here.text())
+    for bad in ("", "1", "x." + "ab" * 16, "1." + "AB" * 16, "1.ab", "٣." + "ab" * 16):
+        with pytest.raises(Refused):
+            PageCursor.read(bad)

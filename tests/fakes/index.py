@@ -1,0 +1,194 @@
+"""An index in memory that accuses: the ports Index and IndexSet with the hardest allowed behaviour.
+
+Documents are stored one by one before the cursors move, a conflict leaves the others stored, and a
+search sees nothing before `refresh`: whatever a real backend may do, this one does. Misuse is an
+AssertionError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from schemas.document import Document
+from schemas.errors import Missing
+from search import query
+from search.index import IndexState, Page, PageCursor, Partition, Retired, Stored, Write
+from search.project import document
+from search.query import TokenQuery
+from tests.fakes.faults import FaultPlan
+
+
+@dataclass
+class _Data:
+    documents: dict[str, tuple[Document, int]] = field(default_factory=dict)
+    visible: dict[str, Document] = field(default_factory=dict)
+    cursors: dict[Partition, int] = field(default_factory=dict)
+    retired: bool = False
+    dropped: bool = False
+    writes: int = 0
+
+
+class FakeIndexSet:
+    """Every index of one installation. See `search.index.IndexSet`."""
+
+    def __init__(self, faults: FaultPlan | None = None) -> None:
+        self.faults = faults or FaultPlan()
+        self._data: dict[str, _Data] = {}
+        self._current: str | None = None
+        self._made = 0
+
+    def create(self) -> str:
+        """See IndexSet."""
+        self._made += 1
+        name = f"index-{self._made:06d}"
+        self._data[name] = _Data()
+        return name
+
+    def first(self) -> str:
+        """See IndexSet."""
+        if self._current is None:
+            self._current = self.create()
+        return self._current
+
+    def open(self, name: str) -> FakeIndex:
+        """See IndexSet."""
+        if name not in self._data:
+            raise Missing(f"index {name}")
+        return FakeIndex(self._data[name], self.faults)
+
+    def current(self) -> str | None:
+        """See IndexSet."""
+        return self._current
+
+    def names(self) -> list[str]:
+        """See IndexSet."""
+        return sorted(self._data)
+
+    def swap(self, name: str) -> None:
+        """See IndexSet."""
+        self.open(name)
+        self.faults.run("index.swap", lambda: self._swap(name))
+
+    def drop(self, name: str) -> None:
+        """See IndexSet."""
+        if name == self._current:
+            raise ValueError(f"{name} is the current index")
+        gone = self._data.pop(name, None)
+        if gone is not None:
+            gone.dropped = gone.retired = True
+
+    def _swap(self, name: str) -> None:
+        if self._current is not None and self._current > name:
+            raise Retired(f"{name}: a newer index is current")
+        self._current = name
+        for other, data in self._data.items():
+            data.retired = data.retired or other < name
+
+
+class FakeIndex:
+    """One index. See `search.index.Index`."""
+
+    def __init__(self, data: _Data, faults: FaultPlan) -> None:
+        self._data = data
+        self._faults = faults
+
+    def get(self, doc_ids: Iterable[str]) -> dict[str, Stored]:
+        """See Index."""
+        wanted = set(doc_ids)
+        return self._faults.run("index.get", lambda: {
+            doc_id: Stored(found, (version, 0))
+            for doc_id, (found, version) in self._data.documents.items() if doc_id in wanted
+        })
+
+    def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
+        """See Index."""
+        ids = [write.document.doc_id for write in writes]
+        assert len(ids) == len(set(ids)), "one document twice in one put"
+        for write in writes:
+            assert write.document == document(write.document.doc_id, write.document.entries), \
+                "a document is a function of its entries"
+        conflicts = self._faults.run("index.put", lambda: self._put(writes))
+        if not conflicts:
+            self._faults.run("index.cursor", lambda: self._move(cursors))
+        return conflicts
+
+    def state(self) -> IndexState:
+        """See Index."""
+        return self._faults.run(
+            "index.state", lambda: IndexState(dict(self._data.cursors), self._data.retired))
+
+    def search(self, query: TokenQuery, limit: int, after: PageCursor | None = None, *,
+               oldest_first: bool = False) -> Page:
+        """See Index."""
+        assert limit > 0, "a page has room for one at least"
+        return self._faults.run(
+            "index.search", lambda: self._search(query, limit, after, oldest_first=oldest_first))
+
+    def scan(self) -> Iterator[Document]:
+        """See Index."""
+        for doc_id in sorted(self._data.visible):
+            yield self._data.visible[doc_id]
+
+    def refresh(self) -> None:
+        """See Index."""
+        self._data.visible = {k: found for k, (found, _) in self._data.documents.items()}
+
+    def _put(self, writes: Sequence[Write]) -> frozenset[str]:
+        if self._data.retired:
+            raise Retired("a newer index is current")
+        conflicts = set()
+        for write in writes:
+            held = self._data.documents.get(write.document.doc_id)
+            if (None if held is None else (held[1], 0)) != write.expected:
+                conflicts.add(write.document.doc_id)
+                continue
+            if held is not None:
+                assert set(held[0].entries) <= set(write.document.entries), "an entry was lost"
+            self._data.writes += 1
+            self._data.documents[write.document.doc_id] = (
+                write.document, self._data.writes)
+        return frozenset(conflicts)
+
+    def _move(self, cursors: Mapping[Partition, int]) -> None:
+        for partition, offset in cursors.items():
+            self._data.cursors[partition] = max(offset, self._data.cursors.get(partition, 0))
+
+    def _search(self, asked: TokenQuery, limit: int, after: PageCursor | None, *,
+                oldest_first: bool) -> Page:
+        found = [one for one in self._data.visible.values()
+                 if one.kind in asked.kinds and holds(asked.root, one)]
+        found.sort(key=lambda one: (-one.sort_at, one.doc_id), reverse=oldest_first)
+        total = len(found)
+        if after is not None:
+            def place(sort_at: int, doc_id: str) -> tuple[int, str]:
+                return -sort_at, doc_id
+            here = place(after.sort_at, after.doc_id)
+            found = [one for one in found
+                     if (place(one.sort_at, one.doc_id) < here if oldest_first
+                         else place(one.sort_at, one.doc_id) > here)]
+        shown = found[:limit]
+        following = (PageCursor(shown[-1].sort_at, shown[-1].doc_id)
+                     if len(found) > limit else None)
+        return Page(tuple(shown), total, following)
+
+
+def holds(node: query.Node, found: Document) -> bool:
+    """Whether a token query's node is true of a document."""
+    if isinstance(node, query.And):
+        return all(holds(child, found) for child in node.children)
+    if isinstance(node, query.Or):
+        return any(holds(child, found) for child in node.children)
+    if isinstance(node, query.Not):
+        return not holds(node.child, found)
+    if isinstance(node, query.Phrase):
+        width = len(node.tokens)
+        return any(revision[at:at + width] == node.tokens
+                   for revision in found.words for at in range(len(revision) - width + 1))
+    if isinstance(node, query.Term):
+        held = getattr(found, node.field)
+        return node.value == held if isinstance(held, str) else node.value in held
+    if isinstance(node, query.Between):
+        return ((node.since is None or node.since <= found.sort_at)
+                and (node.until is None or found.sort_at < node.until))
+    return True

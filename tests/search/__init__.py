@@ -1,0 +1,1 @@
+"""Tests of search: words, projection, query, index, views."""

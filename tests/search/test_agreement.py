@@ -1,0 +1,165 @@
+"""Every index answers as the reference evaluator does, on generated queries and texts."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.elastic import ElasticIndexSet, connect
+from infra.embedded.index import SqliteIndexSet
+from schemas import events
+from schemas.document import Entry
+from schemas.events import CapturedEvent
+from search.bodies import Bodies
+from search.evaluate import Subject, answers, subject
+from search.follow import Follower, bind
+from search.index import Index, IndexSet
+from search.query import compile_query
+from tests.conftest import ElasticsearchServer
+from tests.fakes.index import FakeIndexSet
+from tests.search import strategies, world
+from tests.search.world import NOON, PROJECTOR, TOKENIZER, MemoryArchive
+
+REGION = "GB"
+_folders = itertools.count()
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Messages in an archive, and what a query sees of each."""
+
+    archive: MemoryArchive
+    subjects: dict[str, Subject]
+
+
+def corpus(messages: Sequence[Sequence[CapturedEvent]]) -> Corpus:
+    """An archive of messages whose events are spread over two partitions."""
+    archive = MemoryArchive()
+    for number, one in enumerate(itertools.chain.from_iterable(messages)):
+        archive.seal([one], partition=number % 2)
+    archive.seal([b"junk", world.event(events.AUDIT, "a", "pay the invoice", channel="firm",
+                                       provenance=events.OWN)])
+    index = filled(FakeIndexSet(), archive)
+    bodies = Bodies(archive)
+    subjects = {}
+    for found in index.scan():
+        def event_of(entry: Entry) -> CapturedEvent:
+            return bodies.event(found, entry)  # noqa: B023 (used at once)
+        if found.kind == "unreadable":
+            continue
+        subjects[found.doc_id] = subject(found, event_of)
+    return Corpus(archive, subjects)
+
+
+def filled(indexes: IndexSet, archive: MemoryArchive) -> Index:
+    """The current index, up to date."""
+    index = indexes.open(bind(indexes))
+    Follower(archive, index, PROJECTOR).run_to_end()
+    index.refresh()
+    return index
+
+
+def agree(index: Index, known: Corpus, text: str) -> int:
+    """The index answers with exactly what the evaluator says, in order; returns how many."""
+    tree, asked = compile_query(text, TOKENIZER, region=REGION)
+    expected = {doc_id for doc_id, about in known.subjects.items()
+                if answers(tree, about, region=REGION)}
+    page = index.search(asked, 1_000)
+    got = [one.doc_id for one in page.documents]
+    assert expected == set(got)
+    assert (len(expected), None) == (page.total, page.next)
+    assert sorted(got, key=lambda one: (-known.subjects[one].sort_at, one)) == got
+    return len(got)
+
+
+@st.composite
+def corpora(draw: st.DrawFn, count: int = 5) -> Corpus:
+    """A few messages, each with its own events and time."""
+    return corpus([
+        draw(strategies.message_events(f"m{number}", NOON + number * 10 ** 9, 4))
+        for number in range(draw(st.integers(1, count)))])
+
+
+FAST = settings(max_examples=60, suppress_health_check=[
+    HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large])
+
+
+@FAST
+@given(corpora(), st.lists(strategies.queries, min_size=1, max_size=8))
+def test_the_fake_agrees(known: Corpus, asked: list[str]) -> None:
+    """Tokens mean what words mean."""
+    index = filled(FakeIndexSet(), known.archive)
+    for text in asked:
+        agree(index, known, text)
+
+
+@FAST
+@given(corpora(), st.lists(strategies.queries, min_size=1, max_size=8))
+def test_sqlite_agrees(known: Corpus, asked: list[str]) -> None:
+    """FTS5 over blind tokens answers as the evaluator over words."""
+    with tempfile.TemporaryDirectory() as folder:
+        indexes = SqliteIndexSet(Path(folder))
+        index = filled(indexes, known.archive)
+        for text in asked:
+            agree(index, known, text)
+        indexes.open(bind(indexes)).close()
+
+
+def _drawn(strategy: st.SearchStrategy[object], count: int, seed: int) -> list[object]:
+    """`count` values of a strategy, the same each time, outside of hypothesis' own loop."""
+    out: list[object] = []
+
+    @settings(max_examples=count, database=None, derandomize=True,
+              suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def collect(value: object) -> None:
+        out.append(value)
+
+    collect()
+    random.Random(seed).shuffle(out)
+    return out[:count]
+
+
+@pytest.fixture(scope="module")
+def client(elasticsearch_server: ElasticsearchServer) -> Iterator[Elasticsearch]:
+    """One client for all."""
+    client = connect(elasticsearch_server.url)
+    yield client
+    client.close()
+
+
+def test_elasticsearch_agrees(client: Elasticsearch) -> None:
+    """The real server over blind tokens answers as the evaluator over words."""
+    drawn = _drawn(st.tuples(*(strategies.message_events(f"m{n}", NOON + n * 10 ** 8, 4)
+                               for n in range(3))), 30, 1)
+    messages = []
+    for number, group in enumerate(drawn):
+        for inside, one in enumerate(group):  # type: ignore[arg-type,var-annotated]
+            messages.append([_renamed(e, f"m{number}-{inside}") for e in one])
+    known = corpus(messages)
+    prefix = f"agreement-{next(_folders)}"
+    indexes = ElasticIndexSet(client, prefix)
+    try:
+        index = filled(indexes, known.archive)
+        counts = [agree(index, known, str(text)) for text in _drawn(strategies.queries, 250, 2)]
+        # The comparison is worth something: many answers, many partial ones.
+        assert sum(0 < count < len(known.subjects) for count in counts) > len(counts) / 3
+    finally:
+        for name in indexes.names():
+            client.indices.delete(index=name)
+
+
+def _renamed(event: CapturedEvent, name: str) -> CapturedEvent:
+    """The same event, about another message."""
+    if event.kind == events.MESSAGE:
+        return replace(event, native_id=name)
+    return replace(event, target=name, native_id=f"{event.native_id}-{name}")

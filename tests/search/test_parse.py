@@ -1,0 +1,210 @@
+"""The query language: what it means, and where its errors point."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import events, limits
+from schemas.errors import QueryError
+from search import parse, query
+from search.parse import And, Dates, Everything, Not, Or, Party, Text, Tree, Value
+from search.query import All, Phrase, TokenQuery, compile_query
+from search.tokens import Wanted
+from tests.search import strategies, world
+
+DAY_MS = 86_400_000
+
+
+def shape(tree: Tree) -> str:
+    """A tree in brackets."""
+    if isinstance(tree, And | Or):
+        operator = " AND " if isinstance(tree, And) else " OR "
+        return "(" + operator.join(map(shape, tree.children)) + ")"
+    if isinstance(tree, Not):
+        return f"NOT {shape(tree.child)}"
+    if isinstance(tree, Text):
+        return tree.wanted.unit or "_".join(tree.wanted.terms)
+    if isinstance(tree, Party):
+        return f"{tree.side}={tree.value}"
+    if isinstance(tree, Value):
+        return f"{tree.name}={tree.value}"
+    return "*" if isinstance(tree, Everything) else "date"
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("pay", "pay"),
+    ("pay now", "(pay AND now)"),
+    ("pay AND now", "(pay AND now)"),
+    ("a OR b c", "(a OR (b AND c))"),
+    ("a b OR c d", "((a AND b) OR (c AND d))"),
+    ("a NOT b", "(a AND NOT b)"),
+    ("a AND NOT b", "(a AND NOT b)"),
+    ("NOT a b", "(NOT a AND b)"),
+    ("NOT (a OR b)", "NOT (a OR b)"),
+    ("a OR NOT b", "(a OR NOT b)"),
+    ("((a))", "a"),
+    ("or and not", "(or AND and AND not)"),
+    ('"AND" x', "(and AND x)"),
+    ('"pay the invoice"', "pay_the_invoice"),
+    ("\u201cpay now\u201d", "pay_now"),
+    ('"say \\"pay\\""', "say_pay"),
+    ("don't", "don_t"),
+    ("user@example.com", "user_example_com"),
+    ("明天见", "明天_天见"),
+    ("天", "天"),
+    ("👍", "👍"),
+    ("10:30", "10_30"),
+    ("*", "*"),
+    ("* NOT pay", "(* AND NOT pay)"),
+    ("from:carol", "from=carol"),
+    ('FROM:"Ann Lee"', "from=Ann Lee"),
+    ('to:"+1 (650) 555-1234" x', "(to=+1 (650) 555-1234 AND x)"),
+    ("(state:RETRACTED)", "state=retracted"),
+    ("kind:audit channel:SMS", "(kind=audit AND channel=sms)"),
+    ("conversation:0123456789abcdef", "conversation=0123456789abcdef"),
+    ("a\u3000b", "(a AND b)"),
+    ('"why?" "pay*"', "(why AND pay)"),
+])
+def test_a_query_means(text: str, expected: str) -> None:
+    """NOT before AND before OR; words side by side are AND."""
+    assert expected == shape(parse.parse(text))
+
+
+@pytest.mark.parametrize(("text", "at", "says"), [
+    ("", 0, "expected something to search for"),
+    ("   ", 3, "expected something to search for"),
+    ("a OR", 4, "expected a word"),
+    ("OR a", 0, "before OR"),
+    ("a AND OR b", 6, "before OR"),
+    ("a (b", 2, "never closed"),
+    ("a)", 1, "closes nothing"),
+    ("()", 1, "before )"),
+    ('a "b', 2, "never closed"),
+    ("NOT", 3, "expected a word"),
+    ("x form:ann", 2, "no field form:"),
+    ("https://a.b", 0, "known fields: from: to:"),
+    ("from: ann", 5, "a value after from:"),
+    ('from:""', 5, "a value after from:"),
+    ("from:(a OR b)", 5, "one value after from:"),
+    ("from:--", 5, "a name, a number or an id"),
+    ("to:+1 650", 3, "quote one that has spaces"),
+    ("pay state:gone", 10, "live edited retracted"),
+    ("kind:mail", 5, "expected one of"),
+    ("channel:a/b", 8, "a channel"),
+    ("date:soon", 5, "expected a date"),
+    ("date:2026-13", 5, "no such day"),
+    ("date:2026-02-30", 5, "no such day"),
+    ("date:2026-02-03..x", 17, "expected a date"),
+    ("date:2026-02-03..2026-02-01", 17, "not to be before"),
+    ("date:..", 5, "expected a date"),
+    ("date:0001", 5, "a year from"),
+    ('date:"soon"', 6, "expected a date"),
+    ("pay*", 3, "not available yet"),
+    ("p?y", 1, "not available yet"),
+    ("a w/5 b", 2, "not available yet"),
+    ("a pre/5 b", 2, "not available yet"),
+    ("colour~1", 6, "not available yet"),
+    ("flag:x", 0, "not available yet"),
+    ("a -b", 2, "write NOT"),
+    ("a !b", 2, "write NOT"),
+    ("a - b", 2, "a letter, a digit or an emoji"),
+    ("a && b", 2, "write AND, OR, NOT"),
+    ('"…"', 0, "a letter, a digit or an emoji"),
+])
+def test_an_error_points_at_the_character(text: str, at: int, says: str) -> None:
+    """Nothing that is not understood is guessed at."""
+    with pytest.raises(QueryError) as caught:
+        parse.parse(text)
+    assert (at, text) == (caught.value.position, caught.value.query)
+    assert says in caught.value.message
+
+
+def test_limits_are_errors_that_point() -> None:
+    """Too long, too deep, too many: each says how much is allowed."""
+    for text in ("a" * (limits.QUERY_CHARS_MAX + 1),
+                 "(" * 50 + "a" + ")" * 50,
+                 "NOT " * 50 + "a",
+                 "a " * (limits.QUERY_TERMS_MAX + 1)):
+        with pytest.raises(QueryError) as caught:
+            parse.parse(text)
+        assert 0 <= caught.value.position <= len(text)
+    deep = "a"
+    for level in range(limits.QUERY_BOOLEAN_DEPTH_MAX):
+        deep = f"b{level} OR c ({deep})"
+    with pytest.raises(QueryError, match="deep inside each other"):
+        compile_query(deep, world.TOKENIZER)
+
+
+def instant(text: str) -> int:
+    """UTC ms."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(("text", "since", "until"), [
+    ("date:2026-01-15", "2026-01-15", "2026-01-16"),
+    ("date:2026-12", "2026-12-01", "2027-01-01"),
+    ("date:2026", "2026-01-01", "2027-01-01"),
+    ("date:2026-01-30..2026-02-02", "2026-01-30", "2026-02-03"),
+    ("date:2026-01..2026-02", "2026-01-01", "2026-03-01"),
+    ("date:2026-02..", "2026-02-01", None),
+    ("date:..2026-02", None, "2026-03-01"),
+    ('date:"2026-01-15 .. 2026-01-16"', "2026-01-15", "2026-01-17"),
+])
+def test_dates_are_whole_days_months_and_years(
+        text: str, since: str | None, until: str | None) -> None:
+    """Both ends of a range are in it; an open end is open."""
+    tree = parse.parse(text)
+    assert isinstance(tree, Dates)
+    assert (since and instant(since), until and instant(until)) == (tree.since, tree.until)
+
+
+def test_a_day_begins_in_the_zone_that_is_asked_for() -> None:
+    """Midnight in Kolkata is half past six in the evening, UTC."""
+    kolkata = timezone(timedelta(hours=5, minutes=30))
+    tree = parse.parse("date:2026-01-15", zone=kolkata)
+    assert isinstance(tree, Dates)
+    assert instant("2026-01-14T18:30:00") == tree.since
+    assert DAY_MS == (tree.until or 0) - (tree.since or 0)
+
+
+def test_only_what_kind_names_answers_beside_messages() -> None:
+    """Anywhere in the query; else messages, calls and unknowns."""
+    assert events.ANSWERING_KINDS == compile_query("pay", world.TOKENIZER)[1].kinds
+    assert events.ANSWERING_KINDS | {"audit", "receipt"} == compile_query(
+        "pay OR (kind:audit NOT kind:receipt)", world.TOKENIZER)[1].kinds
+
+
+def test_a_compiled_query_is_flat_and_holds_no_word() -> None:
+    """And in And is lifted, doubles go, a double NOT is none; only tokens are left."""
+    asked = compile_query("a (b (c AND a)) NOT NOT d", world.TOKENIZER)[1]
+    assert isinstance(asked.root, query.And)
+    assert [Phrase] * 4 == [type(child) for child in asked.root.children]
+    assert "invoice" not in repr(compile_query('invoice "pay invoice"', world.TOKENIZER)[1])
+    assert TokenQuery(All()) == compile_query("*", world.TOKENIZER)[1]
+    assert Wanted() != Wanted(unit="x")
+
+
+@given(strategies.queries)
+@settings(max_examples=200)
+def test_what_the_grammar_makes_parses(text: str) -> None:
+    """Generated queries are read, and leaves know their place."""
+    tree = parse.parse(text)
+    for leaf in query.leaves(tree):
+        if isinstance(leaf, Text | Party | Value | Dates):
+            assert 0 <= leaf.start < leaf.end <= len(text)
+
+
+@given(st.text(max_size=40) | st.text(alphabet='ab()" ORANDT:*-.', max_size=20))
+@settings(max_examples=500)
+def test_any_text_parses_or_points(text: str) -> None:
+    """Never another exception, and the position is in the query or just after it."""
+    position = 0
+    try:
+        parse.parse(text)
+    except QueryError as error:
+        position = error.position
+    assert 0 <= position <= len(text)

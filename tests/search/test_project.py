@@ -1,0 +1,367 @@
+"""Events of one message become one document, whatever happens on the way (PROTOCOL I, C5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import codec, events
+from schemas.document import Document, Entry
+from schemas.events import CapturedEvent, EventPart
+from schemas.identity import event_id, message_key
+from search.follow import Follower
+from search.project import complete_sets, document, merge, text_entry
+from search.thread import ordered_versions
+from tests.fakes.index import FakeIndexSet
+from tests.search import strategies, world
+from tests.search.world import NOON, PROJECTOR, MemoryArchive
+
+DOC = PROJECTOR._tokenizer.document(message_key(world.event()))
+
+
+def entries_of(items: Sequence[CapturedEvent], partition: int = 0) -> list[Entry]:
+    """The entries of events sealed in this order."""
+    archive = MemoryArchive()
+    archive.seal(items, partition)
+    projected = [PROJECTOR.project(read, 0) for read in archive.events()]
+    return [one[1] for one in projected if one is not None]
+
+
+def of(*items: CapturedEvent) -> Document:
+    """The document of events sealed in this order."""
+    return document(DOC, entries_of(items))
+
+
+def meaning(found: Document) -> Document:
+    """Everything but where it lies."""
+    return replace(found, entries=())
+
+
+def current(found: Document, items: Sequence[CapturedEvent]) -> str | None:
+    """The current or last known text."""
+    entry = text_entry(found)
+    return None if entry is None else items[entry.pointer.offset].text
+
+
+@given(strategies.message_events(), st.randoms(use_true_random=False), st.integers(0, 5))
+@settings(max_examples=150)
+def test_any_order_repetition_and_split_gives_one_document(
+        items: list[CapturedEvent], random: object, cut: int) -> None:
+    """A document is a function of the set of its entries: closed under union."""
+    entries = entries_of(items)
+    whole = document(DOC, entries)
+    shuffled = [*entries, *entries[:cut]]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert whole == document(DOC, shuffled)
+    left, right = shuffled[:cut + 1], shuffled[cut:]
+    if right:
+        merged = merge(document(DOC, left), document(DOC, right))
+        assert whole == merged == merge(document(DOC, right), document(DOC, left))
+    assert whole == merge(whole, whole)
+
+
+@given(strategies.message_events(), st.data())
+@settings(max_examples=60)
+def test_any_arrival_over_any_partitions_means_the_same(
+        items: list[CapturedEvent], data: st.DataObject) -> None:
+    """Permuted, repeated and spread over partitions and segments, a message means the same."""
+    order = data.draw(st.permutations(items))
+    meanings = []
+    for arrival, width in ((items, 1), (order, 3)):
+        archive = MemoryArchive()
+        for number, one in enumerate(arrival):
+            archive.seal([one], partition=number % width)
+        indexes = FakeIndexSet()
+        index = indexes.open(indexes.create())
+        Follower(archive, index, PROJECTOR, batch_entries_max=2).run_to_end()
+        meanings.append(meaning(index.get([DOC])[DOC].document))
+    assert meanings[0] == meanings[1]
+
+
+def test_case_01_an_orphan_retraction_is_a_document() -> None:
+    """A revoke for an id never seen is there, retracted, its content absent by source."""
+    found = of(world.retraction())
+    assert ("retracted", "absent_by_source", "retraction", 1) == (
+        found.state, found.content_state, found.kind, found.version_count)
+    assert text_entry(found) is None
+
+
+def test_case_02_the_original_after_its_revoke_is_never_live() -> None:
+    """It joins its retraction: archived in full, shown as retracted."""
+    items = (world.retraction(), world.event(captured_at=NOON + 10 ** 6))
+    found = of(*items)
+    assert ("retracted", "present", "message") == (found.state, found.content_state, found.kind)
+    assert "hello" == current(found, items)
+    assert ["message", "retraction"] == [e.kind for e in ordered_versions(found)]
+
+
+def test_case_03_an_edit_without_target_stands_alone() -> None:
+    """Its own document: edited, content absent; it changes no other message."""
+    edit = world.edit(None, target=None, native_id="x", target_known=events.ABSENT,
+                      content_state=events.ABSENT_BY_SOURCE)
+    assert message_key(edit) != message_key(world.event())
+    found = of(edit)
+    assert ("edited", "absent_by_source", "edit") == (
+        found.state, found.content_state, found.kind)
+
+
+def test_case_04_and_05_the_same_fact_twice_is_one_version_seen_twice() -> None:
+    """A redelivery and a repetition inside one delivery count as sightings."""
+    found = of(world.event(), world.event(captured_at=NOON + 9_000))
+    assert (1, 2, ()) == (found.version_count, found.sighting_count, found.observations)
+    assert NOON + 1_000 == found.captured_at
+
+
+def test_a_record_stored_twice_on_the_log_is_one_sighting() -> None:
+    """Two records with one (session, counter) are one sighting (PROTOCOL T4)."""
+    first = entries_of([world.event()])[0]
+    again = replace(first, pointer=replace(first.pointer, offset=9))
+    assert 1 == document(DOC, [first, again]).sighting_count
+
+
+def test_one_fact_told_in_two_ways_is_flagged_and_the_earliest_leads() -> None:
+    """Both are kept and searchable (PROTOCOL I2)."""
+    items = (world.event(text="second", captured_at=NOON + 5_000), world.event(text="first"))
+    found = of(*items)
+    assert 1 == found.version_count
+    assert ("occurrence_differs",) == found.observations
+    assert "first" == current(found, items)
+    assert 2 == len(found.words)
+
+
+def test_case_33_a_stub_is_completed_by_the_content() -> None:
+    """An undecryptable stub, then the content under the same id."""
+    stub = world.event(text=None, content_state=events.UNDECRYPTABLE)
+    items = (stub, world.event(captured_at=NOON + 8_000))
+    found = of(*items)
+    assert ("live", "present") == (found.state, found.content_state)
+    assert "hello" == current(found, items)
+    by_class = (replace(stub, revision="stub", captured_at=NOON + 9_000), world.event())
+    assert "hello" == current(of(*by_class), by_class)
+
+
+def test_case_63_an_edit_with_equal_text_is_a_version_and_flagged() -> None:
+    """A change of markup only is a new version, marked as no change of text."""
+    found = of(world.event(), world.edit("hello"))
+    assert ("edited", 2, ("text_unchanged",)) == (
+        found.state, found.version_count, found.observations)
+
+
+def test_case_72_an_older_edit_does_not_become_current() -> None:
+    """Stored and searchable; what is shown stays the younger one."""
+    items = (world.event(), world.edit("new", NOON + 90_000, "e2"),
+             world.edit("old", NOON + 30_000, "e1", captured_at=NOON + 10 ** 6))
+    found = of(*items)
+    assert "new" == current(found, items)
+    assert (3, 3) == (found.version_count, len(found.words))
+
+
+def test_edits_of_one_second_are_ordered_by_capture() -> None:
+    """A tie in the source's time is decided by ours."""
+    items = (world.event(), world.edit("b", native_id="e2", captured_at=NOON + 62_000),
+             world.edit("a", native_id="e1", captured_at=NOON + 61_000))
+    assert "b" == current(of(*items), items)
+
+
+def test_a_time_in_the_future_is_not_believed() -> None:
+    """An edit from next year does not stay current for ever."""
+    items = (world.event(), world.edit("odd", NOON + 10 ** 10, captured_at=NOON + 60_000),
+             world.edit("right", NOON + 90_000, "e2"))
+    assert "right" == current(of(*items), items)
+
+
+def test_an_edit_always_follows_its_message() -> None:
+    """Even where the message's stated time is later than the edit's."""
+    items = (world.event(occurred_at=NOON + 200_000, captured_at=NOON + 201_000),
+             world.edit("changed"))
+    found = of(*items)
+    assert "changed" == current(found, items)
+    assert ["message", "edit"] == [e.kind for e in ordered_versions(found)]
+
+
+def test_an_edit_without_content_leaves_the_last_known_text() -> None:
+    """The state says edited and absent; the text that is known stays readable."""
+    items = (world.event(), world.edit(None, content_state=events.ABSENT_BY_SOURCE))
+    found = of(*items)
+    assert ("edited", "absent_by_source") == (found.state, found.content_state)
+    assert "hello" == current(found, items)
+
+
+def test_an_edit_that_takes_the_caption_away_shows_none() -> None:
+    """Present without text is known to be empty; no older text is shown as current."""
+    items = (world.event(), world.edit(None))
+    assert current(of(*items), items) is None
+
+
+def test_a_restoration_after_a_retraction_is_live_again() -> None:
+    """The later of the two decides; before it, it does not."""
+    back = world.event(events.RESTORATION, "u1", None, target="m1", occurred_at=NOON + 150_000,
+                       captured_at=NOON + 151_000)
+    assert "live" == of(world.event(), world.retraction(), back).state
+    late = world.retraction(NOON + 160_000)
+    assert "retracted" == of(world.event(), late, back).state
+
+
+def test_what_a_custodian_supplied_never_changes_a_signed_message() -> None:
+    """Its edit or tombstone is kept, searchable, and shown as claimed (PROTOCOL C5)."""
+    for claim in (world.edit("forged", provenance=events.CUSTODIAN_SUPPLIED),
+                  world.retraction(provenance=events.CUSTODIAN_SUPPLIED)):
+        items = (world.event(), claim)
+        found = of(*items)
+        assert ("live", 2, ("claimed_by_export",)) == (
+            found.state, found.version_count, found.observations)
+        assert "hello" == current(found, items)
+
+
+def test_an_imported_message_is_changed_by_its_import() -> None:
+    """Where nobody vouches for more, the export decides."""
+    supplied: dict[str, Any] = {"provenance": events.CUSTODIAN_SUPPLIED}
+    found = of(world.event(**supplied), world.retraction(**supplied))
+    assert ("retracted", ()) == (found.state, found.observations)
+
+
+def test_an_imported_original_gives_a_signed_orphan_its_last_known_text() -> None:
+    """The provider's retraction decides the state; the export's text is the last known."""
+    items = (world.retraction(), world.event(provenance=events.CUSTODIAN_SUPPLIED))
+    found = of(*items)
+    assert "retracted" == found.state
+    assert "hello" == current(found, items)
+
+
+def test_receipts_and_reactions_ride_along() -> None:
+    """They are entries of the message's document and change neither text nor state."""
+    receipt = world.event(events.RECEIPT, "m1", None, target="m1", revision="read",
+                          details=(("status", "read"),))
+    reaction = world.event(events.REACTION, "x1", "👍", target="m1")
+    items = (world.event(), receipt, reaction)
+    found = of(*items)
+    assert ("live", "message", 1, 1) == (
+        found.state, found.kind, found.version_count, found.sighting_count)
+    assert ("message", "reaction", "receipt") == found.kinds
+    assert ("read",) == found.subkinds
+    assert 1 == len(found.words)
+    assert "hello" == current(found, items)
+
+
+def test_a_receipt_without_its_message_does_not_answer() -> None:
+    """It waits under its own kind until the message comes."""
+    receipt = world.event(events.RECEIPT, "m1", None, target="m1", revision="read")
+    found = of(receipt)
+    assert ("receipt", "none") == (found.kind, found.state)
+    assert found.kind not in events.ANSWERING_KINDS
+    joined = merge(found, of(receipt, world.event()))
+    assert ("message", "live") == (joined.kind, joined.state)
+
+
+def test_a_retraction_by_somebody_else_leaves_the_author() -> None:
+    """from: looks for who wrote it, not for the admin who took it back."""
+    admin = world.retraction(actor=world.BOB)
+    assert of(world.event()).actors == of(world.event(), admin).actors
+    assert of(world.event()).actors != of(admin).actors
+
+
+@pytest.mark.parametrize(("item", "kinds", "problem", "reason"), [
+    (b"junk", events.ALL_KINDS, "", "datum_unreadable"),
+    (world.event(events.REVIEW, "v1", None), events.CAPTURE_KINDS, "", "kind_not_enrolled"),
+    (world.event(), frozenset(), "record_refused", "record_refused"),
+    (world.event(), frozenset(), "cell_unreadable", "cell_unreadable"),
+    (world.event(), frozenset(), "key_lost", "key_lost"),
+])
+def test_what_cannot_be_read_is_a_document_with_its_reason(
+        item: world.Datum, kinds: frozenset[str], problem: str, reason: str) -> None:
+    """Its id comes from its place; the follower never stops for it (PROTOCOL S5, T1, K3)."""
+    archive = MemoryArchive()
+    archive.seal([item], kinds=kinds, problem=problem)
+    (read,) = archive.events()
+    projected = PROJECTOR.project(read, 0)
+    assert projected is not None
+    doc_id, entry = projected
+    found = document(doc_id, [entry])
+    assert reason == entry.unreadable
+    assert ("key_lost" if reason == "key_lost" else "unreadable", "none", ()) == (
+        found.kind, found.state, found.words)
+    assert doc_id != DOC
+
+
+def test_heartbeats_are_not_indexed() -> None:
+    """They say nothing that a person would look for."""
+    archive = MemoryArchive()
+    archive.seal([world.event(events.HEARTBEAT, "h", None)])
+    assert [None] == [PROJECTOR.project(read, 0) for read in archive.events()]
+
+
+def parts_of(event: CapturedEvent, total: int = 3) -> list[EventPart]:
+    """The event cut as capture cuts it."""
+    datum = codec.encode(event)
+    size = -(-len(datum) // total)
+    return [EventPart(event_id(event), message_key(event), event.kind, number, total,
+                      datum[number * size:(number + 1) * size]) for number in range(total)]
+
+
+def indexed(archive: MemoryArchive) -> list[Document]:
+    """Every document of an archive."""
+    indexes = FakeIndexSet()
+    index = indexes.open(indexes.create())
+    Follower(archive, index, PROJECTOR, batch_entries_max=1).run_to_end()
+    index.refresh()
+    return list(index.scan())
+
+
+def test_a_large_event_is_joined_when_its_last_part_is_there() -> None:
+    """Until then it waits, not answering; then it is the message (PROTOCOL C3)."""
+    archive = MemoryArchive()
+    parts = parts_of(world.event(text="large one"))
+    archive.seal(parts[:2])
+    (waiting,) = indexed(archive)
+    assert ("part", "none") == (waiting.kind, waiting.state)
+    archive.seal(parts[2:])
+    archive.seal([world.retraction()], partition=1)
+    (found,) = indexed(archive)
+    assert ("message", "retracted", 2, 2) == (
+        found.kind, found.state, found.version_count, found.sighting_count)
+    assert found.words == of(world.event(text="large one")).words
+
+
+def test_two_sightings_of_a_large_event_do_not_mix() -> None:
+    """Interleaved parts of two captures give two sightings of one event."""
+    first, again = parts_of(world.event()), parts_of(world.event(captured_at=NOON + 10 ** 9))
+    archive = MemoryArchive()
+    archive.seal([first[0]])
+    archive.seal([again[0]], capture_id=b"o" * 16)
+    archive.seal([again[1], again[2]], capture_id=b"o" * 16)
+    archive.seal([first[1], first[2]])
+    (found,) = indexed(archive)
+    assert (1, 2, ()) == (found.version_count, found.sighting_count, found.observations)
+
+
+def test_parts_that_make_no_event_are_unreadable() -> None:
+    """Damage is named at part 0 and stops nothing."""
+    parts = parts_of(world.event())
+    archive = MemoryArchive()
+    archive.seal([parts[0], replace(parts[1], body=b"?" * len(parts[1].body)), parts[2]])
+    (found,) = indexed(archive)
+    assert ("part", "unreadable") == found.kinds
+    assert ["datum_unreadable"] == [e.unreadable for e in found.entries if e.joined]
+
+
+def test_a_part_that_came_twice_is_passed_over() -> None:
+    """A producer's retry inside a set does not break it."""
+    parts = parts_of(world.event())
+    archive = MemoryArchive()
+    archive.seal([parts[0], parts[1], parts[1], parts[2], parts[2]])
+    projected = [PROJECTOR.project(read, 0) for read in archive.events()]
+    entries = [one[1] for one in projected if one]
+    assert [[0, 1, 2]] == [[e.part.number for e in chain if e.part]
+                           for chain in complete_sets(entries)]
+
+
+def test_more_words_than_are_indexed_are_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text is archived whole; the document says that the index is not."""
+    monkeypatch.setattr("schemas.limits.INDEXED_TOKENS_MAX", 3)
+    found = of(world.event(text="one two three four"))
+    assert (3, ("text_cut_in_index",)) == (len(found.words[0]), found.observations)

@@ -1,0 +1,137 @@
+"""A text becomes words, and words become tokens that nobody can read (PROTOCOL I1)."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from search import tokens
+from search.evaluate import occurrences
+from search.tokens import Tokenizer, Wanted
+from tests.search import strategies, world
+
+
+@pytest.mark.parametrize(("text", "terms"), [
+    ("Pay £1,000 — don’t!", ["pay", "1", "000", "don", "t"]),
+    ("a_b@c.de", ["a", "b", "c", "de"]),
+    ("café CAFE\u0301", ["café", "café"]),
+    ("ﬁn ＡＢＣ ①", ["fin", "abc", "1"]),
+    ("straße STRASSE", ["strasse", "strasse"]),
+    ("zero\u200bwidth so\u00adft \u202ebidi\u202c", ["zerowidth", "soft", "bidi"]),
+    ("我", ["我", "我"]),
+    ("明天见", ["明", "明天", "天见", "见"]),
+    ("给100元整", ["给", "给", "100", "元", "元整", "整"]),
+    ("ｶﾞﾝﾊﾞﾚ", ["ガ", "ガン", "ンバ", "バレ", "レ"]),
+    ("감사 합니다", ["감", "감사", "사", "합", "합니", "니다", "다"]),
+    ("สวัสดี", ["ส", "สวั", "วัส", "สดี", "ดี"]),
+    ("مَرْحَبًا أَحمد ٥٠٠", ["مرحبا", "احمد", "500"]),
+    ("שָׁלוֹם", ["שלום"]),
+    ("क्षत्रिय", ["क्षत्रिय"]),
+    ("👍🏽 👍 ❤️ ❤", ["👍", "👍", "❤", "❤"]),
+    ("👨‍👩‍👧🇩🇪1️⃣12", ["👨‍👩‍👧", "🇩🇪", "1⃣", "12"]),
+    ("😂😂", ["😂", "😂"]),
+    ("क्\u200dष a\u200d", ["क्ष", "a"]),
+    ("… !? — ()", []),
+    ("\ud83d x", ["x"]),
+])
+def test_a_text_becomes_these_terms(text: str, terms: list[str]) -> None:
+    """Letters, digits and marks; emoji; pairs and edges of scripts without spaces."""
+    assert terms == tokens.stream(text)
+
+
+@given(strategies.wild_texts)
+@example("e\u200b\u0301 \u1100\u200b\u1161\u11a8 ㈱ ﷺ ½ \u0344")
+@settings(max_examples=400)
+def test_every_term_knows_its_place(text: str) -> None:
+    """What is highlighted is what is indexed: the same terms, each inside the text, in order."""
+    spans = tokens.spans(text)
+    assert tokens.stream(text) == [span.term for span in spans]
+    assert tokens.units(text) == {span.term for span in tokens.unit_spans(text)}
+    assert all(0 <= span.start < span.end <= len(text) for span in spans)
+    ends = [span.end for span in spans]
+    assert sorted(ends) == ends
+
+
+@given(strategies.wild_texts)
+@settings(max_examples=300)
+def test_a_text_is_found_by_itself(text: str) -> None:
+    """As a phrase, each text occurs in itself; or it holds nothing that could be searched for."""
+    wanted, terms = tokens.wanted(text), tokens.stream(text)
+    if wanted.unit:
+        assert {wanted.unit} == tokens.units(text)
+    elif wanted.terms:
+        assert occurrences(wanted.terms, terms)
+    else:
+        assert [] == terms
+
+
+@given(st.text(alphabet="我你他100明天 元", max_size=12), st.integers(0, 12), st.integers(0, 12))
+@settings(max_examples=300)
+def test_a_piece_of_a_run_is_found_where_it_stands(text: str, start: int, end: int) -> None:
+    """Chinese has no spaces: any piece of a text, digits aside, is found in it and nowhere else."""
+    piece = text[start:end]
+    outside = text[:start][-1:] + piece[:1], piece[-1:] + text[end:][:1]
+    if not piece or " " in piece or any(pair.isdigit() and len(pair) == 2 for pair in outside):
+        return  # half of a number is another word
+    wanted = tokens.wanted(piece)
+    if wanted.terms:
+        assert occurrences(wanted.terms, tokens.stream(text))
+        assert not occurrences(wanted.terms, tokens.stream(text.replace(piece, " 好 ")))
+    elif wanted.unit:
+        assert wanted.unit in tokens.units(text)
+
+
+def test_a_single_unit_looks_anywhere() -> None:
+    """One Chinese character is found inside any run."""
+    assert Wanted(unit="天") == tokens.wanted("天")
+    assert "天" in tokens.units("明天见")
+
+
+@given(strategies.wild_texts)
+def test_normalising_twice_changes_no_term(text: str) -> None:
+    """What was normalised already becomes the same terms."""
+    assert tokens.stream(text) == tokens.stream(tokens.normalise(text))
+
+
+def test_tokens_are_keyed_and_labelled() -> None:
+    """No plain hash, no token shared between keys or labels; 16 and 32 hex digits."""
+    one, other = world.TOKENIZER, Tokenizer(bytes(32))
+    assert one.word("yes") != other.word("yes")
+    seen = [one.word("yes"), one.char("yes"), one.party("id", "yes"), one.party("name", "yes"),
+            one.named("conversation", "yes"), one.named("account", "yes"), one.entry(b"yes"),
+            one.digest("text", b"yes")]
+    assert len(seen) == len(set(seen))
+    assert {16} == {len(token) for token in seen}
+    for algorithm in ("sha256", "sha1", "md5", "sha512"):
+        assert hashlib.new(algorithm, b"yes").hexdigest()[:16] not in seen
+    assert 32 == len(one.document(b"m" * 16)) == len(one.place("t", 0, 1, 2))
+
+
+def test_tokens_stay_what_they_are() -> None:
+    """An index lives as long as its key: a changed derivation would silently find nothing."""
+    one = world.TOKENIZER
+    assert GOLDEN == {
+        "word": one.word("invoice"), "char": one.char("我"), "party": one.party("phone", "1650"),
+        "conversation": one.named("conversation", "group:1"), "entry": one.entry(b"e" * 16),
+        "document": one.document(b"m" * 16), "place": one.place("ab" * 16, 1, 2, 3),
+    }
+
+
+def test_an_index_key_has_32_bytes() -> None:
+    """A short key is refused, not stretched."""
+    with pytest.raises(ValueError, match="32"):
+        Tokenizer(b"short")
+
+
+GOLDEN = {
+    "word": "bbaf95f6dd9b3799",
+    "char": "32000de334c8ee66",
+    "party": "1ecdcd0c4ae65dcb",
+    "conversation": "f6a66ada625348ce",
+    "entry": "46de826cdea23991",
+    "document": "f090f40a266d94c167058de5076a4e16",
+    "place": "5c781b18e9aa978fbd01b8eb85b7fce7",
+}

@@ -1,0 +1,1 @@
+"""The real servers: they come up, do real work, and leave nothing behind."""

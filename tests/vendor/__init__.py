@@ -1,0 +1,1 @@
+"""Provider payloads and the events they must become."""
