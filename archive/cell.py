@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 import zstandard
 from cryptography.exceptions import InvalidTag
@@ -30,7 +30,8 @@ SALT_BYTES: Final = 32
 GENERATION_MAX: Final = 2**31 - 1
 COUNT_MAX: Final = 2**31 - 1
 INDEX_MAX: Final = 2**32 - 1
-COMPRESSION_LEVEL: Final = 3
+# How hard to try. Readers do not care: every level gives the same kind of frame (RFC 8878).
+LEVEL_QUICK: Final = 2
 _COMMIT_LABEL: Final = b"counterfoil/commit/v1"
 _PLACE: Final = struct.Struct(">16sI")
 _ADDRESS: Final = struct.Struct(">QI")
@@ -47,12 +48,11 @@ class Place:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class CellEvent:
-    """One datum with its log address and who delivered it."""
+class CellEvent(NamedTuple):
+    """One datum with its log address and who delivered it. (A tuple: one is made per event.)"""
 
     offset: int
-    index: int
+    index: int  # type: ignore[assignment]  # it hides tuple.index, which nobody asks for
     tag: bytes
     session: Session
     counter: int
@@ -81,20 +81,17 @@ class Dictionary:
     def __init__(self, content: bytes | None) -> None:
         self.content = content or b""
         self.digest = sha256(content).digest() if content else b""
-        loaded = zstandard.ZstdCompressionDict(content) if content else None
-        # The content size is in the frame, so that a reader knows before it unpacks; no checksum
-        # (the AEAD has one) and no dictionary id (the header names it by its whole hash).
-        parameters = zstandard.ZstdCompressionParameters.from_level(
-            COMPRESSION_LEVEL, write_content_size=1, write_checksum=0, write_dict_id=0)
-        self._compressor = (
-            zstandard.ZstdCompressor(compression_params=parameters, dict_data=loaded) if loaded
-            else zstandard.ZstdCompressor(compression_params=parameters))
-        self._decompressor = (zstandard.ZstdDecompressor(dict_data=loaded) if loaded
+        self._loaded = zstandard.ZstdCompressionDict(content) if content else None
+        self._compressors: dict[int, zstandard.ZstdCompressor] = {}
+        self._decompressor = (zstandard.ZstdDecompressor(dict_data=self._loaded) if self._loaded
                               else zstandard.ZstdDecompressor())
 
-    def compress(self, plain: bytes) -> bytes:
-        """One zstd frame (RFC 8878)."""
-        return self._compressor.compress(plain)
+    def compress(self, plain: bytes, level: int = LEVEL_QUICK) -> bytes:
+        """One zstd frame (RFC 8878). `level` is zstd's, 1 to 22."""
+        compressor = self._compressors.get(level)
+        if compressor is None:
+            compressor = self._compressors[level] = self._compressor(level)
+        return compressor.compress(plain)
 
     def decompress(self, packed: bytes) -> bytes:
         """Raises Refused for a broken frame, trailing bytes, or more than a cell may hold."""
@@ -108,11 +105,20 @@ class Dictionary:
             raise Refused("cell does not decompress") from error
         return plain
 
+    def _compressor(self, level: int) -> zstandard.ZstdCompressor:
+        # The content size is in the frame, so that a reader knows before it unpacks; no checksum
+        # (the AEAD has one) and no dictionary id (the header names it by its whole hash).
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            level, write_content_size=1, write_checksum=0, write_dict_id=0)
+        if self._loaded is None:
+            return zstandard.ZstdCompressor(compression_params=parameters)
+        return zstandard.ZstdCompressor(compression_params=parameters, dict_data=self._loaded)
+
 
 def seal(place: Place, domain: bytes, generation: int, domain_key: bytes,
          events: Sequence[CellEvent], dictionary: Dictionary,
-         random: Callable[[int], bytes]) -> Cell:
-    """A cell of `events` (address order). The nonce is random, never derived: the same address
+         random: Callable[[int], bytes], level: int = LEVEL_QUICK) -> Cell:
+    """A cell of `events` (address order), compressed at zstd's `level`. The nonce is random, never derived: the same address
     can be sealed twice by a zombie with other neighbours."""
     salt, nonce = random(16), random(12)
     keys = _keys(domain_key, salt, place, domain, generation)
@@ -123,7 +129,7 @@ def seal(place: Place, domain: bytes, generation: int, domain_key: bytes,
         root=merkle.root(_commitments(keys.salt, place, events)),
         tags_root=_tags_root(keys.tag, tags), ciphertext=b"",
     )
-    sealed = AESGCM(keys.enc).encrypt(nonce, dictionary.compress(plain),
+    sealed = AESGCM(keys.enc).encrypt(nonce, dictionary.compress(plain, level),
                                       _associated(cell, place, dictionary.digest))
     return replace(cell, ciphertext=sealed)
 
@@ -179,13 +185,11 @@ def _commitments(salt_key: bytes, place: Place, events: Sequence[CellEvent]) -> 
     stream = Cipher(algorithms.AES256(salt_key), modes.CTR(bytes(16))).encryptor().update(
         bytes(SALT_BYTES * len(events)))
     where = _PLACE.pack(place.topic_id, place.partition)
-    pack_address, at, out = _ADDRESS.pack, 0, []
-    for event in events:
-        out.append(sha256(b"".join((
-            _COMMIT_LABEL, stream[at:at + SALT_BYTES], where,
-            pack_address(event.offset, event.index), event.datum))).digest())
-        at += SALT_BYTES
-    return out
+    address, join = _ADDRESS.pack, b"".join
+    return [sha256(join((_COMMIT_LABEL, stream[at:at + SALT_BYTES], where, address(offset, index),
+                         datum))).digest()
+            for at, (offset, index, _, _, _, datum)
+            in zip(range(0, len(stream), SALT_BYTES), events, strict=True)]
 
 
 def _tags_root(tag_key: bytes, tags: dict[bytes, int]) -> bytes:
@@ -194,12 +198,13 @@ def _tags_root(tag_key: bytes, tags: dict[bytes, int]) -> bytes:
 
 
 def _addresses(first: int, events: Sequence[CellEvent]) -> bytes:
-    out, previous = bytearray(), first
+    number, previous = varint.encode, first
+    out: list[bytes] = []
     for event in events:
-        out += varint.encode(event.offset - previous)
-        out += varint.encode(event.index)
-        previous = event.offset
-    return bytes(out)
+        offset = event[0]
+        out += number(offset - previous), number(event[1])
+        previous = offset
+    return b"".join(out)
 
 
 def read_addresses(data: bytes, place: Place) -> list[tuple[int, int]]:
@@ -224,23 +229,24 @@ def read_addresses(data: bytes, place: Place) -> list[tuple[int, int]]:
 
 
 def _layout(events: Sequence[CellEvent]) -> tuple[bytes, dict[bytes, int]]:
+    number, join = varint.encode, b"".join
     tags: dict[bytes, int] = {}
-    tag_index: dict[bytes, int] = {}
-    session_index: dict[Session, int] = {}
-    heads: dict[tuple[int, int, int], bytes] = {}
+    tag_names: dict[bytes, bytes] = {}
+    session_names: dict[Session, bytes] = {}
     body: list[bytes] = []
-    for event in events:
-        tag = event.tag
-        tags[tag] = tags.get(tag, 0) + 1
-        name = (tag_index.setdefault(tag, len(tag_index)),
-                session_index.setdefault(event.session, len(session_index)), event.counter)
-        head = heads.get(name)
-        if head is None:
-            head = heads[name] = b"".join(map(varint.encode, name))
-        body += head, varint.encode(len(event.datum)), event.datum
-    front = [varint.encode(len(tag_index)), *tag_index, varint.encode(len(session_index))]
-    front += [_SESSION.pack(s.capture_id, s.session_id, s.kinds) for s in session_index]
-    return b"".join(front + body), tags
+    for _, _, tag, session, counter, datum in events:
+        if tag in tags:
+            tags[tag] += 1
+        else:
+            tag_names[tag] = number(len(tags))
+            tags[tag] = 1
+        session_name = session_names.get(session)
+        if session_name is None:
+            session_name = session_names[session] = number(len(session_names))
+        body += tag_names[tag], session_name, number(counter), number(len(datum)), datum
+    front = [number(len(tags)), *tags, number(len(session_names))]
+    front += [_SESSION.pack(*session) for session in session_names]
+    return join(front + body), tags
 
 
 def _read_layout(plain: bytes, cell: Cell,

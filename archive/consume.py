@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import pairwise
+from operator import lt
 from typing import Protocol
 
 from archive.authentic import Authentic, Authenticator
@@ -111,7 +111,8 @@ class Archiver:
         fresh = [record for record in records if record.offset >= position.awaited]
         if not fresh:
             return
-        if any(after.offset <= before.offset for before, after in pairwise(fresh)):
+        offsets = [record.offset for record in fresh]
+        if not all(map(lt, offsets, offsets[1:])):
             raise Halt("log_diverged", f"partition {partition}: records came out of order")
         hole = (position.awaited, fresh[0].offset)
         if hole[1] > hole[0] and position.doubted != hole:

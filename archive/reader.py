@@ -159,6 +159,9 @@ class ArchiveReader:
             if begins != expected:
                 code = "segment_missing" if begins > expected else "record_duplicated"
                 raise Halt(code, f"{authentic.key}: expected offset {expected}")
+            if previous is None:
+                # A start in the middle: the link to what was read in an earlier life counts too.
+                previous = self._hash_before(name, next_offset)
             if previous is not None and header.previous != previous:
                 raise Halt("chain_broken", f"{authentic.key} does not follow its predecessor")
             yield self.open(authentic)
@@ -170,6 +173,12 @@ class ArchiveReader:
         name = self._name_of(topic_id, partition)
         found = name and segment_holding(self._store, self._authenticator, name, offset)
         return found.name.expected if found else None
+
+    def _hash_before(self, name: SegmentName, offset: int) -> bytes | None:
+        found = segment_holding(self._store, self._authenticator, name, offset - 1)
+        if found is None or found.segment.header.last + 1 != offset:
+            return None  # it is gone: verify names that
+        return found.segment.sha256
 
     def _name_of(self, topic_id: str, partition: int) -> SegmentName | None:
         """One name in the partition. Anybody who may put objects can make up a second topic with

@@ -182,7 +182,7 @@ def doctor(context: typer.Context, json: Json = False) -> None:
     """Try whether store, log, index and keys are safe, and say in words what is not."""
     from infra.verbs.doctor import doctor as verb
 
-    raise typer.Exit(verb(_wire(context), json=json))
+    raise typer.Exit(verb(_wire(context, provision=False), json=json))
 
 
 @app.command()

@@ -77,6 +77,7 @@ class IndexSection(_Section):
     driver: Literal["sqlite", "elasticsearch"] = "sqlite"
     url: str = "http://127.0.0.1:9200"
     name: str = Field("counterfoil", pattern=r"^[a-z0-9][a-z0-9_-]{0,100}$")
+    poll_s: float = Field(0, ge=0, le=3600)  # a listing per partition each time, and S3 bills them
     api_key_file: Path | None = None
     ca_file: Path | None = None
 
@@ -164,6 +165,11 @@ class Config(BaseSettings):
         """The age at which a trickle's segment closes, ms."""
         seconds = self.archive.segment_age_s_max or (1 if self.embedded else 60)
         return int(seconds * 1000)
+
+    @property
+    def poll_s(self) -> float:
+        """How long the indexer rests when it has seen everything, s."""
+        return self.index.poll_s or (0.2 if self.store.driver == "folder" else 1.0)
 
     @property
     def partitions(self) -> int:

@@ -29,7 +29,7 @@ from schemas import limits
 from schemas.document import Document
 from schemas.errors import Ambiguous, Halt, Missing, Refused, Transient
 from search import entries, query
-from search.index import IndexState, Page, PageCursor, Partition, Retired, Stored, Write
+from search.index import IndexState, Outdated, Page, PageCursor, Partition, Retired, Stored, Write
 from search.project import document
 from search.query import TokenQuery
 
@@ -41,10 +41,14 @@ _CURSORS_ID: Final = "cursors"
 _CURSOR_ROUNDS_MAX: Final = 50
 _TRANSIENT_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 
+# Changes with MAPPING; an index of another shape is rebuilt, never migrated.
+SHAPE: Final = 1
+
 _TOKENS: Final = {"type": "keyword", "doc_values": False}
 MAPPING: Final[dict[str, Any]] = {
     # strict: a field that is not named here is refused, never guessed at.
     "dynamic": "strict",
+    "_meta": {"shape": SHAPE},
     # Only what `get` needs is kept; the rest is rebuilt from it.
     "_source": {"includes": ["entries", "cursors"]},
     "properties": {
@@ -59,6 +63,7 @@ MAPPING: Final[dict[str, Any]] = {
             "position_increment_gap": limits.REVISION_POSITION_GAP,
         },
         "chars": _TOKENS, "actors": _TOKENS, "recipients": _TOKENS, "conversation": _TOKENS,
+        "shared": _TOKENS,
         "channel": {"type": "keyword"}, "state": {"type": "keyword"}, "kinds": {"type": "keyword"},
         "entries": {"type": "object", "enabled": False},
         "cursors": {"type": "object", "enabled": False},
@@ -140,8 +145,10 @@ class ElasticIndexSet:
         if self._name.fullmatch(name) is None:
             raise Missing(f"index {name}")
         with _translated():
-            if not self._client.indices.exists(index=name):
-                raise Missing(f"index {name}")
+            found = self._client.indices.get_mapping(index=name)
+        shape = found.body[name]["mappings"].get("_meta", {}).get("shape")
+        if shape != SHAPE:
+            raise Outdated(f"{name} has shape {shape}, this version writes {SHAPE}: rebuild it")
         return ElasticIndex(self._client, name)
 
     def current(self) -> str | None:
@@ -376,8 +383,9 @@ def _fields(found: Document) -> dict[str, Any]:
         "doc_id": found.doc_id, "kind": found.kind, "sort_at": found.sort_at,
         "words": [" ".join(revision) for revision in found.words],
         "chars": found.chars, "actors": found.actors, "recipients": found.recipients,
-        "conversation": found.conversation, "channel": found.channel, "state": found.state,
-        "kinds": found.kinds, "entries": {"list": entries.dump(found.entries)},
+        "conversation": found.conversation, "shared": found.shared or None,
+        "channel": found.channel, "state": found.state, "kinds": found.kinds,
+        "entries": {"list": entries.dump(found.entries)},
     }
 
 

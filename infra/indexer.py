@@ -10,9 +10,7 @@ import structlog
 from infra.process import Worker
 from infra.state import StateFolder
 from infra.wire import Wire, clock
-from search.follow import Follower, bind
-
-_IDLE_S = 0.2
+from search.follow import Follower, ready
 
 
 class IndexerProcess:
@@ -33,7 +31,7 @@ class IndexerProcess:
 
     def _turn(self) -> None:
         if self._follower is None:
-            name = bind(self._indexes)
+            name = ready(self._reader, self._indexes, self._wire.projector())
             structlog.get_logger().info("following", index=name)
             self._worker.facts["index"] = name
             self._follower = Follower(self._reader, self._indexes.open(name),
@@ -48,7 +46,7 @@ class IndexerProcess:
         if turn.retired:
             self._follower = None  # a rebuilt index is in force: follow that one
         elif not turn.segments:
-            self._worker.stop.wait(_IDLE_S)
+            self._worker.stop.wait(self._wire.config.poll_s)
 
     def _finish(self) -> None:
         # What the archiver closed on its way out; the next start would find it as well.

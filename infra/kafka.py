@@ -257,6 +257,7 @@ class KafkaArchiveLog:
         while True:
             left_ms = max(0, int((deadline - time.monotonic()) * 1000))
             with _mapped():
+                self._remember_join()
                 # The timeout is the step, so that an assignment is not kept waiting for records.
                 fetched = self._consumer.poll(timeout_ms=min(left_ms, _POLL_STEP_MS),
                                               max_records=records_max)
@@ -347,6 +348,14 @@ class KafkaArchiveLog:
                 if self._reader is not None:
                     self._reader.close(autocommit=False, timeout_ms=_CLOSE_S_MAX * 1000)
                 self._admin.close()
+
+
+    def _remember_join(self) -> None:
+        # [R] kafka-python 3.0.12 forgets a join that outlives its poll when a change of metadata
+        # was its only reason: the broker counts us as a member, and we never hear what is ours.
+        coordinator = self._consumer._coordinator
+        if coordinator.rejoining and not coordinator.need_rejoin():
+            coordinator.request_rejoin()
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -68,9 +68,14 @@ def random(length: int) -> bytes:
 
 @dataclass(frozen=True)
 class Wire:
-    """The parts of one data folder, made when asked for. Each opens only its own keys."""
+    """The parts of one data folder, made when asked for. Each opens only its own keys.
+
+    `clock`: UTC ms. `random`: that many bytes.
+    """
 
     config: Config
+    clock: Callable[[], int] = clock
+    random: Callable[[int], bytes] = random
 
     @property
     def home(self) -> Path:
@@ -97,7 +102,8 @@ class Wire:
                                    with_kek=self.config.keyservice.driver == "local")
         if self.config.log.driver == "embedded":
             (self.home / "log").mkdir(exist_ok=True, mode=0o700)
-            provision_log(self._log_path, self.config.log.topic, self.config.partitions, random)
+            provision_log(self._log_path, self.config.log.topic, self.config.partitions,
+                          self.random)
         else:
             from infra.kafka import provision as provision_topic
 
@@ -120,8 +126,8 @@ class Wire:
             from infra.s3 import S3Adversary
 
             hand = S3Adversary(self.s3_settings(self.config.store.bucket))
-        return storecheck.check(storecheck.StoreUnderTest(self.store, hand), clock=clock,
-                                random=random)
+        return storecheck.check(storecheck.StoreUnderTest(self.store, hand), clock=self.clock,
+                                random=self.random)
 
     def _require_safe_store(self) -> None:
         # Before the first record, not after: what a store does not enforce cannot be taken back.
@@ -134,7 +140,7 @@ class Wire:
     def _keep_formats(self) -> None:
         # Schemas and dictionaries lie beside what they explain, locked as long as any segment.
         days = 1 if self.config.retention.trial else 366 * self.config.retention.lock_years_max
-        until = clock() + days * DAY_MS + 60_000
+        until = self.clock() + days * DAY_MS + 60_000
         bodies = {layout.schema(_digest(CELL_SCHEMA)): CELL_SCHEMA}
         for name in ("captured.avsc", "part.avsc", "refused.avsc"):
             body = resources.files("schemas").joinpath(name).read_bytes()
@@ -213,7 +219,7 @@ class Wire:
     def key_service(self) -> KeyService:
         """What wraps them."""
         if self.config.keyservice.driver == "local":
-            return LocalKeyService(self.keys_folder.kek_path(), random)
+            return LocalKeyService(self.keys_folder.kek_path(), self.random)
         from infra.kms import KmsKeyService, KmsSettings
 
         service = self.config.keyservice
@@ -227,7 +233,7 @@ class Wire:
 
     def domain_keys(self) -> DomainKeys:
         """A fresh view of the ring of domain keys."""
-        return DomainKeys(self.keyring, self.key_service, random, clock)
+        return DomainKeys(self.keyring, self.key_service, self.random, self.clock)
 
     def authenticator(self) -> Authenticator:
         """Knows the sealing keys."""
@@ -261,12 +267,12 @@ class Wire:
                             min(self.directory().longest() + 1, retention.lock_years_max))
         sealer = SegmentSealer(
             self.unsealer(), self.domain_keys(), self.dictionary, sealing.sign,
-            writer_id(sealing.public_key().public_bytes_raw()), policy, random)
+            writer_id(sealing.public_key().public_bytes_raw()), policy, self.random)
         limits = BatchLimits(age_ms_max=self.config.segment_age_ms,
                              age_ms_busy=int(self.config.archive.segment_age_s_busy * 1000))
         committer = Committer(self.store, self.authenticator(), time.sleep)
         return Archiver(Ports(log, self.store, self.authenticator(), sealer, committer, observer,
-                              clock), limits)
+                              self.clock), limits)
 
     def indexes(self) -> IndexSet:
         """The indexes of this archive."""
@@ -293,7 +299,7 @@ class Wire:
         """Search and show, each recorded before it answers."""
         directory = self.directory()
         settings = AuditSettings(domains.ROLE_NAMES[domains.FIRM], directory.firm_years())
-        auditor = Auditor(self.recorder("search"), settings, clock, random)
+        auditor = Auditor(self.recorder("search"), settings, self.clock, self.random)
         search = self.config.search
         return Searcher(self.indexes(), self.reader(), self.tokenizer(), auditor,
                         Locale(ZoneInfo(search.zone), search.region))
@@ -301,7 +307,7 @@ class Wire:
     def sealer(self, role: str) -> TransitSealer:
         """Seals for transit as `role` (gateway | archiver | search)."""
         return TransitSealer(self.keys_folder.archiver_public(), self.keys_folder.capture_key(role),
-                             ROLES[role], random, clock, os.getpid)
+                             ROLES[role], self.random, self.clock, os.getpid)
 
     def recorder(self, role: str, log: CaptureLog | None = None) -> LogRecorder:
         """How a role says something that is evidence."""

@@ -164,6 +164,7 @@ class Publisher:
             self._alarms.set("spool_in_use", now, f"{self._summary.count} records")
         else:
             self._alarms.clear("spool_in_use")
+            self._alarms.clear("spool_full")  # drained: the next record may never need it
         topic_id = identity.topic_id if identity else b""
         foreign = sum(count for topic, _, count in self._summary.lanes if topic != topic_id)
         if foreign and identity is not None:

@@ -6,6 +6,7 @@ Owns the bit numbers. They are frozen: a bit is never reused, a new kind takes t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 KIND_BITS: Final[dict[str, int]] = {
@@ -26,6 +27,7 @@ def mask_of(kinds: Iterable[str]) -> int:
     return mask
 
 
+@lru_cache(maxsize=256)
 def kinds_of(mask: int) -> frozenset[str]:
     """The kinds of a mask; bits that this version does not know name no kind."""
     return frozenset(name for bit, name in _NAMES.items() if mask >> bit & 1)

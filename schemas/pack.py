@@ -16,7 +16,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.errors import Refused
 
@@ -61,17 +61,17 @@ class Opening:
     signed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """A log record taken apart; nothing in it is authenticated yet."""
+class Pack(NamedTuple):
+    """A log record taken apart; nothing in it is authenticated yet. `associated` and `ciphertext`
+    are views of the record. (A tuple and views, because there is one per record.)"""
 
     opening: bytes
     counter: int
     topic_id: bytes
     partition: int
     rows: tuple[tuple[bytes, bytes, int], ...]
-    associated: bytes
-    ciphertext: bytes
+    associated: memoryview
+    ciphertext: memoryview
 
 
 def opening_body(suite: int, archiver_key_id: bytes, capture_id: bytes, session_id: bytes,
@@ -117,16 +117,16 @@ def take_apart(value: bytes) -> Pack:
     """Raises Refused for anything that is not exactly one pack."""
     if value[:4] != MAGIC or len(value) < 6:
         raise Refused("not a pack")
-    at = 6 + int.from_bytes(value[4:6], "big")
-    opening = value[6:at]
-    end = at + _AFTER_OPENING.size
-    if len(value) < end:
+    at = 6 + (value[4] << 8 | value[5])
+    end, length = at + _AFTER_OPENING.size, len(value)
+    if length < end:
         raise Refused("pack is cut in its prefix")
     counter, topic_id, partition, count = _AFTER_OPENING.unpack_from(value, at)
     table = end + count * ROW_BYTES
-    if len(value) < table + TAG_BYTES:
+    if length < table + TAG_BYTES:
         raise Refused("pack is cut in its table")
     rows = tuple(_ROW.iter_unpack(value[end:table]))
-    if sum(row[2] for row in rows) + TAG_BYTES != len(value) - table or not rows:
+    if sum([row[2] for row in rows]) + TAG_BYTES != length - table or not rows:
         raise Refused("pack's lengths do not add up")
-    return Pack(opening, counter, topic_id, partition, rows, value[:table], value[table:])
+    view = memoryview(value)
+    return Pack(value[6:at], counter, topic_id, partition, rows, view[:table], view[table:])

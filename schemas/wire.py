@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +15,8 @@ class LogIdentity:
     partitions: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """One record as it lies on the log."""
+class LogRecord(NamedTuple):
+    """One record as it lies on the log. (A tuple: reading a log makes one of each.)"""
 
     offset: int
     value: bytes

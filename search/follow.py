@@ -15,7 +15,7 @@ from schemas import document as shape
 from schemas.document import Document, Entry
 from schemas.errors import Halt, Missing, Refused, Transient
 from schemas.wire import Pointer
-from search.index import Index, IndexSet, Partition, Retired, Write
+from search.index import Index, IndexSet, Outdated, Partition, Retired, Write
 from search.project import Projector, complete_sets, document, entry_key
 
 # Entries gathered before they are written; a segment is never cut, so the last may go over.
@@ -174,6 +174,16 @@ def bind(indexes: IndexSet) -> str:
     return indexes.current() or indexes.first()
 
 
+def ready(reader: Reader, indexes: IndexSet, projector: Projector) -> str:
+    """`bind`, but an index of another shape is first rebuilt behind the readers' back."""
+    name = bind(indexes)
+    try:
+        indexes.open(name)
+    except Outdated:
+        return rebuild(reader, indexes, projector)
+    return name
+
+
 def rebuild(reader: Reader, indexes: IndexSet, projector: Projector) -> str:
     """A new index from the archive alone, swapped in once it has reached the live one.
 
@@ -186,14 +196,18 @@ def rebuild(reader: Reader, indexes: IndexSet, projector: Projector) -> str:
     follower = Follower(reader, fresh, projector)
     while True:
         follower.run_to_end()
-        if _reached(fresh, indexes.open(bind(indexes))):
+        if _reached(fresh, indexes):
             break
     fresh.refresh()
     indexes.swap(name)
     return name
 
 
-def _reached(fresh: Index, live: Index) -> bool:
+def _reached(fresh: Index, indexes: IndexSet) -> bool:
+    try:
+        live = indexes.open(bind(indexes))
+    except Outdated:
+        return True  # nobody of this version follows into it
     reached = fresh.state().cursors
     return all(reached.get(partition, 0) >= offset
                for partition, offset in live.state().cursors.items())

@@ -22,6 +22,10 @@ class Retired(Missing):
     """A newer index has taken this one's place: bind to the current one (PROTOCOL I4)."""
 
 
+class Outdated(Refused):
+    """The index was written in another shape than this version's: rebuild it, from the archive."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A document as read, with the version that a write of it must still find (opaque)."""
@@ -127,7 +131,7 @@ class IndexSet(Protocol):
         get the same one."""
 
     def open(self, name: str) -> Index:
-        """Raises Missing for a name that is not there."""
+        """Raises Missing for a name that is not there, Outdated for an index of another shape."""
 
     def current(self) -> str | None:
         """The index that readers use; null before there is a first one."""

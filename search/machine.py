@@ -41,6 +41,7 @@ def hit(view: HitView) -> dict[str, Any]:
         "sighting_count": view.sighting_count,
         "attachments": view.attachments,
         "observations": list(view.observations),
+        "copies": list(view.copies),
         "problem": view.problem or None,
     }
 

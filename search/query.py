@@ -19,7 +19,7 @@ from search.tokens import Tokenizer
 
 # The fields that hold sets of tokens or codes; each document field of the same name.
 TERM_FIELDS: Final = (
-    "chars", "actors", "recipients", "channel", "state", "kinds", "conversation",
+    "chars", "actors", "recipients", "channel", "state", "kinds", "conversation", "shared",
 )
 _SIDES: Final = {
     "from": ("actors",), "to": ("recipients",), "with": ("actors", "recipients"),

@@ -26,7 +26,8 @@ class HitView:
 
     `highlights`: half-open ranges of `text`. `conversation` is the token that `conversation:`
     takes. `state` null = nothing that could be edited or retracted. `earlier_text`: where the words
-    of the query stand only in another version, that version. Times: UTC ms or null.
+    of the query stand only in another version, that version. `copies`: ids of the same message as
+    captured at other accounts. Times: UTC ms or null.
     """
 
     doc_id: str
@@ -50,9 +51,11 @@ class HitView:
     problem: str = ""
     earlier_text: str | None = None
     earlier_highlights: tuple[tuple[int, int], ...] = ()
+    copies: tuple[str, ...] = ()
 
 
-def hit(found: Document, bodies: Bodies, tree: parse.Tree | None = None) -> HitView:
+def hit(found: Document, bodies: Bodies, tree: parse.Tree | None = None,
+        copies: tuple[str, ...] = ()) -> HitView:
     """What a list shows of `found`; one read of the archive."""
     with_text = text_entry(found)
     entry = with_text or next(iter(author_entries(found)), None)
@@ -72,7 +75,7 @@ def hit(found: Document, bodies: Bodies, tree: parse.Tree | None = None) -> HitV
         highlights=tuple(marks), earlier_text=earlier, earlier_highlights=tuple(earlier_marks),
         version_count=found.version_count, sighting_count=found.sighting_count,
         attachments=found.attachments, observations=found.observations,
-        subkind=" ".join(found.subkinds), problem=problem,
+        subkind=" ".join(found.subkinds), problem=problem, copies=copies,
     )
 
 

@@ -16,6 +16,7 @@ from schemas.errors import Missing, Refused
 from search import audit, thread
 from search.audit import Auditor
 from search.bodies import Bodies, Reads
+from search.copies import Linked, copies_of, linked
 from search.index import Index, IndexSet, Page, PageCursor
 from search.query import compile_query
 from search.results import HitView, hit
@@ -36,7 +37,11 @@ class Locale:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A page of hits, how many match in all, and what to hand back for the next page."""
+    """A page of hits, how many match in all, and what to hand back for the next page.
+
+    Copies of one message at several accounts are one hit, the first, and count each; a page may
+    therefore show fewer hits than its limit and have a next one.
+    """
 
     hits: tuple[HitView, ...]
     total: int
@@ -68,7 +73,9 @@ class Searcher:
         place = PageCursor.read(after) if after is not None else None
         index = self._index()
         page = index.search(asked, limit, place) if index else Page((), 0, None)
-        hits = tuple(hit(found, self._bodies, tree) for found in page.documents)
+        links = linked(index, asked, page.documents) if index else Linked()
+        hits = tuple(hit(found, self._bodies, tree, links.copies.get(found.doc_id, ()))
+                     for found in page.documents if found.doc_id not in links.hidden)
         self._auditor.record(audit.SEARCH, actor, query, {
             "limit": str(limit), "after": after or "", "total": str(page.total),
             "shown": " ".join(one.doc_id for one in hits),
@@ -88,7 +95,7 @@ class Searcher:
         if index is None or found is None:
             raise Missing(f"no message has the id {doc_id}")
         lines = thread.conversation_around(found, index, min(around, limits.PAGE_HITS_MAX))
-        seen = thread.message(found, self._bodies, lines)
+        seen = thread.message(found, self._bodies, lines, copies=copies_of(index, found))
         self._auditor.record(audit.VIEW, actor, None, {
             "document": doc_id,
             "shown": " ".join(line.hit.doc_id for line in seen.conversation),

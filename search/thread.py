@@ -105,9 +105,9 @@ class MessageView:
 
 
 def message(found: Document, bodies: Bodies, around: Sequence[Document] = (),
-            tree: parse.Tree | None = None) -> MessageView:
+            tree: parse.Tree | None = None, copies: tuple[str, ...] = ()) -> MessageView:
     """The view of `found` between the documents `around` it (see `conversation_around`)."""
-    this = hit(found, bodies, tree)
+    this = hit(found, bodies, tree, copies)
     lines = [ConversationLine(this if one.doc_id == found.doc_id else hit(one, bodies),
                               one.doc_id == found.doc_id) for one in around]
     return MessageView(

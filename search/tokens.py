@@ -7,7 +7,7 @@ A text becomes a *stream* of terms at positions 0, 1, 2 …: words of letters, m
 emoji (a ZWJ sequence is one term; skin tone and presentation selectors are folded, as case is);
 and runs of scripts that are written without spaces (Chinese, Japanese, Korean, Thai, Lao, Khmer,
 Burmese). A run u1…un gives u1, u1u2, …, un-1un, un: its pairs, and its first and last unit at the
-edges (docs/decisions/0003). So a phrase that begins or ends inside a run is found exactly where it
+edges (docs/decisions/0008). So a phrase that begins or ends inside a run is found exactly where it
 stands. Beside the stream lies the unordered set of single units, which answers one-unit queries.
 """
 

@@ -173,7 +173,7 @@ def _screens(wire: Wire, folder: Path, outcomes: list[tuple[Step, int]], *, keep
 
     _title(6, "What to type next")
     lines = [
-        f"export COUNTERFOIL_HOME={folder.name}",
+        f"export COUNTERFOIL_HOME={_as_typed(folder)}",
         ".venv/bin/counterfoil search 'from:maria deposit'",
         ".venv/bin/counterfoil search state:retracted --json",
         f".venv/bin/counterfoil show {found.doc_id}",
@@ -185,6 +185,11 @@ def _screens(wire: Wire, folder: Path, outcomes: list[tuple[Step, int]], *, keep
     if keep:
         lines.append(f".venv/bin/counterfoil stop                     # it runs on port {port}")
     OUT.print(Panel("\n".join(lines), title="the demo folder stays; a second demo replaces it"))
+
+
+def _as_typed(folder: Path) -> str:
+    here = Path.cwd()
+    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
 
 
 def _title(number: int, text: str) -> None:

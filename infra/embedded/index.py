@@ -20,7 +20,7 @@ from schemas import limits
 from schemas.document import Document
 from schemas.errors import Halt, Missing, Refused, Transient
 from search import entries, query
-from search.index import IndexState, Page, PageCursor, Partition, Retired, Stored, Write
+from search.index import IndexState, Outdated, Page, PageCursor, Partition, Retired, Stored, Write
 from search.project import document
 from search.query import TokenQuery
 
@@ -42,7 +42,7 @@ CREATE TABLE documents (
 );
 CREATE INDEX documents_in_order ON documents (sort_at DESC, doc_id);
 CREATE VIRTUAL TABLE terms USING fts5 (
-    words, chars, actors, recipients, channel, state, kinds, conversation,
+    words, chars, actors, recipients, channel, state, kinds, conversation, shared,
     tokenize = "ascii tokenchars '_-'", detail = full
 );
 CREATE TABLE cursors (
@@ -61,6 +61,7 @@ CREATE TABLE IF NOT EXISTS current (
 """
 _COLUMNS: Final = (
     "words", "chars", "actors", "recipients", "channel", "state", "kinds", "conversation",
+    "shared",
 )
 
 
@@ -120,7 +121,7 @@ class SqliteIndexSet:
         for other in self.names():
             # One that is dropped meanwhile takes no writes either.
             if other < name:
-                with suppress(Missing), closing(self.open(other)) as index:
+                with suppress(Missing, Outdated), closing(self.open(other)) as index:
                     index.retire()
 
     def drop(self, name: str) -> None:
@@ -174,7 +175,9 @@ class SqliteIndex:
             self._database = _connect(path)
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
         if version != _SCHEMA_VERSION:
-            raise Halt("format_unknown", f"{path.name} has shape {version}: rebuild the index")
+            self._database.close()
+            raise Outdated(f"{path.name} has shape {version}, this version writes "
+                           f"{_SCHEMA_VERSION}: rebuild it")
 
     def close(self) -> None:
         """Give the file back."""
@@ -334,7 +337,7 @@ def _put(database: sqlite3.Connection, write: Write) -> bool:
         database.execute("DELETE FROM terms WHERE rowid = ?", (row_id,))
     database.execute(
         f"INSERT INTO terms (rowid, {', '.join(_COLUMNS)}) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (row_id, *_terms(found)))
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (row_id, *_terms(found)))
     return True
 
 
@@ -342,7 +345,8 @@ def _terms(found: Document) -> tuple[str, ...]:
     gap = " ".join([_FILLER] * limits.REVISION_POSITION_GAP)
     words = f" {gap} ".join(" ".join(revision) for revision in found.words)
     return (words, " ".join(found.chars), " ".join(found.actors), " ".join(found.recipients),
-            found.channel, found.state, " ".join(found.kinds), found.conversation)
+            found.channel, found.state, " ".join(found.kinds), found.conversation,
+            found.shared)
 
 
 def _packed(found: Document) -> bytes:

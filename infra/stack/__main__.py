@@ -36,14 +36,15 @@ def _up(chosen: argparse.Namespace) -> int:
         servers=chosen.server or stack.ALL,
         progress=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    if chosen.json:
-        print(json.dumps(asdict(address)))
-        return 0
-    # The secret stays in its file: a terminal's history is no place for it.
+    # The secret stays in its file: a terminal's history and a log are no place for it.
     shown = {name: value for name, value in asdict(address).items() if value}
-    shown.pop("s3_secret_key", None)
-    for name, value in shown.items():
-        print(f"{name:20} {value}")
+    if shown.pop("s3_secret_key", None):
+        shown["s3_credentials_file"] = str(stack.credentials_file(chosen.folder))
+    if chosen.json:
+        print(json.dumps(shown))
+    else:
+        for name, value in shown.items():
+            print(f"{name:20} {value}")
     return 0
 
 

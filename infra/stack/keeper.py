@@ -1,6 +1,6 @@
 """Runs one server for as long as another process lives: `keeper.py PID STARTED COMMAND...`.
 
-Owns nothing but that bond. It stands alone (standard library only) because it is run by path.
+Owns nothing but that bond. It stands alone (standard library only, Linux 5.3) as it is run by path.
 The owner ends, by kill -9 too: the server is killed. The keeper is killed: the kernel kills the
 server. SIGTERM to the keeper is passed on, so that a server can end politely.
 """
@@ -30,7 +30,8 @@ def main(owner: int, owner_started: str, command: list[str]) -> int:
         return 1
     # preexec_fn is safe here: this program has one thread, which is also the parent the kernel
     # watches for PR_SET_PDEATHSIG.
-    server = subprocess.Popen(command, preexec_fn=_die_with_parent)  # noqa: PLW1509
+    here = os.getpid()
+    server = subprocess.Popen(command, preexec_fn=lambda: _die_with(here))  # noqa: PLW1509
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         server.send_signal(number)
@@ -45,8 +46,11 @@ def main(owner: int, owner_started: str, command: list[str]) -> int:
     return server.wait()
 
 
-def _die_with_parent() -> None:
+def _die_with(keeper: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Killed before the kernel was asked: nobody would ever tell this process.
+    if os.getppid() != keeper:
+        os._exit(1)
 
 
 def _same(pid: int, started: str) -> bool:

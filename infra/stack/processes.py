@@ -15,8 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas.errors import Transient
+
 KEEPER = Path(__file__).with_name("keeper.py")
 POLL_S = 0.05
+KILL_S_MAX = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,17 @@ def start(command: list[str], log: Path, tied_to: Process | None) -> Process:
 
 
 def stop(graces: Mapping[Process, float]) -> None:
-    """End these processes: first politely; each that still runs after its seconds is killed."""
+    """End these processes: first politely; each that still runs after its seconds is killed.
+
+    Raises Transient when one does not end even so (it hangs in the kernel, on a dead disk say).
+    """
     for process in graces:
         _send(process, signal.SIGTERM)
     since = time.monotonic()
+    deadline = since + max(graces.values(), default=0) + KILL_S_MAX
     while waiting := [process for process in graces if process.alive()]:
+        if time.monotonic() > deadline:
+            raise Transient(f"killed, but still there: {[process.pid for process in waiting]}")
         for process in waiting:
             if time.monotonic() - since >= graces[process]:
                 _send(process, signal.SIGKILL)

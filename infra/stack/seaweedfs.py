@@ -41,9 +41,14 @@ class Credentials:
     secret_key: str
 
 
+def identities_file(folder: Path) -> Path:
+    """The 0600 file with the credentials, in the server's folder."""
+    return folder / "identities.json"
+
+
 def credentials(place: Place) -> Credentials:
     """What the identities file holds."""
-    identity = json.loads((place.folder / "identities.json").read_text("utf-8"))["identities"][0]
+    identity = json.loads(identities_file(place.folder).read_text("utf-8"))["identities"][0]
     known = identity["credentials"][0]
     return Credentials(known["accessKey"], known["secretKey"])
 
@@ -57,7 +62,7 @@ def _prepare(place: Place) -> list[str]:
     folder, ports = place.folder, place.ports
     data = folder / "data"
     data.mkdir(exist_ok=True, mode=0o700)
-    identities = folder / "identities.json"
+    identities = identities_file(folder)
     if not identities.exists():
         _write_identities(identities)
     return [

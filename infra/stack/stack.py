@@ -30,6 +30,7 @@ ALL: Final = ("kafka", "s3", "elasticsearch")
 
 READY_S_MAX = 180
 PROBE_EVERY_S = 0.1
+PORT_S_MAX = 10
 LOG_TAIL_LINES = 40
 # Below the range from which the kernel takes ports for outgoing connections: a port that is free
 # now cannot be lost to a client before the server binds it.
@@ -148,6 +149,11 @@ def address(folder: Path) -> StackAddress:
     return _address(folder, _load(folder))
 
 
+def credentials_file(folder: Path) -> Path:
+    """Where the S3 credentials of a stack lie (0600)."""
+    return seaweedfs.identities_file(folder.absolute() / seaweedfs.SERVER.name)
+
+
 def _check(folder: Path, servers: Sequence[str]) -> None:
     unknown = sorted(set(servers) - set(SERVERS))
     if unknown:
@@ -176,7 +182,7 @@ def _choose_ports(state: _State, server: Server, asked: Mapping[str, int]) -> No
         port = asked.get(name) or state.ports.get(name)
         if port is None:
             state.ports[name] = _free_port(taken=set(state.ports.values()))
-        elif _is_free(port):
+        elif _is_free(port) or (port == state.ports.get(name) and _becomes_free(port)):
             state.ports[name] = port
         else:
             raise Refused(f"port {port} for {name} is taken by another program")
@@ -189,6 +195,16 @@ def _free_port(taken: set[int]) -> int:
         if port not in taken and _is_free(port):
             return port
     raise Transient(f"no free port between {PORTS[0]} and {PORTS[-1]}")
+
+
+def _becomes_free(port: int) -> bool:
+    # Ours a moment ago: a server whose keeper was killed is still on its way out.
+    deadline = time.monotonic() + PORT_S_MAX
+    while not _is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(PROBE_EVERY_S)
+    return True
 
 
 def _is_free(port: int) -> bool:

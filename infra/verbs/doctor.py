@@ -34,6 +34,11 @@ class Line:
 def doctor(wire: Wire, *, json: bool) -> int:
     """0 when nothing is unsafe."""
     lines: list[Line] = []
+    try:
+        wire.provision_once()
+    except CounterfoilError as error:
+        # What keeps `run` from starting is said beside everything else.
+        lines.append(Line("setup", "provision", UNSAFE, str(error)))
     for part, checks in (("store", _store), ("log", _log), ("index", _index), ("keys", _keys),
                          ("retention", _retention)):
         with ERR.status(f"checking the {part}"):

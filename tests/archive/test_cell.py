@@ -143,8 +143,8 @@ def test_roots_depend_on_every_commitment() -> None:
     """Another datum, address or order gives another root under the same salt."""
     base = [event(100, 0, b"a"), event(100, 1, b"b")]
     roots = {sealed_cell(one).root for one in (
-        base, [event(100, 0, b"a"), event(100, 1, b"c")], [event(100, 0, b"b"), event(100, 1, b"a")],
-        [event(100, 0, b"a"), event(101, 0, b"b")], base[:1])}
+        base, base[:1], [base[0], event(100, 1, b"c")], [event(100, 0, b"b"), event(100, 1, b"a")],
+        [base[0], event(101, 0, b"b")])}
     assert 5 == len(roots)
 
 

@@ -36,7 +36,7 @@ def test_a_pack_is_taken_apart_into_what_it_was_made_of(
     assert (OPENING, 9, LOG_ID, 3) == (taken.opening, taken.counter, taken.topic_id,
                                        taken.partition)
     assert [(domain, tag, len(datum)) for domain, tag, datum in rows] == list(taken.rows)
-    assert value == taken.associated + taken.ciphertext
+    assert value == bytes(taken.associated) + bytes(taken.ciphertext)
     opening = pack.read_opening(taken.opening)
     assert (1, b"k" * 8, b"c" * 16, b"s" * 16, 7, b"wrapped") == (
         opening.suite, opening.archiver_key_id, opening.capture_id, opening.session_id,
@@ -153,6 +153,6 @@ def test_a_refused_record_survives_its_datum(reason: str, value: bytes) -> None:
 
 def test_a_part_survives_its_datum() -> None:
     """Numbers, facts and body."""
-    part = EventPart(bytes(16), bytes(range(16)), events.MESSAGE, 0, 3, b"\x00\xff", "c", "long", 10,
-                     "m", "2026-01", "")
+    part = EventPart(bytes(16), bytes(range(16)), events.MESSAGE, 0, 3, b"\x00\xff", "c", "long",
+                     10, "m", "2026-01", "")
     assert part == codec.decode(codec.encode_part(part))

@@ -14,8 +14,8 @@ from infra.embedded.index import SqliteIndexSet
 from schemas import events, limits
 from schemas.errors import Missing, Refused
 from search import query
-from search.follow import Follower, bind, compare, rebuild
-from search.index import Index, IndexSet, PageCursor, Retired, Write
+from search.follow import Follower, bind, compare, ready, rebuild
+from search.index import Index, IndexSet, Outdated, PageCursor, Retired, Write
 from search.project import document
 from search.query import TokenQuery, compile_query
 from tests.conftest import ElasticsearchServer
@@ -285,6 +285,20 @@ class TestSqliteIndex(IndexContract):
         """In a folder of its own."""
         return SqliteIndexSet(tmp_path / "index")
 
+    def test_an_index_of_another_shape_is_rebuilt(self, tmp_path: Path) -> None:
+        """Refused when opened, replaced by a rebuild, readers on the new one."""
+        indexes = SqliteIndexSet(tmp_path / "index")
+        old = bind(indexes)
+        with indexes.open(old)._writing() as database:
+            database.execute("PRAGMA user_version = 99")
+        with pytest.raises(Outdated):
+            indexes.open(old)
+        archive = MemoryArchive()
+        archive.seal([world.event()])
+        new = ready(archive, indexes, PROJECTOR)
+        assert old != new == indexes.current() == ready(archive, indexes, PROJECTOR)
+        assert 1 == len(list(indexes.open(new).scan()))
+
     def test_a_reader_is_not_blocked_by_a_writer(self, tmp_path: Path) -> None:
         """While a write is open a search answers with what was committed."""
         indexes = SqliteIndexSet(tmp_path / "index")
@@ -324,6 +338,19 @@ class TestElasticIndex(IndexContract):
         name = bind(indexes)
         with pytest.raises(Exception, match="strict_dynamic_mapping"):
             client.index(index=name, document={"text": "readable"})
+
+    def test_an_index_of_another_shape_is_rebuilt(
+            self, indexes: IndexSet, client: Elasticsearch) -> None:
+        """Refused when opened, replaced by a rebuild, readers on the new one."""
+        old = bind(indexes)
+        client.indices.put_mapping(index=old, meta={"shape": 99})
+        with pytest.raises(Outdated):
+            indexes.open(old)
+        archive = MemoryArchive()
+        archive.seal([world.event()])
+        new = ready(archive, indexes, PROJECTOR)
+        assert old != new == indexes.current()
+        assert 1 == len(list(indexes.open(new).scan()))
 
     def test_no_word_lies_in_the_stored_source(
             self, indexes: IndexSet, client: Elasticsearch) -> None:

@@ -93,6 +93,7 @@ FAST = settings(max_examples=60, suppress_health_check=[
     HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large])
 
 
+@pytest.mark.slow
 @FAST
 @given(corpora(), st.lists(strategies.queries, min_size=1, max_size=8))
 def test_the_fake_agrees(known: Corpus, asked: list[str]) -> None:
@@ -102,6 +103,7 @@ def test_the_fake_agrees(known: Corpus, asked: list[str]) -> None:
         agree(index, known, text)
 
 
+@pytest.mark.slow
 @FAST
 @given(corpora(), st.lists(strategies.queries, min_size=1, max_size=8))
 def test_sqlite_agrees(known: Corpus, asked: list[str]) -> None:

@@ -49,7 +49,7 @@ def current(found: Document, items: Sequence[CapturedEvent]) -> str | None:
 
 
 @given(strategies.message_events(), st.randoms(use_true_random=False), st.integers(0, 5))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_any_order_repetition_and_split_gives_one_document(
         items: list[CapturedEvent], random: object, cut: int) -> None:
     """A document is a function of the set of its entries: closed under union."""

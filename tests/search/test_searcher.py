@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from schemas import codec, events
@@ -140,3 +142,24 @@ def test_a_look_can_be_looked_for() -> None:
     assert 1 == office.searcher.search("hello", "erin").total
     (hit,) = office.searcher.search("kind:audit from:dana hello", "erin").hits
     assert ("audit", "hello", None, "search") == (hit.kind, hit.text, hit.state, hit.subkind)
+
+
+def test_copies_at_several_custodians_are_one_row() -> None:
+    """Linked by what they share, never merged; each is shown by its own id (PROTOCOL I2)."""
+    wamid = "wamid." + base64.b64encode(
+        b"\x1c\x18\x0b16505551234\x15\x02\x00\x12\x18\x143AADF8441347E8571C10\x00").decode()
+    both = [world.event(native_id=wamid, account=account, custodian=who, occurred_at=NOON + at)
+            for account, who, at in (("+1555", "carol", 0), ("+1666", "dave", 1))]
+    office = Office(*both, world.event(native_id="other"))
+    answer = office.searcher.search("hello", "dana")
+    assert (3, 2) == (answer.total, len(answer.hits))
+    (row,) = [hit for hit in answer.hits if hit.copies]
+    (copy,) = row.copies
+    assert (row.doc_id,) == office.searcher.view(copy, "dana").hit.copies
+    assert 1 == office.searcher.view(copy, "dana").hit.version_count
+    pages = [office.searcher.search("hello", "dana", 1)]
+    while pages[-1].next:
+        pages.append(office.searcher.search("hello", "dana", 1, pages[-1].next))
+    assert [1, 1] == sorted(len(page.hits) for page in pages if page.hits)
+    assert [copy] == [hit.doc_id for hit in office.searcher.search("with:carol", "dana").hits
+                      if hit.copies]

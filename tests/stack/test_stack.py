@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -287,3 +288,30 @@ def test_an_unknown_server_and_an_unknown_folder_are_named(tmp_path: Path) -> No
         stack.up(tmp_path, servers=("redis",))
     with pytest.raises(Missing, match="no stack was started"):
         stack.status(tmp_path / "nowhere")
+
+
+@pytest.mark.real
+def test_the_module_is_a_program(tmp_path: Path) -> None:
+    """`python -m infra.stack` starts, reports and stops; it prints no secret, only its file."""
+
+    def run(verb: str, *more: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "infra.stack", verb, "--folder", str(tmp_path / "s")]
+        done = subprocess.run(
+            [*command, *more], capture_output=True, text=True, timeout=300, check=False
+        )
+        return done.returncode, done.stdout
+
+    try:
+        code, shown = run("up", "--server", "s3", "--json")
+        assert 0 == code
+        file = Path(json.loads(shown)["s3_credentials_file"])
+        secret = json.loads(file.read_text("utf-8"))["identities"][0]["credentials"][0]["secretKey"]
+        assert secret not in shown
+        assert (0, [True]) == (
+            run("status", "--json")[0],
+            [server["ready"] for server in json.loads(run("status", "--json")[1])],
+        )
+    finally:
+        assert (0, "stopped: s3\n") == run("down")
+    assert 1 == run("status")[0]
+    assert (0, "stopped: nothing ran\n") == run("down")

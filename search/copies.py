@@ -1,0 +1,60 @@
+"""One message captured at several custodians: one row with its copies (PROTOCOL I2).
+
+Owns which row stands for the others. Copies are linked by their shared token and never merged:
+each keeps its own versions under its own custodian's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from schemas import limits
+from schemas.document import Document
+from search import query
+from search.index import Index
+from search.query import TokenQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """`copies`: document id -> ids of its other copies. `hidden`: those whose row stands further
+    up, on this page or one before."""
+
+    copies: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+
+
+def linked(index: Index, asked: TokenQuery, page: Sequence[Document]) -> Linked:
+    """How the documents of a page of `asked` are linked; at most two more requests."""
+    shared = sorted({found.shared for found in page if found.shared})
+    if not shared:
+        return Linked()
+    any_of = query.flatten(query.Or(tuple(query.Term("shared", token) for token in shared)))
+    every = index.search(replace(asked, root=any_of), limits.PAGE_HITS_MAX).documents
+    families: dict[str, list[Document]] = {}
+    for found in every:
+        families.setdefault(found.shared, []).append(found)
+    copies = {
+        found.doc_id: tuple(o.doc_id for o in families[found.shared] if o.doc_id != found.doc_id)
+        for found in page if len(families.get(found.shared, ())) > 1
+    }
+    if not copies:
+        return Linked()
+    both = query.flatten(query.And((asked.root, any_of)))
+    answered = index.search(replace(asked, root=both), limits.PAGE_HITS_MAX).documents
+    first: dict[str, str] = {}
+    for found in answered:  # in the order of rows
+        first.setdefault(found.shared, found.doc_id)
+    return Linked(copies, frozenset(
+        found.doc_id for found in page
+        if found.doc_id in copies and first.get(found.shared, found.doc_id) != found.doc_id))
+
+
+def copies_of(index: Index, found: Document) -> tuple[str, ...]:
+    """The ids of the other copies of one document."""
+    if not found.shared:
+        return ()
+    asked = TokenQuery(query.Term("shared", found.shared))
+    return tuple(one.doc_id for one in index.search(asked, limits.PAGE_HITS_MAX).documents
+                 if one.doc_id != found.doc_id)

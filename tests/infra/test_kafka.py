@@ -1,0 +1,216 @@
+"""The Kafka driver beyond its ports: record batches read by our loop, foreign records, options."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka.errors import CorruptRecordError
+from kafka.record import MemoryRecords, MemoryRecordsBuilder
+from kafka.record import util as record_util
+
+from infra import kafka
+from infra.kafka_records import ValueRecords
+from infra.stack import stack
+from infra.stack.processes import this_process
+from schemas.errors import Ambiguous, Refused, Transient
+from schemas.wire import LogRecord
+from tests.conftest import KafkaServer
+from tests.contracts.worlds import poll_until
+
+_names = itertools.count()
+AT = TopicPartition("capture", 0)
+FOREIGN = st.tuples(
+    st.one_of(st.none(), st.binary(max_size=300)),                       # key
+    st.one_of(st.none(), st.binary(max_size=20_000)),                    # value
+    st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=9)), max_size=2))
+
+
+def batch_of(records: list[tuple[Any, Any, list[tuple[str, bytes]]]], base: int) -> bytes:
+    """A record batch as a broker stores it."""
+    builder = MemoryRecordsBuilder(magic=2, compression_type=0, batch_size=1 << 26)
+    for number, (key, value, headers) in enumerate(records):
+        builder.append(timestamp=1_790_000_000_000 + number * 100, key=key, value=value,
+                       headers=headers)
+    builder.close()
+    made = bytearray(builder.buffer())
+    made[0:8] = base.to_bytes(8, "big")        # the broker gives the offset; no checksum covers it
+    return bytes(made)
+
+
+def read(data: bytes, offset: int) -> list[LogRecord]:
+    """What our loop makes of fetched bytes."""
+    return list(ValueRecords(offset, AT, MemoryRecords(data)).take(None))
+
+
+@given(st.lists(FOREIGN, min_size=1, max_size=20), st.integers(0, 2**40))
+def test_our_loop_reads_every_record(
+        records: list[tuple[Any, Any, list[tuple[str, bytes]]]], base: int) -> None:
+    """Offset and value of any record, ours or not, are those that the library would give."""
+    found = read(batch_of(records, base), base)
+    assert [LogRecord(base + number, value or b"") for number, (_, value, _) in
+            enumerate(records)] == found
+
+
+def test_batches_follow_each_other_and_reading_may_begin_inside_one() -> None:
+    """A fetch begins in the middle of a batch and goes on into the next."""
+    first = batch_of([(None, b"%d" % number, []) for number in range(5)], 10)
+    second = batch_of([(None, b"next", [])], 20)
+    assert [(13, b"3"), (14, b"4"), (20, b"next")] == [
+        (one.offset, one.value) for one in read(first + second, 13)]
+
+
+def test_a_changed_byte_is_an_error() -> None:
+    """No record of a batch that fails its checksum is given out."""
+    data = bytearray(batch_of([(None, b"value", []), (None, b"another", [])], 0))
+    for at in range(21, len(data)):
+        changed = data[:at] + bytes([data[at] ^ 0x20]) + data[at + 1:]
+        with pytest.raises(CorruptRecordError):
+            read(bytes(changed), 0)
+
+
+@pytest.mark.parametrize("at", [61, 65, 66])
+def test_a_length_that_lies_is_an_error(at: int) -> None:
+    """A batch with a right checksum and a wrong length inside reads nothing beyond itself."""
+    data = bytearray(batch_of([(None, b"value", [])], 0))
+    data[at] = 0x7E
+    data[17:21] = record_util.calc_crc32c(bytes(data[21:])).to_bytes(4, "big")
+    with pytest.raises(CorruptRecordError):
+        read(bytes(data), 0)
+
+
+def test_without_the_c_checksum_it_refuses_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirteen times slower is not a mode; the message names the package."""
+    monkeypatch.setattr(record_util, "crc32c_c", None)
+    settings = kafka.KafkaSettings(bootstrap="127.0.0.1:1")
+    for driver in (kafka.KafkaCaptureLog, kafka.KafkaArchiveLog):
+        with pytest.raises(Refused, match=r"kafka-python\[crc32c\]"):
+            driver(settings)
+
+
+def test_passwords_are_not_shown() -> None:
+    """repr of the settings is safe to log."""
+    settings = kafka.KafkaSettings(bootstrap="b", sasl_password="hunter2", key_password="hunter3")
+    assert "hunter" not in repr(settings)
+
+
+@pytest.fixture
+def settings(kafka_server: KafkaServer) -> Iterator[kafka.KafkaSettings]:
+    """A provisioned topic of one partition."""
+    topic = f"driver-{os.getpid()}-{next(_names)}"
+    made = kafka.KafkaSettings(bootstrap=kafka_server.bootstrap, topic=topic, group=topic,
+                               replication=1, min_insync=1, session_s=6)
+    kafka.provision(made, 1)
+    yield made
+    kafka.delete_topic(made)
+
+
+def test_the_topic_is_what_the_protocol_asks_for(settings: kafka.KafkaSettings) -> None:
+    """Provisioned twice it is the same topic, and doctor finds nothing."""
+    assert kafka.provision(settings, 1) == kafka.provision(settings, 1)
+    assert [] == kafka.check_topic(settings)
+
+
+def test_an_unsafe_topic_is_described(kafka_server: KafkaServer) -> None:
+    """A topic that somebody made with other settings: each of them in words."""
+    topic = f"unsafe-{os.getpid()}"
+    settings = kafka.KafkaSettings(bootstrap=kafka_server.bootstrap, topic=topic)
+    admin = KafkaAdminClient(bootstrap_servers=[kafka_server.bootstrap])
+    admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1, "configs": {
+        "cleanup.policy": "compact", "retention.ms": "1000", "max.message.bytes": "1000",
+        "unclean.leader.election.enable": "true"}}})
+    admin.close()
+    found = " · ".join(kafka.check_topic(settings))
+    kafka.delete_topic(settings)
+    for word in ("cleanup.policy", "retention.ms", "max.message.bytes", "unclean.leader",
+                 "min.insync.replicas", "replicas"):
+        assert word in found
+
+
+def test_foreign_records_are_read_as_they_are(settings: kafka.KafkaSettings) -> None:
+    """Keys, headers, null values, compression, transactions: nothing that somebody writes to the
+    topic is skipped, and a transaction's marker is an offset without a record."""
+    producer = KafkaProducer(bootstrap_servers=[settings.bootstrap], compression_type="gzip",
+                             transactional_id=f"{settings.topic}-writer")
+    producer.init_transactions()
+    for end in (producer.commit_transaction, producer.abort_transaction):
+        producer.begin_transaction()
+        producer.send(settings.topic, key=b"key", value=b"value", headers=[("name", b"header")])
+        producer.send(settings.topic, key=b"key", value=None)
+        producer.flush()
+        end()
+    producer.close()
+    log = kafka.KafkaArchiveLog(settings)
+    found: dict[int, list[LogRecord]] = {}
+    poll_until(log, lambda: len(found.get(0, [])) >= 4, found)
+    assert [(0, b"value"), (1, b""), (3, b"value"), (4, b"")] == [
+        (one.offset, one.value) for one in found[0]]
+    assert (0, 6) == log.bounds(0)
+    assert LogRecord(3, b"value") == log.fetch(0, 3)
+    assert log.fetch(0, 2) is None
+    assert log.fetch(0, 5) is None
+    log.close()
+
+
+def test_polls_that_hardly_wait_still_join(settings: kafka.KafkaSettings) -> None:
+    """A join that takes longer than every single poll is not forgotten between them."""
+    for _ in range(5):
+        log = kafka.KafkaArchiveLog(settings)
+        for _ in range(10_000):
+            if log.poll(0.002, 1).assigned:
+                break
+        else:
+            raise AssertionError("the member never learned what is its own")
+        log.close()
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_not_there_is_transient() -> None:
+    """The gateway starts without it; each call ends in its time, the second at once."""
+    log = kafka.KafkaCaptureLog(kafka.KafkaSettings(bootstrap="127.0.0.1:1"))
+    for _ in range(2):
+        with pytest.raises(Transient):
+            log.identity()
+    with pytest.raises(Transient):
+        log.append(0, b"record")
+    log.close()
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_a_broker_that_falls_silent_and_comes_back(tmp_path: Path) -> None:
+    """An append that got no answer is Ambiguous; when the broker is back the next goes through.
+    [R] kafka-python's own producer would never send to that partition again."""
+    address = stack.up(tmp_path, servers=["kafka"], tied_to=this_process())
+    (server,) = stack.status(tmp_path)
+    # What the stack started is its keeper; the broker is the keeper's only child.
+    broker = int(Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text())
+    settings = kafka.KafkaSettings(bootstrap=address.kafka_bootstrap, replication=1, min_insync=1)
+    try:
+        kafka.provision(settings, 1)
+        log = kafka.KafkaCaptureLog(settings)
+        assert 0 == log.append(0, b"before")
+        os.kill(broker, signal.SIGSTOP)
+        with pytest.raises(Ambiguous):
+            log.append(0, b"unanswered")
+        os.kill(broker, signal.SIGCONT)
+        for _ in range(20):
+            try:
+                offset = log.append(0, b"after")
+                break
+            except Transient:
+                continue
+        reader = kafka.KafkaArchiveLog(settings)
+        assert LogRecord(offset, b"after") == reader.fetch(0, offset)
+        reader.close()
+        log.close()
+    finally:
+        stack.down(tmp_path, grace_s=0)
