@@ -118,8 +118,8 @@ class Dictionary:
 def seal(place: Place, domain: bytes, generation: int, domain_key: bytes,
          events: Sequence[CellEvent], dictionary: Dictionary,
          random: Callable[[int], bytes], level: int = LEVEL_QUICK) -> Cell:
-    """A cell of `events` (address order), compressed at zstd's `level`. The nonce is random, never derived: the same address
-    can be sealed twice by a zombie with other neighbours."""
+    """A cell of `events` (address order), compressed at zstd's `level`. The nonce is random, never
+    derived: the same address can be sealed twice by a zombie with other neighbours."""
     salt, nonce = random(16), random(12)
     keys = _keys(domain_key, salt, place, domain, generation)
     plain, tags = _layout(events)

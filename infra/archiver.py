@@ -21,6 +21,7 @@ from infra.state import StateFolder
 from infra.wire import DAY_MS, Wire, clock
 from ingest.own import own_event
 from schemas import events
+from schemas.errors import Refused
 from schemas.findings import Finding
 from schemas.wire import LogIdentity
 
@@ -42,6 +43,7 @@ class ArchiverProcess:
         self._ends: dict[tuple[str, bytes, int], HeadLine] = {}
         self._head_at = 0
         self._trim_at = clock()
+        self._keys_at = 0
         self._gaps: list[Finding] = []
 
     def run(self) -> int:
@@ -64,6 +66,9 @@ class ArchiverProcess:
                 end = max((line.last for line in self._ends.values()
                            if line.partition == partition), default=0)
                 trimmer.trim(partition, end, now)
+        if now - self._keys_at >= DAY_MS:
+            self._keys_at = now
+            self._open_every_key()
         self._worker.facts["waiting"] = self._archiver.waiting()
         self._worker.facts["partitions"] = sorted(self._archiver.assigned())
 
@@ -100,6 +105,15 @@ class ArchiverProcess:
         """See archive.consume.Observer."""
         if oldest_at is not None and waiting and clock() - oldest_at > _BEHIND_MS:
             self._worker.alarm("archive_behind", f"partition {partition}: {waiting} records")
+
+    def _open_every_key(self) -> None:
+        # A key that no longer opens is noticed while its backup is still fresh (PROTOCOL K2).
+        broken = [f"{domain.hex()}/{generation}: {opened}" for domain, generation, opened
+                  in self._wire.domain_keys().all() if isinstance(opened, Refused)]
+        if broken:
+            self._worker.alarm("key_unreadable", f"{len(broken)} keys, first {broken[0]}")
+        else:
+            self._worker.clear("key_unreadable")
 
     def _say_gaps(self) -> None:
         # A hole is a record too, not only an alarm (G8). It goes the way of everything else.

@@ -28,6 +28,7 @@ from ingest.rejected import SEAL_LABEL
 from ingest.routing import Router
 from ingest.status import AlarmBoard, GatewayStatus
 from ingest.transit import seal_once
+from schemas.directory import Directory
 from schemas.errors import Transient
 
 _BIND_S_MAX: Final = 15.0
@@ -62,7 +63,8 @@ class GatewayProcess:
                 deliverer=deliverer, publisher=publisher, ring=self._ring, memory=self._spool,
                 seal=lambda plain: seal_once(archiver, capture_key, SEAL_LABEL, plain),
                 parses={name: one.parse for name, one in ADAPTERS.items()},
-                capture_id=sealer.capture_id, clock=clock, alarms=alarms, sink=self))
+                capture_id=sealer.capture_id, clock=clock, alarms=alarms, sink=self,
+                reload=_Reloader(wire)))
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT; the exit code."""
@@ -109,6 +111,30 @@ class GatewayProcess:
                                          status.alarms, facts))
         except OSError as error:
             raise Transient(f"state file: {error}") from error
+
+
+class _Reloader:
+    """The directory, when its file is not the one that was last read."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._read = self._stamp()
+
+    def __call__(self) -> Directory | None:
+        """See ingest.gateway.GatewayParts."""
+        stamp = self._stamp()
+        if stamp == self._read:
+            return None
+        found = self._wire.directory()  # a file that is refused is tried again at each look
+        self._read = stamp
+        return found
+
+    def _stamp(self) -> tuple[int, int, int]:
+        try:
+            seen = self._wire.directory_path.stat()
+        except FileNotFoundError:
+            return 0, 0, 0
+        return seen.st_ino, seen.st_mtime_ns, seen.st_size
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -256,8 +256,13 @@ class Wire:
 
     def directory(self) -> Directory:
         """Who is who, as the file says now; empty without one."""
-        path = self.home / "directory.toml"
+        path = self.directory_path
         return load_directory(path) if path.exists() else Directory()
+
+    @property
+    def directory_path(self) -> Path:
+        """The file that says who is who."""
+        return self.home / "directory.toml"
 
     def archiver(self, log: ArchiveLog, observer: Observer) -> Archiver:
         """One archiver on `log`."""

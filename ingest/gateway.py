@@ -91,7 +91,8 @@ class GatewaySettings:
 @dataclass(frozen=True, slots=True)
 class GatewayParts:
     """What a gateway is made of. `seal` seals a rejected request for the ring; `parses` holds an
-    adapter's parse for each door."""
+    adapter's parse for each door; `reload` gives the directory when its file has changed since it
+    was last asked, else null, and raises Refused when the changed file cannot be read."""
 
     deliverer: Deliverer
     publisher: Publisher
@@ -103,6 +104,7 @@ class GatewayParts:
     clock: Callable[[], int]
     alarms: AlarmBoard
     sink: StatusSink
+    reload: Callable[[], Directory | None] = lambda: None
 
 
 class Gateway:
@@ -349,6 +351,7 @@ class Gateway:
         try:
             self._count_rejected(await asyncio.to_thread(
                 parts.ring.count_since, now - rejected.RECENT_MS), now)
+            await self._reload_directory()
             if self._directory_pending:
                 await self._record_directory()
             await self._flush_gaps(_GAP_MS)
@@ -373,6 +376,18 @@ class Gateway:
         except Transient:
             # Not stated, so not claimed: the next heartbeat states it.
             parts.publisher.acknowledged.give_back(stated)
+
+    async def _reload_directory(self) -> None:
+        alarms, now = self._parts.alarms, self._parts.clock()
+        try:
+            fresh = await asyncio.to_thread(self._parts.reload)
+        except Refused as error:
+            # The last good load stays in force: a typing error must not unassign a firm.
+            alarms.set("directory_refused", now, str(error))
+            return
+        if fresh is not None:
+            alarms.clear("directory_refused")
+            await self.use_directory(fresh)
 
     async def _record_directory(self) -> None:
         parts = self._parts

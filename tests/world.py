@@ -157,6 +157,10 @@ class World:
         """A fresh view of the ring."""
         return DomainKeys(self.keyring, self.service, self.random, self.clock)
 
+    def reopened_log(self) -> ArchiveLog:
+        """The embedded log as a new process sees it."""
+        return EmbeddedArchiveLog(self.folder / "log.db", "archiver")
+
     def authenticator(self) -> Authenticator:
         """Knows the sealing key."""
         return Authenticator(self.sealing_public)

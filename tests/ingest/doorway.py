@@ -176,6 +176,7 @@ class Doorway:
     directory: Directory = DIRECTORY
     ack_s_max: float = 10.0
     process: str = "1"
+    reload: Callable[[], Directory | None] = lambda: None
     parses: dict[str, Parse] = field(
         default_factory=lambda: {name: one.parse for name, one in ADAPTERS.items()})
 
@@ -190,7 +191,7 @@ class Doorway:
         self.deliverer = Deliverer(self.keys.router, self.directory)
         self.gateway = Gateway(self.settings, GatewayParts(
             self.deliverer, self.publisher, self.ring, self.spool, self.keys.seal, self.parses,
-            self.keys.sealer.capture_id, self.clock, self.alarms, self.sink))
+            self.keys.sealer.capture_id, self.clock, self.alarms, self.sink, self.reload))
         self.app = create_app(self.gateway)
 
     @asynccontextmanager
