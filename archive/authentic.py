@@ -37,7 +37,9 @@ class Authentic:
 
 
 class Authenticator:
-    """Knows the sealing keys (16-byte id -> Ed25519 public key) whose word counts."""
+    """Knows the sealing keys (16-byte id -> Ed25519 public key) whose word counts. An empty public
+    key is an operator's word that this id is a stranger's: what it signs is junk (decision 0012).
+    """
 
     def __init__(self, sealing_keys: Mapping[bytes, bytes]) -> None:
         self._keys = sealing_keys
@@ -49,7 +51,7 @@ class Authenticator:
             read = segment.decode(body)
         except NewerFormat as newer:
             public = self._keys.get(newer.writer)
-            if public is not None and segment.is_signed(public, newer.signature, newer.message):
+            if public and segment.is_signed(public, newer.signature, newer.message):
                 # Ours, by a later version of us: to take it for junk would store records twice.
                 raise Halt("format_unknown",
                            f"{name.key()} is of format version {newer.version}") from newer
@@ -63,6 +65,8 @@ class Authenticator:
         public = self._keys.get(header.writer)
         if public is None:
             raise Refused(UNKNOWN_WRITER)
+        if not public:
+            raise Refused("segment_signature: the sealing key is declared a stranger's")
         segment.check_signature(read, public)
         return read
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -123,15 +123,12 @@ def seal(place: Place, domain: bytes, generation: int, domain_key: bytes,
     salt, nonce = random(16), random(12)
     keys = _keys(domain_key, salt, place, domain, generation)
     plain, tags = _layout(events)
-    cell = Cell(
-        domain=domain, generation=generation, addresses=_addresses(place.first, events),
-        count=len(events), salt=salt, nonce=nonce, dictionary=1 if dictionary.digest else 0,
-        root=merkle.root(_commitments(keys.salt, place, events)),
-        tags_root=_tags_root(keys.tag, tags), ciphertext=b"",
-    )
-    sealed = AESGCM(keys.enc).encrypt(nonce, dictionary.compress(plain, level),
-                                      _associated(cell, place, dictionary.digest))
-    return replace(cell, ciphertext=sealed)
+    stated = (domain, generation, _addresses(place.first, events), len(events), salt, nonce,
+              1 if dictionary.digest else 0, merkle.root(_commitments(keys.salt, place, events)),
+              _tags_root(keys.tag, tags))
+    associated = _associated(Cell(*stated, ciphertext=b""), place, dictionary.digest)
+    return Cell(*stated, ciphertext=AESGCM(keys.enc).encrypt(
+        nonce, dictionary.compress(plain, level), associated))
 
 
 def open_cell(cell: Cell, place: Place, domain_key: bytes,

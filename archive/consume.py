@@ -8,6 +8,7 @@ a hint. A crash at any line loses and doubles nothing, because the next start ta
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from operator import lt
@@ -16,7 +17,7 @@ from typing import Protocol
 from archive.authentic import Authentic, Authenticator
 from archive.batch import Batch, BatchLimits
 from archive.commit import Committer
-from archive.log import ArchiveLog
+from archive.log import ArchiveLog, Polled
 from archive.seal import SegmentSealer
 from archive.segment import NO_PREVIOUS
 from archive.store import ObjectStore
@@ -79,11 +80,10 @@ class Archiver:
 
         Raises Transient (try the round again) or Halt (stop the process).
         """
-        log = self._ports.log
         # What a failed round left full is stored before more is read: memory stays bounded however
         # long the store is away.
         committed = self._close_due(self._ports.clock(), only_full=True)
-        polled = log.poll(timeout_s, self._records_max)
+        polled = self._poll(timeout_s)
         for partition in [p for p in self._positions if p not in polled.assigned]:
             # Another member's now. What waited here is on the log; dropping it loses nothing.
             del self._positions[partition]
@@ -102,9 +102,23 @@ class Archiver:
         """Records taken from the log and not yet in a segment."""
         return sum(len(position.batch.records) for position in self._positions.values())
 
+    def expected(self) -> dict[int, int]:
+        """Where the archive ends, by partition that is ours: the next offset to be archived."""
+        return {partition: position.expected for partition, position in self._positions.items()}
+
     def assigned(self) -> frozenset[int]:
         """The partitions that are ours."""
         return frozenset(self._positions)
+
+    def _poll(self, timeout_s: float) -> Polled:
+        try:
+            return self._ports.log.poll(timeout_s, self._records_max)
+        except Halt:
+            # A topic made anew can look from inside like one that was cut or has diverged: if that
+            # is the reason, it is the one to name.
+            with suppress(Transient):
+                self._same_log()
+            raise
 
     def _take(self, partition: int, position: _Position, records: Sequence[LogRecord],
               now: int) -> None:
@@ -143,7 +157,8 @@ class Archiver:
         identity = self._same_log()
         sealed = self._ports.sealer.seal(identity, partition, position.expected,
                                          position.previous, records, now)
-        result = self._ports.committer.commit(sealed, self._require_same_log)
+        result = self._ports.committer.commit(
+            sealed, self._require_same_log, lambda offset: log.fetch(partition, offset))
         found = result.authentic
         for finding in result.findings:
             self._ports.observer.finding(finding)

@@ -2,6 +2,7 @@
 
     segments/<topic>/<topic id>/<partition>/<expected offset, 20 digits>[.<attempt>].avro
     schemas/<sha-256>.avsc        dictionaries/<sha-256>.zdict
+    media/...                     doctor/... (what `doctor` tries the store with)
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ _SEGMENT = re.compile(
 SEGMENTS = "segments/"
 SCHEMAS = "schemas/"
 DICTIONARIES = "dictionaries/"
+MEDIA = "media/"
+DOCTOR = "doctor/"
+_FORMAT = re.compile(r"(?:schemas/([0-9a-f]{64})\.avsc|dictionaries/([0-9a-f]{64})\.zdict)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +84,9 @@ def schema(digest: str) -> str:
 def dictionary(digest: str) -> str:
     """A compression dictionary by the SHA-256 of its bytes."""
     return f"{DICTIONARIES}{digest}.zdict"
+
+
+def digest_of(key: str) -> bytes | None:
+    """The SHA-256 that a schema's or dictionary's key spells, or null when it is neither's."""
+    match = _FORMAT.fullmatch(key)
+    return bytes.fromhex(match[1] or match[2]) if match else None

@@ -45,7 +45,8 @@ NOBODY: Final = Session(bytes(16), bytes(16), 0)
 
 @dataclass(frozen=True, slots=True)
 class SealPolicy:
-    """`years_fallback` is for a domain whose first datum does not decode: the longest class."""
+    """`years_fallback` is the longest class of today: for a domain whose first datum does not
+    decode, and the least for a reserved one, whatever its keyring's record says."""
 
     trial: bool
     lock_years_max: int
@@ -80,7 +81,8 @@ class SegmentSealer:
              records: Sequence[LogRecord], now: int) -> Sealed:
         """The segment of `records` (offset order, all >= `expected`) at `now` (UTC ms).
 
-        Raises Halt("lock_years" | "key_service") and Transient; never anything for a record's sake.
+        Raises Halt("lock_years" | "key_service" | "transit_key_missing") and Transient; never
+        anything for a record's sake.
         """
         last = records[-1].offset
         place = Place(log.topic_id, partition, expected, last)
@@ -95,7 +97,7 @@ class SegmentSealer:
             topic=log.topic, topic_id=log.topic_id, partition=partition, first=expected, last=last,
             missing=_missing(expected, records), last_record=sha256(records[-1].value).digest(),
             previous=previous, sealed_at=now,
-            retain_until=retain_until((key.facts for key in keys.values()), now,
+            retain_until=retain_until((self._locking(key) for key in keys.values()), now,
                                       trial=self._policy.trial,
                                       lock_years_max=self._policy.lock_years_max),
             trial=self._policy.trial, dictionary=self._dictionary.digest, writer=self._writer)
@@ -137,6 +139,13 @@ class SegmentSealer:
             return found
 
         return self._keys.current(domain, facts)
+
+    def _locking(self, key: DomainKey) -> DomainFacts:
+        """What the lock goes by. All sorts of events share a reserved domain for a month, and the
+        first of them, or a class of that day, must not decide for those that follow."""
+        if not domains.is_reserved(key.domain):
+            return key.facts
+        return replace(key.facts, years=max(key.facts.years, self._policy.years_fallback))
 
     def _facts(self, domain: bytes, datum: bytes, now: int) -> DomainFacts:
         """What the keyring will say of a new domain, from its first datum. What an enrolled capture

@@ -55,5 +55,10 @@ class ObjectStore(Protocol):
             start: int = 0, length: int | None = None) -> bytes:
         """The bytes [start, start+length) of a version (null: the latest). Raises Missing."""
 
+    def extend(self, key: str, version_id: str, retain_until: int) -> None:
+        """Lock one version until `retain_until` (UTC ms) or later: a lock only ever grows, one that
+        ends later already stays as it is. Durable when it returns; may be called again. Raises
+        Missing."""
+
     def lock(self, key: str, version_id: str) -> Lock:
         """The lock of one version; mode "" when it has none. Raises Missing."""

@@ -1,7 +1,8 @@
 """Opens packs: the archiver's half of transit sealing (PROTOCOL T1, T2).
 
 Owns who may speak: a pack counts only if an enrolled capture key signed its session's opening for
-this topic. What fails is `Refused` with its reason; the caller keeps the record as received.
+this topic. What fails is `Refused` with its reason; the caller keeps the record as received. What
+an enrolled process sealed to a key that we lack is no such failure: `Halt`, until the key is here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
 
 from schemas import pack
-from schemas.errors import Refused
+from schemas.errors import Halt, Refused
 from schemas.identity import canonical
 
 # Sessions whose key is kept: one a second per capture process, so this is many minutes of traffic.
@@ -77,7 +78,7 @@ class Unsealer:
         self._sessions: dict[tuple[bytes, bytes], tuple[Session, AESGCM]] = {}
 
     def open(self, topic_id: bytes, partition: int, value: bytes) -> Opened:
-        """The pack's content. Raises Refused with the reason."""
+        """The pack's content. Raises Refused with the reason, and Halt("transit_key_missing")."""
         opening, counter, sealed_topic, sealed_partition, rows, associated, ciphertext = (
             pack.take_apart(value))
         if sealed_topic != topic_id or sealed_partition != partition:
@@ -102,6 +103,13 @@ class Unsealer:
                canonical("counterfoil/opening/v1", topic_id, opening.signed))
         if opening.kinds & ~who.kinds:
             raise Refused("opening names kinds that its capture key may not say")
+        if not self._holds(opening.archiver_key_id, opening.suite):
+            # Ours to read, and acknowledged to a provider: to keep it as refused because a key file
+            # is not where it should be would hide it. The record waits on the log.
+            raise Halt("transit_key_missing",
+                       f"capture process {opening.capture_id.hex()} seals to transit key "
+                       f"{opening.archiver_key_id.hex()} (suite {opening.suite}), "
+                       "which is not held")
         info = canonical("counterfoil/transit/v1", topic_id, opening.capture_id)
         key = self._unwrap(opening.archiver_key_id, opening.suite, opening.wrapped, info)
         if len(key) != 32:
@@ -125,6 +133,10 @@ class Unsealer:
         _check(who.public, signature, canonical("counterfoil/once/v1", label, head, sealed))
         info = canonical("counterfoil/once/v1", label, capture_id)
         return self._unwrap(key_id, suite, sealed, info)
+
+    def _holds(self, key_id: bytes, suite: int) -> bool:
+        key = self._keys.get(key_id)
+        return key is not None and key.suite == suite
 
     def _unwrap(self, key_id: bytes, suite: int, wrapped: bytes, info: bytes) -> bytes:
         key = self._keys.get(key_id)

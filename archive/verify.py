@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from archive import cell as cells
-from archive import layout
+from archive import formats, layout
 from archive.acknowledged import SETTLE_MS, Acknowledged
 from archive.authentic import Authentic, Authenticator, foreign, in_order
 from archive.heads import Head
 from archive.keyring import DomainKeys, name_of
 from archive.layout import SegmentName
-from archive.reader import ArchiveReader, ReadEvent, SegmentRead, stored_by_digest
+from archive.partsets import PartSets
+from archive.reader import ArchiveReader, ReadEvent, SegmentRead
 from archive.seal import decode_refused
 from archive.segment import NO_PREVIOUS
-from archive.store import ObjectStore
+from archive.store import ObjectStore, ObjectVersion
 from schemas import codec, events
 from schemas.errors import Missing, Refused
 from schemas.events import EventPart
@@ -63,8 +64,9 @@ class _Seen:
     """What the segments say that is judged when all were read."""
 
     acknowledged: Acknowledged = field(default_factory=Acknowledged)
-    parts: dict[bytes, dict[int, int]] = field(default_factory=dict)
-    dictionaries: set[bytes] = field(default_factory=set)
+    parts: PartSets = field(default_factory=PartSets)
+    # Until when each dictionary must be locked; 0 where only trial segments name it.
+    dictionaries: dict[bytes, int] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
 
 
@@ -94,10 +96,10 @@ class Verifier:
         for name in names:
             ends[name.topic, name.topic_id.hex(), name.partition] = self._partition(
                 name, report, seen, destroyed)
-        self._foreign(report)
+        self._check_objects(report)
         self._check_dictionaries(report, seen)
         self._check_keys(report, destroyed)
-        _check_parts(report, seen)
+        _check_parts(report, seen.parts, now)
         _check_acknowledged(report, seen.acknowledged, now)
         _check_head(report, head, ends)
         if seen.erased:
@@ -135,7 +137,9 @@ class Verifier:
         _check_addresses(report, found)
         header = found.segment.header
         if header.dictionary:
-            seen.dictionaries.add(header.dictionary)
+            until = 0 if header.trial else header.retain_until
+            seen.dictionaries[header.dictionary] = max(
+                until, seen.dictionaries.get(header.dictionary, 0))
         read = self._reader.open(found)
         self._check_events(report, read, seen, erased)
         report.segments += 1
@@ -167,26 +171,59 @@ class Verifier:
             where = f"{read.key} offset {event.pointer.offset} index {event.pointer.index}"
             offsets.add(event.pointer.offset)
             if event.problem == "record_refused" and event.datum is not None:
-                report.add("record_refused", where, _refusal(event.datum))
+                readable.add(event.pointer.offset)
+                reason, value = _refusal(event.datum)
+                report.add("record_refused", where, reason)
+                seen.acknowledged.keep(value)
             elif event.problem or event.datum is None:
                 _unopened(report, read, event, seen, erased)
             else:
                 readable.add(event.pointer.offset)
                 seen.acknowledged.see(event.capture_id, event.session_id, event.counter)
-                _check_datum(report, event, event.datum, where, seen)
-        seen.acknowledged.unread += len(offsets - readable)
+                _check_datum(report, read, event, event.datum, seen)
+        seen.acknowledged.unread(read.sealed_at, len(offsets - readable))
 
-    def _foreign(self, report: Report) -> None:
-        for version in self._store.versions(layout.SEGMENTS):
-            if layout.read_segment(version.key) is None:
-                report.take(foreign(version.key))
+    def _check_objects(self, report: Report) -> None:
+        """Everything in the bucket has a name of ours, and a schema or dictionary is what its name
+        says. Segments were looked at in their order; media have no rule yet (PROTOCOL M1)."""
+        for version in self._store.versions(""):
+            key = version.key
+            if key.startswith(layout.SEGMENTS):
+                if layout.read_segment(key) is None:
+                    report.take(foreign(key))
+            elif key.startswith((layout.SCHEMAS, layout.DICTIONARIES)):
+                self._check_format(report, version)
+            elif not key.startswith((layout.MEDIA, layout.DOCTOR)):
+                report.take(Finding("foreign_object", key, "nothing of ours has such a name"))
+
+    def _check_format(self, report: Report, version: ObjectVersion) -> None:
+        digest = layout.digest_of(version.key)
+        if digest is None:
+            report.take(Finding("foreign_object", version.key,
+                                "no schema or dictionary has such a name"))
+        elif version.is_delete_marker:
+            report.add("delete_marker", version.key, f"version {version.version_id}")
+        elif not formats.has_digest(self._store, version, digest):
+            report.add("format_damaged", version.key,
+                       f"version {version.version_id} is not what its name says")
 
     def _check_dictionaries(self, report: Report, seen: _Seen) -> None:
-        # The reader may know a dictionary from elsewhere; the archive must hold it all the same.
-        for digest in sorted(seen.dictionaries):
+        # The reader may know a dictionary from elsewhere; the archive must hold it all the same,
+        # as long as any segment that cannot be read without it.
+        for digest, until in sorted(seen.dictionaries.items()):
             key = layout.dictionary(digest.hex())
-            if stored_by_digest(self._store, key, digest) is None:
+            found = formats.version_by_digest(self._store, key, digest)
+            if found is None:
                 report.add("dictionary_missing", key, f"dictionary_missing: {digest.hex()}")
+            elif until and not self._is_kept(found, until):
+                report.add("lock_missing", key, "locked for less than a segment that names it")
+
+    def _is_kept(self, found: ObjectVersion, until: int) -> bool:
+        try:
+            lock = self._store.lock(found.key, found.version_id)
+        except Missing:
+            return False
+        return lock.mode == self._lock_mode and lock.retain_until // 1000 >= until // 1000
 
     def _check_keys(self, report: Report, erased: frozenset[str]) -> None:
         self._keys.forget()
@@ -216,7 +253,9 @@ def _unopened(report: Report, read: SegmentRead, event: ReadEvent, seen: _Seen,
                    f"domain {event.domain.hex()}: {event.reason}")
 
 
-def _check_datum(report: Report, event: ReadEvent, datum: bytes, where: str, seen: _Seen) -> None:
+def _check_datum(report: Report, read: SegmentRead, event: ReadEvent, datum: bytes,
+                 seen: _Seen) -> None:
+    where = f"{read.key} offset {event.pointer.offset} index {event.pointer.index}"
     try:
         decoded = codec.decode(datum)
     except Refused as error:
@@ -225,16 +264,17 @@ def _check_datum(report: Report, event: ReadEvent, datum: bytes, where: str, see
     if decoded.kind not in event.kinds:
         report.add("kind_not_enrolled", where, decoded.kind)
     elif isinstance(decoded, EventPart):
-        seen.parts.setdefault(decoded.set_id, {})[decoded.number] = decoded.total
+        seen.parts.add(decoded, event, read.sealed_at)
     elif decoded.kind == events.HEARTBEAT:
-        seen.acknowledged.state(event.capture_id, decoded, where)
+        seen.acknowledged.state(event.capture_id, decoded, where, read.sealed_at)
 
 
-def _refusal(datum: bytes) -> str:
+def _refusal(datum: bytes) -> tuple[str, bytes]:
+    """Why a record was refused, and the record."""
     try:
-        return decode_refused(datum)[0]
+        return decode_refused(datum)
     except Refused as error:
-        return str(error)
+        return str(error), b""
 
 
 def _check_addresses(report: Report, found: Authentic) -> None:
@@ -271,28 +311,28 @@ def _check_addresses(report: Report, found: Authentic) -> None:
         index_of[offset] = index
 
 
-def _check_parts(report: Report, seen: _Seen) -> None:
-    for set_id, numbers in seen.parts.items():
-        total = max(numbers.values())
-        there = sum(1 for number in numbers if 0 <= number < total)
-        if there < total:
-            report.add("parts_incomplete", set_id.hex(), f"{there} of {total} parts")
+def _check_parts(report: Report, parts: PartSets, now: int) -> None:
+    waiting = 0
+    for one in parts.incomplete():
+        if now - one.sealed_at < SETTLE_MS:
+            waiting += 1  # the rest may lie in the segment that is still open
+        else:
+            report.add("parts_incomplete", one.set_id.hex(), f"{one.there} of {one.total} parts")
+    if waiting:
+        report.notes.append(f"{waiting} large events are not archived whole yet")
 
 
 def _check_acknowledged(report: Report, acknowledged: Acknowledged, now: int) -> None:
-    absent = acknowledged.absent()
-    # Perhaps still on the log, in another partition.
-    waiting = sum(one.count for one in absent if now - one.stated_at < SETTLE_MS)
-    settled = [one for one in absent if now - one.stated_at >= SETTLE_MS]
-    if waiting:
-        report.notes.append(f"{waiting} acknowledged records are not archived yet")
-    missing = sum(one.count for one in settled)
-    if 0 < missing <= acknowledged.unread:
-        # Whose counters stand in cells that do not open: not to be called missing.
-        report.notes.append(f"{missing} acknowledged records may be among the "
-                            f"{acknowledged.unread} that cannot be read")
-        return
-    for one in settled:
+    judged = acknowledged.judged(now)
+    if judged.waiting:
+        report.notes.append(f"{judged.waiting} acknowledged records are not archived yet")
+    if judged.refused:
+        report.notes.append(f"{judged.refused} acknowledged records were refused and are kept as "
+                            "they came: `quarantine replay` opens them")
+    if judged.unreadable:
+        report.notes.append(f"{judged.unreadable} acknowledged records may be among those that "
+                            "cannot be read")
+    for one in judged.missing:
         report.add("counter_missing", one.where, f"session {one.session}: {one.count} "
                                                  f"acknowledged records, first {one.first}")
 

@@ -6,6 +6,7 @@ and the gap event that stands where records were lost before they were archived.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,15 +21,45 @@ from infra.process import Worker
 from infra.state import StateFolder
 from infra.wire import DAY_MS, Wire, clock
 from ingest.own import own_event
+from ingest.publish import CaptureLog
+from ingest.record import LogRecorder
 from schemas import events
 from schemas.errors import Refused
+from schemas.events import CapturedEvent
 from schemas.findings import Finding
 from schemas.wire import LogIdentity
 
 _POLL_S: Final = 0.2
+_CLOCK_MS_MAX: Final = 10 * 60_000
 _TRIM_EVERY_MS: Final = 3_600_000
 _TRIM_SAFETY_MS: Final = 7 * DAY_MS
 _BEHIND_MS: Final = 10 * 60_000
+_MEASURE_EVERY_MS: Final = 10_000
+_HEAD_AGAIN_MS: Final = 60_000
+
+
+class Lag:
+    """For how long records wait, from ends alone: by partition, (archived up to, end of the log).
+
+    A mark is where the log ended at a time. Until the archive has reached it, something that was
+    on the log at that time waits.
+    """
+
+    def __init__(self) -> None:
+        self._marks: dict[int, tuple[int, int]] = {}
+
+    def of(self, ends: Mapping[int, tuple[int, int]], now: int) -> dict[int, int]:
+        """At least so many ms, by partition; 0 where nothing is known to wait."""
+        self._marks = {partition: mark for partition, mark in self._marks.items()
+                       if partition in ends}
+        late = {}
+        for partition, (reached, end) in ends.items():
+            at, marked = self._marks.get(partition, (now, end))
+            if reached >= marked:
+                at, marked = now, end
+            self._marks[partition] = at, marked
+            late[partition] = now - at if reached < marked else 0
+        return late
 
 
 class ArchiverProcess:
@@ -37,13 +68,17 @@ class ArchiverProcess:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._log = wire.archive_log()
-        self._worker = Worker("archiver", StateFolder(wire.home), facts={
+        self._worker = Worker("archiver", StateFolder(wire.home), "archive_behind", facts={
             "segments": 0, "events": 0, "trial": wire.config.retention.trial})
         self._archiver = wire.archiver(self._log, self)
         self._ends: dict[tuple[str, bytes, int], HeadLine] = {}
         self._head_at = 0
         self._trim_at = clock()
         self._keys_at = 0
+        self._lag = Lag()
+        self._measured_at = 0
+        self._recorder: LogRecorder | None = None
+        self._recorder_log: CaptureLog | None = None
         self._gaps: list[Finding] = []
 
     def run(self) -> int:
@@ -51,12 +86,17 @@ class ArchiverProcess:
         self._worker.on_signals()
         code = self._worker.run(self._turn, self._finish)
         self._log.close()
+        if self._recorder_log is not None:
+            self._recorder_log.close()
         return code
 
     def _turn(self) -> None:
         self._archiver.turn(_POLL_S)
         self._say_gaps()
         now = clock()
+        if now - self._measured_at >= _MEASURE_EVERY_MS:
+            self._measured_at = now
+            self._measure(now)
         if self._ends and now - self._head_at >= self._wire.config.archive.head_interval_s * 1000:
             self._write_head(now)
         if now - self._trim_at >= _TRIM_EVERY_MS:
@@ -67,8 +107,9 @@ class ArchiverProcess:
                            if line.partition == partition), default=0)
                 trimmer.trim(partition, end, now)
         if now - self._keys_at >= DAY_MS:
-            self._keys_at = now
+            self._wire.keep_formats()
             self._open_every_key()
+            self._keys_at = now
         self._worker.facts["waiting"] = self._archiver.waiting()
         self._worker.facts["partitions"] = sorted(self._archiver.assigned())
 
@@ -87,7 +128,6 @@ class ArchiverProcess:
         facts["last_segment_at"] = header.sealed_at
         structlog.get_logger().info("segment", key=found.key, events=events, records=records,
                                     bytes=found.size)
-        self._worker.clear("archive_behind")
 
     def _remember(self, found: Authentic) -> None:
         header = found.segment.header
@@ -102,9 +142,24 @@ class ArchiverProcess:
             self._gaps.append(finding)
 
     def behind(self, partition: int, waiting: int, oldest_at: int | None) -> None:
-        """See archive.consume.Observer."""
-        if oldest_at is not None and waiting and clock() - oldest_at > _BEHIND_MS:
-            self._worker.alarm("archive_behind", f"partition {partition}: {waiting} records")
+        """See archive.consume.Observer. What was not even read yet waits as well, so the alarm is
+        measured from the log's end (`_measure`)."""
+
+    def _measure(self, now: int) -> None:
+        ends = {}
+        for partition, expected in self._archiver.expected().items():
+            start, end = self._log.bounds(partition)
+            # What was trimmed before it was archived waits no more; that is another alarm.
+            ends[partition] = (max(expected, start), end)
+        late = self._lag.of(ends, now)
+        self._worker.facts["behind"] = sum(end - expected for expected, end in ends.values())
+        if any(ms > _BEHIND_MS for ms in late.values()):
+            worst = max(late, key=lambda partition: late[partition])
+            expected, end = ends[worst]
+            self._worker.alarm("archive_behind", f"partition {worst}: {end - expected} records "
+                               f"wait, the oldest for {late[worst] // 60_000} minutes or more")
+        else:
+            self._worker.clear("archive_behind")
 
     def _open_every_key(self) -> None:
         # A key that no longer opens is noticed while its backup is still fresh (PROTOCOL K2).
@@ -120,16 +175,35 @@ class ArchiverProcess:
         while self._gaps:
             finding = self._gaps[0]
             now = clock()
-            self._wire.recorder("archiver").record(own_event(
+            self._say_in_log(own_event(
                 events.GAP, f"{finding.code}:{finding.where}:{now}", now,
                 self._wire.directory().firm_years(),
                 {"reason": finding.code, "where": finding.where, "what": finding.detail}))
             self._gaps.pop(0)
 
+    def _say_in_log(self, event: CapturedEvent) -> None:
+        # Made once: each has its own connections, and a log that is down makes this try again.
+        if self._recorder_log is None:
+            self._recorder_log = self._wire.capture_log()
+        if self._recorder is None:
+            self._recorder = self._wire.recorder("archiver", self._recorder_log)
+        self._recorder.record(event)
+
     def _write_head(self, now: int) -> None:
         self._find_other_ends()
         if not self._ends:
             return
+        self._head_at = now
+        try:
+            self._keep_head(now)
+        except OSError as error:
+            # Archiving goes on: a head is a second witness, not the record.
+            self._worker.alarm("head_stale", f"not written: {error}")
+            self._head_at += _HEAD_AGAIN_MS - int(self._wire.config.archive.head_interval_s * 1000)
+        else:
+            self._worker.clear("head_stale")
+
+    def _keep_head(self, now: int) -> None:
         key = self._wire.keys_folder.sealing_key()
         text = render(list(self._ends.values()), now,
                       writer_id(key.public_key().public_bytes_raw()), key.sign)
@@ -139,7 +213,6 @@ class ArchiverProcess:
         temporary = path.with_suffix(".tmp")
         temporary.write_text(text, "utf-8")
         temporary.replace(path)
-        self._head_at = now
 
     def _find_other_ends(self) -> None:
         # A head speaks for the whole archive: also for partitions of other archivers, those that
@@ -162,5 +235,18 @@ def heads_folder(wire: Wire) -> Path:
 
 
 def newest_head(wire: Wire) -> Path | None:
-    """The newest kept head, or null."""
-    return max(heads_folder(wire).glob("*.head"), default=None)
+    """The newest kept head that is not from the future, or null."""
+    until = wire.clock() + _CLOCK_MS_MAX
+    return max((path for path in _heads(wire) if int(path.stem) <= until), default=None)
+
+
+def heads_ahead(wire: Wire) -> list[Path]:
+    """Heads whose time has not come: a clock ran ahead, or somebody wrote them. They say nothing,
+    and must not stand in front of those that do."""
+    until = wire.clock() + _CLOCK_MS_MAX
+    return sorted(path for path in _heads(wire) if int(path.stem) > until)
+
+
+def _heads(wire: Wire) -> Iterator[Path]:
+    return (path for path in heads_folder(wire).glob("*.head")
+            if path.stem.isascii() and path.stem.isdigit())

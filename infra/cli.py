@@ -15,6 +15,7 @@ import typer
 
 from infra.wire import Wire
 from schemas.errors import CounterfoilError, QueryError
+from schemas.limits import PAGE_HITS_MAX
 
 app = typer.Typer(
     name="counterfoil", no_args_is_help=True, add_completion=True, rich_markup_mode="rich",
@@ -54,6 +55,12 @@ def _wire(context: typer.Context, *, provision: bool = True, **override: Any) ->
     return wire
 
 
+def _provisioned(context: typer.Context) -> Wire:
+    wire = _wire(context, provision=False)
+    wire.provision()
+    return wire
+
+
 @app.command()
 def run(
     context: typer.Context,
@@ -63,7 +70,7 @@ def run(
     """Start everything on this data folder: doors, archiver, indexer. Ends with Ctrl-C."""
     from infra.verbs.running import run as verb
 
-    raise typer.Exit(verb(_wire(context), port, host))
+    raise typer.Exit(verb(_provisioned(context), port, host))
 
 
 @app.command()
@@ -99,7 +106,7 @@ def provision(context: typer.Context) -> None:
     """Make keys, topic, buckets and formats, where they are not there yet."""
     from infra.verbs.screen import OUT
 
-    OUT.print(f"ready: {_wire(context).home}")
+    OUT.print(f"ready: {_provisioned(context).home}")
 
 
 @app.command()
@@ -115,7 +122,7 @@ def search(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help='For example: transfer AND "new account" from:anna')],
     json: Json = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows of one page.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=PAGE_HITS_MAX, help="Rows of one page.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
 ) -> None:
     """Find messages; every version of a message is searched."""

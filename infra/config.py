@@ -1,7 +1,8 @@
 """One configuration: `counterfoil.toml` in the data folder, overridden by the environment.
 
 Owns every setting, its default and its check; unknown keys are refused. Nothing below `infra`
-reads the environment. A secret may be given as NAME or as NAME_FILE.
+reads the environment. A secret may be given as NAME or as NAME_FILE; the file is read only by who
+asks for the secret.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from schemas.errors import Refused
 
 CONFIG_NAME: Final = "counterfoil.toml"
 DEFAULT_HOME: Final = "counterfoil-data"
-_SECRETS: Final = ("whatsapp_app_secret", "whatsapp_verify_token", "twilio_auth_token",
-                   "public_url")
+# Shorter is no secret but half of one: a comma stands between values, not within one.
+_SECRET_CHARS_MIN: Final = 8
 
 
 class _Section(BaseModel):
@@ -137,6 +138,10 @@ class Config(BaseSettings):
     whatsapp_verify_token: SecretStr | None = None
     twilio_auth_token: SecretStr | None = None
     public_url: str | None = None
+    whatsapp_app_secret_file: Path | None = None
+    whatsapp_verify_token_file: Path | None = None
+    twilio_auth_token_file: Path | None = None
+    public_url_file: Path | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -153,12 +158,32 @@ class Config(BaseSettings):
         return self.log.driver == "embedded"
 
     def secrets_of(self, name: str) -> tuple[bytes, ...]:
-        """The values of a secret setting, newest first; empty when it is not set."""
-        value = getattr(self, name)
-        if value is None:
-            return ()
+        """The values of a secret setting, newest first; empty when it is not set.
+
+        Raises Refused when its file cannot be read, or one of them is too short to be a secret.
+        """
+        parts = [part.strip() for part in self._text_of(name).split(",")]
+        found = tuple(part.encode() for part in parts if part)
+        if any(len(part) < _SECRET_CHARS_MIN for part in found):
+            raise Refused(f"{name}: one of its {len(found)} values has fewer than "
+                          f"{_SECRET_CHARS_MIN} characters; a comma separates values")
+        return found
+
+    def base_url(self) -> str:
+        """Scheme and host under which providers reach us; "" when it is not set."""
+        return self._text_of("public_url")
+
+    def _text_of(self, name: str) -> str:
+        value, file = getattr(self, name), getattr(self, f"{name}_file")
+        if value is not None and file is not None:
+            raise Refused(f"{name} and {name}_file are both set; which one is meant?")
+        if file is not None:
+            try:
+                return Path(file).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise Refused(f"{name}_file: {error}") from error
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        return tuple(part.strip().encode() for part in text.split(",") if part.strip())
+        return text or ""
 
     @property
     def segment_age_ms(self) -> int:
@@ -189,7 +214,7 @@ def load(home: str | Path | None = None, **override: Any) -> Config:
             raise Refused(f"{path}: {error}") from error
     if "home" in values:
         raise Refused(f"{path}: `home` is the folder that holds this file; it cannot be set in it")
-    values |= _secret_files(values, path) | override | {"home": folder}
+    values |= override | {"home": folder}
     try:
         # The environment comes before the file, but never before the folder that was asked for.
         return Config(**values).model_copy(update={"home": folder})
@@ -197,16 +222,3 @@ def load(home: str | Path | None = None, **override: Any) -> Config:
         lines = [f"{'.'.join(str(part) for part in one['loc']) or 'configuration'}: {one['msg']}"
                  for one in error.errors(include_input=False)]
         raise Refused(f"{path if path.is_file() else 'environment'}: " + "; ".join(lines)) from None
-
-
-def _secret_files(values: dict[str, Any], path: Path) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for name in _SECRETS:
-        file_name = values.pop(f"{name}_file", None)
-        file_name = os.environ.get(f"COUNTERFOIL_{name.upper()}_FILE") or file_name
-        if file_name:
-            try:
-                out[name] = Path(file_name).read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise Refused(f"{path}: {name}_file: {error}") from error
-    return out

@@ -39,10 +39,22 @@ _GET_BATCH: Final = 1_000
 _SCAN_BATCH: Final = 1_000
 _CURSORS_ID: Final = "cursors"
 _CURSOR_ROUNDS_MAX: Final = 50
-_TRANSIENT_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
+# Tried again as they are: for 401 and 403 somebody changes a key, a role or a block meanwhile, for
+# 413 a limit on requests in the server or in a proxy before it.
+_TRANSIENT_STATUS: Final = frozenset({401, 403, 408, 413, 429, 500, 502, 503, 504})
+_TOO_LARGE: Final = 413
+_WORDS: Final = {
+    401: "the server does not accept our credentials",
+    403: "the server does not let us: a missing privilege, or a block on the index",
+    _TOO_LARGE: "one document is larger than the server or a proxy before it takes: raise "
+                "http.max_content_length",
+}
 
 # Changes with MAPPING; an index of another shape is rebuilt, never migrated.
-SHAPE: Final = 1
+SHAPE: Final = 2
+
+_Operation = tuple[bytes, bytes]
+"""What to do with which document, and the document: two lines of a bulk request."""
 
 _TOKENS: Final = {"type": "keyword", "doc_values": False}
 MAPPING: Final[dict[str, Any]] = {
@@ -235,8 +247,8 @@ class ElasticIndex:
     def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
         """Bulk after bulk; then, when every item was stored, the cursors."""
         conflicts: set[str] = set()
-        for lines in _bulks(writes):
-            conflicts |= self._bulk(lines)
+        for operations in _bulks(writes):
+            conflicts |= self._bulk(operations)
         # Here documents are stored and no cursor has moved: a crash reads the segments again.
         if not conflicts and cursors:
             self._move(cursors)
@@ -292,15 +304,23 @@ class ElasticIndex:
         with _translated():
             self._client.indices.refresh(index=self._name)
 
-    def _bulk(self, lines: list[bytes]) -> set[str]:
+    def _bulk(self, operations: Sequence[_Operation]) -> set[str]:
         """The ids in conflict. Raises for every other refusal: no item is passed over."""
-        with _translated():
-            # require_alias: an index that was dropped is never made again by a late write, and a
-            # retired one, whose alias is gone, refuses. The lines are JSON already; the client's
-            # types know only mappings.
-            answer = self._client.bulk(
-                index=_write_alias(self._name), require_alias=True, refresh=False,
-                operations=cast("list[Mapping[str, Any]]", lines))
+        try:
+            with _translated():
+                # require_alias: an index that was dropped is never made again by a late write, and
+                # a retired one, whose alias is gone, refuses. The lines are JSON already; the
+                # client's types know only mappings.
+                answer = self._client.bulk(
+                    index=_write_alias(self._name), require_alias=True, refresh=False,
+                    operations=cast("list[Mapping[str, Any]]",
+                                    [line for pair in operations for line in pair]))
+        except _Oversized:
+            # Nothing of it was applied. Halves may pass; one document alone waits for a limit.
+            half = len(operations) // 2
+            if not half:
+                raise
+            return self._bulk(operations[:half]) | self._bulk(operations[half:])
         conflicts: set[str] = set()
         if not answer["errors"]:
             return conflicts
@@ -315,7 +335,7 @@ class ElasticIndex:
             elif status == 404:
                 raise Retired(f"index {self._name} takes no writes any more")
             elif status in _TRANSIENT_STATUS:
-                raise Transient(f"index: {status} {reason}")
+                raise _transient(status, reason)
             else:
                 raise Halt("index_refused", f"document {result['_id']}: {status} {reason}")
         return conflicts
@@ -343,7 +363,7 @@ class ElasticIndex:
                 return
             listed = [[*partition, offset] for partition, offset in sorted(merged.items())]
             body = {"cursors": {"listed": listed}}
-            if not self._bulk([*_operation(_CURSORS_ID, version), _line(body)]):
+            if not self._bulk([(_operation(_CURSORS_ID, version), _line(body))]):
                 return
         raise Transient("other writers moved the same cursors again and again")
 
@@ -352,26 +372,26 @@ def _write_alias(name: str) -> str:
     return f"{name}-write"
 
 
-def _bulks(writes: Sequence[Write]) -> Iterator[list[bytes]]:
-    lines: list[bytes] = []
+def _bulks(writes: Sequence[Write]) -> Iterator[list[_Operation]]:
+    operations: list[_Operation] = []
     size = 0
     for write in writes:
         body = _line(_fields(write.document))
-        if lines and size + len(body) > _BULK_BYTES_MAX:
-            yield lines
-            lines, size = [], 0
-        lines += [*_operation(write.document.doc_id, write.expected), body]
+        if operations and size + len(body) > _BULK_BYTES_MAX:
+            yield operations
+            operations, size = [], 0
+        operations.append((_operation(write.document.doc_id, write.expected), body))
         size += len(body)
-    if lines:
-        yield lines
+    if operations:
+        yield operations
 
 
-def _operation(doc_id: str, expected: tuple[int, int] | None) -> list[bytes]:
+def _operation(doc_id: str, expected: tuple[int, int] | None) -> bytes:
     """What must be true of the stored version: none there, or the one that was read."""
     if expected is None:
-        return [_line({"create": {"_id": doc_id}})]
-    return [_line({"index": {"_id": doc_id, "if_seq_no": expected[0],
-                             "if_primary_term": expected[1]}})]
+        return _line({"create": {"_id": doc_id}})
+    return _line({"index": {"_id": doc_id, "if_seq_no": expected[0],
+                            "if_primary_term": expected[1]}})
 
 
 def _line(body: Mapping[str, Any]) -> bytes:
@@ -437,6 +457,10 @@ class _Taken(Refused):
     """The name of a new index is taken."""
 
 
+class _Oversized(Transient):
+    """The request is larger than the server takes; nothing of it was looked at."""
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -456,10 +480,16 @@ def _translated() -> Iterator[None]:
         if _kind_of(error) == "resource_already_exists_exception":
             raise _Taken("index: the name is taken") from error
         if error.meta.status in _TRANSIENT_STATUS:
-            raise Transient(f"index: {error.meta.status} {_kind_of(error)}") from error
+            raise _transient(error.meta.status, _kind_of(error)) from error
         raise Halt("index_refused", f"{error.meta.status} {_kind_of(error)}") from error
     except (SerializationError, TransportError) as error:
         raise Transient(f"index: {type(error).__name__}") from error
+
+
+def _transient(status: int, kind: str) -> Transient:
+    words = f": {_WORDS[status]}" if status in _WORDS else ""
+    made = _Oversized if status == _TOO_LARGE else Transient
+    return made(f"index: {status} {kind}{words}")
 
 
 def _kind_of(error: ApiError) -> str:

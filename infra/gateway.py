@@ -6,16 +6,22 @@ Owns the socket and the order of the end: stop accepting, finish requests, drain
 from __future__ import annotations
 
 import errno
+import json
 import os
+import resource
 import signal
 import socket
 import time
+from collections.abc import Iterable
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
 import structlog
 import uvicorn
 
+from infra import http
+from infra.directory import load_directory
 from infra.embedded.ring import SqliteRing
 from infra.embedded.spool import SqliteSpool
 from infra.state import RoleState, StateFolder
@@ -29,10 +35,16 @@ from ingest.routing import Router
 from ingest.status import AlarmBoard, GatewayStatus
 from ingest.transit import seal_once
 from schemas.directory import Directory
-from schemas.errors import Transient
+from schemas.errors import Refused, Transient
+from schemas.findings import Alarm
 
 _BIND_S_MAX: Final = 15.0
-_BACKLOG: Final = 2048
+_BACKLOG_MAX: Final = 2048
+_CONNECTIONS_MAX: Final = 4096
+_DESCRIPTORS_MAX: Final = 65_536
+# Together less than the supervisor gives us (infra/serve.py) before it ends us the hard way.
+_REQUESTS_S_MAX: Final = 6
+_SPOOL_S_MAX: Final = 8.0
 
 
 class GatewayProcess:
@@ -50,32 +62,42 @@ class GatewayProcess:
         sealer = wire.sealer("gateway")
         router = Router(keys.routing_key(), sealer.capture_id)
         alarms = AlarmBoard()
-        deliverer = Deliverer(router, wire.directory())
+        directory = Reloader(wire.directory_path, folder / "directory.last.toml")
+        deliverer = Deliverer(router, directory.first())
         publisher = Publisher(self._log, sealer, router, self._spool, self._spool, clock, alarms)
         archiver, capture_key = keys.archiver_public(), keys.capture_key("gateway")
         self._gateway = Gateway(
             GatewaySettings(
                 whatsapp_secrets=config.secrets_of("whatsapp_app_secret"),
-                whatsapp_verify_token=(config.secrets_of("whatsapp_verify_token") or (b"",))[0],
+                whatsapp_verify_tokens=config.secrets_of("whatsapp_verify_token"),
                 twilio_tokens=config.secrets_of("twilio_auth_token"),
-                public_url=config.public_url or ""),
+                public_url=config.base_url(), stop_s_max=_SPOOL_S_MAX),
             GatewayParts(
                 deliverer=deliverer, publisher=publisher, ring=self._ring, memory=self._spool,
                 seal=lambda plain: seal_once(archiver, capture_key, SEAL_LABEL, plain),
                 parses={name: one.parse for name, one in ADAPTERS.items()},
                 capture_id=sealer.capture_id, clock=clock, alarms=alarms, sink=self,
-                reload=_Reloader(wire)))
+                reload=directory))
+        # What happened before a restart still waits for somebody to look at it.
+        self._kept = KeptAlarms(folder / "alarms.json")
+        for code, since, until, detail in self._kept.read(clock()):
+            alarms.restore(Alarm(code, since, detail), until)
+        self._alarms = alarms
+        self._said: frozenset[str] = frozenset()
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT; the exit code."""
         listening = _bind(self._host, self._port)
+        backlog, connections = _room_of(_raise_descriptors())
         server = uvicorn.Server(uvicorn.Config(
-            create_app(self._gateway), loop="asyncio", http="httptools", ws="none",
-            lifespan="on", log_config=None, access_log=False,  # a line a request says who wrote
+            create_app(self._gateway), loop="asyncio", ws="none", lifespan="on",
+            http=http.bounded(http.HttpLimits(connections)),  # bytes and time before the body
+            log_config=None, access_log=False,  # a line a request says who wrote
+            log_level="error",         # a warning a malformed request would fill the disk
             proxy_headers=False,       # who we are to a provider is a setting, not a header
-            server_header=False, date_header=True, backlog=_BACKLOG,
-            timeout_keep_alive=30, timeout_graceful_shutdown=15,
-            h11_max_incomplete_event_size=64 * 1024))
+            server_header=False, date_header=True, backlog=backlog,
+            limit_concurrency=None,    # it counts idle connections, so strangers could close us
+            timeout_keep_alive=30, timeout_graceful_shutdown=_REQUESTS_S_MAX))
         structlog.get_logger().info("listening", host=self._host,
                                     port=listening.getsockname()[1])
 
@@ -99,6 +121,7 @@ class GatewayProcess:
 
     def write(self, status: GatewayStatus) -> None:
         """See ingest.status.StatusSink."""
+        self._say(status)
         facts = {
             "log": status.log, "spool_count": status.spool_count,
             "spool_bytes": status.spool_bytes, "spool_oldest_at": status.spool_oldest_at,
@@ -109,32 +132,133 @@ class GatewayProcess:
         try:
             self._states.write(RoleState("gateway", os.getpid(), status.at, status.stopping,
                                          status.alarms, facts))
+            self._kept.write(self._alarms.occurrences(status.at))
         except OSError as error:
             raise Transient(f"state file: {error}") from error
 
 
-class _Reloader:
-    """The directory, when its file is not the one that was last read."""
+    def _say(self, status: GatewayStatus) -> None:
+        # In the log when it begins and when it ends; `status` tells it in between.
+        log = structlog.get_logger().bind(role="gateway")
+        codes = frozenset(one.code for one in status.alarms)
+        for alarm in status.alarms:
+            if alarm.code not in self._said:
+                log.warning("alarm", code=alarm.code, detail=alarm.detail)
+        for code in sorted(self._said - codes):
+            log.info("alarm is over", code=code)
+        self._said = codes
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._read = self._stamp()
+
+class KeptAlarms:
+    """Occurrences that outlive the process: a file of [code, since, until, detail]. A file that is
+    lost loses alarms, never records."""
+
+    # The other occurrence is `door_closed`: after a restart it may be open.
+    CODES: Final = ("quarantine_waiting", "edit_without_content", "delivery_oversized",
+                    "unassigned_traffic")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written: list[list[str | int]] = []
+
+    def read(self, now: int) -> list[tuple[str, int, int, str]]:
+        """What is still active; nothing of a file that does not read."""
+        try:
+            rows = [(str(code), int(since), int(until), str(detail))
+                    for code, since, until, detail in json.loads(self._path.read_text("utf-8"))]
+        except (OSError, ValueError, TypeError):
+            return []
+        return [one for one in rows if one[0] in self.CODES and one[2] > now]
+
+    def write(self, active: Iterable[tuple[Alarm, int]]) -> None:
+        """Replace the file if it says something else. Raises OSError."""
+        rows: list[list[str | int]] = [[one.code, one.since, until, one.detail]
+                                       for one, until in active if one.code in self.CODES]
+        if rows == self._written:
+            return
+        temporary = self._path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(rows), "utf-8")
+        temporary.replace(self._path)
+        self._written = rows
+
+
+class Reloader:
+    """The directory, when its file is not the one that was last read.
+
+    A file that names nobody any more, after one that did, is no decision but an accident: the last
+    load stays in force, also over a restart, for which it is kept at `kept`.
+    """
+
+    def __init__(self, path: Path, kept: Path) -> None:
+        self._path, self._kept = path, kept
+        self._read: tuple[int, int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
+
+    def first(self) -> Directory:
+        """The load that a process begins with. Raises Refused without one to fall back on."""
+        stamp = self._stamp()
+        try:
+            found = self._load()
+        except Refused:
+            if not self._kept.exists():
+                raise
+            return load_directory(self._kept)  # the next look says why
+        self._read = self._seen = stamp
+        return found
 
     def __call__(self) -> Directory | None:
         """See ingest.gateway.GatewayParts."""
         stamp = self._stamp()
         if stamp == self._read:
             return None
-        found = self._wire.directory()  # a file that is refused is tried again at each look
+        if stamp != self._seen:
+            self._seen = stamp  # perhaps half written: it must look the same at two looks
+            return None
+        self._read = None  # a file that is refused is tried again at each look
+        found = self._load()
         self._read = stamp
         return found
 
+    def _load(self) -> Directory:
+        found = load_directory(self._path) if self._path.exists() else Directory()
+        if found.accounts:
+            self._keep(found)
+        elif self._kept.exists():
+            raise Refused(f"{self._path.name} is not there or names no account any more; the last "
+                          f"load stays in force. If that is meant, remove {self._kept}")
+        return found
+
+    def _keep(self, found: Directory) -> None:
+        temporary = self._kept.with_suffix(".tmp")
+        try:
+            temporary.write_bytes(found.source)
+            temporary.replace(self._kept)
+        except OSError as error:
+            structlog.get_logger().bind(role="gateway").error("directory not kept",
+                                                              detail=str(error))
+
     def _stamp(self) -> tuple[int, int, int]:
         try:
-            seen = self._wire.directory_path.stat()
+            seen = self._path.stat()
         except FileNotFoundError:
             return 0, 0, 0
         return seen.st_ino, seen.st_mtime_ns, seen.st_size
+
+
+def _raise_descriptors() -> int:
+    """As many files as this process may have open; the number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return _DESCRIPTORS_MAX if soft == resource.RLIM_INFINITY else soft
+
+
+def _room_of(descriptors: int) -> tuple[int, int]:
+    """(backlog, connections): a whole backlog is accepted before the first of it is looked at, and
+    a quarter of the descriptors stays for the log, the spool and the state."""
+    return min(_BACKLOG_MAX, descriptors // 4), min(_CONNECTIONS_MAX, descriptors // 2)
 
 
 def _bind(host: str, port: int) -> socket.socket:

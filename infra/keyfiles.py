@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from archive.unseal import Enrolled, TransitPrivate
+from infra.embedded.folder import exclusive, link_once, make_folder, sync_folder, temporary
 from ingest.transit import ArchiverPublic, capture_id_of
 from schemas import pack
 from schemas.errors import Missing, Refused
@@ -36,6 +37,7 @@ from schemas.identity import canonical
 from schemas.kinds import mask_of
 
 ROLES: Final = {"gateway": CAPTURE_KINDS, "archiver": ARCHIVER_KINDS, "search": CONSOLE_KINDS}
+_DONE: Final = "provisioned.json"
 _SUITES: Final = {"x25519": pack.SUITE_X25519, "mlkem768-x25519": pack.SUITE_MLKEM768_X25519}
 
 
@@ -45,27 +47,48 @@ class KeyFolder:
 
     root: Path
 
+    @property
+    def provisioned(self) -> bool:
+        """Whether `provision` ended here once. A process that holds its own keys only has this
+        file as well, and is never given anybody else's."""
+        return (self.root / "public" / _DONE).exists()
+
     def provision(self, suite_name: str, *, with_kek: bool) -> bool:
-        """Make every key that is not there; returns whether any was made. Safe to call by several
-        processes: each file is created once."""
-        made = False
+        """Make every key on the first use of a folder; afterwards only a transit key of another
+        suite, when the setting changed. Returns whether any was made.
+
+        One process at a time. A key that is missing in a folder that was provisioned is never made
+        anew: what was sealed with it would be unreadable in silence.
+        """
         for role in (*ROLES, "public", "kek"):
-            folder = self.root / role
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for role in ROLES:
-            made |= self._create(f"{role}/capture.key",
-                                 Ed25519PrivateKey.generate().private_bytes_raw())
-        made |= self._create("gateway/routing.key", os.urandom(32))
-        made |= self._create("search/index.key", os.urandom(32))
-        made |= self._create("archiver/sealing.key",
+            make_folder(self.root / role)
+        suite = _SUITES[suite_name]
+        with exclusive(self.root / "lock"):
+            if self.provisioned:
+                return self._change_suite(suite)
+            for role in ROLES:
+                self._create(f"{role}/capture.key",
                              Ed25519PrivateKey.generate().private_bytes_raw())
-        if with_kek:
-            made |= self._create("kek/kek.key", os.urandom(32))
-        if not list((self.root / "archiver").glob("transit-*.key")):
-            self._make_transit(_SUITES[suite_name])
-            made = True
-        self._publish()
-        return made
+            self._create("gateway/routing.key", os.urandom(32))
+            self._create("search/index.key", os.urandom(32))
+            self._create("archiver/sealing.key",
+                         Ed25519PrivateKey.generate().private_bytes_raw())
+            if with_kek:
+                self._create("kek/kek.key", os.urandom(32))
+            if not list((self.root / "archiver").glob("transit-*.key")):
+                self._make_transit(suite)
+            self._publish()
+            # Last: a crash before this line is a first use that goes on where it stopped.
+            _write_public(self.root / "public" / _DONE, {"version": 1})
+            return True
+
+    def _change_suite(self, suite: int) -> bool:
+        if not (self.root / "archiver" / "sealing.key").exists():
+            return False  # not the archiver's folder: nothing here to change
+        if self.archiver_public().suite == suite:
+            return False
+        self._make_transit(suite)  # the old private key stays: the log may hold what it opens
+        return True
 
     def capture_key(self, role: str) -> Ed25519PrivateKey:
         """The Ed25519 key that signs the openings of a role's sessions."""
@@ -120,11 +143,11 @@ class KeyFolder:
             private = lattice.private_bytes_raw() + private
             public = lattice.public_key().public_bytes_raw() + public
         key_id = hashlib.sha256(canonical("counterfoil/transit-key/v1", public)).digest()[:8]
-        # The public half first: a crash between the two leaves a public key that nothing was
-        # sealed to, because no process starts before provisioning is done.
+        # The private half first: after a crash between the two nothing is sealed to a key that
+        # nobody holds.
+        self._create(f"archiver/transit-{key_id.hex()}.key", bytes([suite]) + private)
         _write_public(self.root / "public" / "archiver.json", {
             "key_id": key_id.hex(), "suite": suite, "public": public.hex()})
-        self._create(f"archiver/transit-{key_id.hex()}.key", bytes([suite]) + private)
 
     def _publish(self) -> None:
         sealing = self.sealing_key().public_key().public_bytes_raw()
@@ -137,23 +160,14 @@ class KeyFolder:
                 "name": role, "public": public.hex(), "kinds": mask_of(kinds)}
         _merge_public(self.root / "public" / "enrolled.json", enrolled)
 
-    def _create(self, name: str, content: bytes) -> bool:
+    def _create(self, name: str, content: bytes) -> None:
         path = self.root / name
         if path.exists():
-            return False
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-        finally:
-            os.unlink(temporary)
-        return True
+            return
+        temporaries = self.root / "tmp"
+        make_folder(temporaries)
+        with temporary(temporaries, content, 0o600) as source:
+            link_once(source, path)
 
     def _read(self, name: str) -> bytes:
         path = self.root / name
@@ -189,6 +203,8 @@ def _merge_public(path: Path, entries: Mapping[str, Any]) -> None:
 
 
 def _write_public(path: Path, content: Mapping[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", "utf-8")
-    temporary.replace(path)
+    body = (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+    make_folder(path.parent.parent / "tmp")
+    with temporary(path.parent.parent / "tmp", body, 0o600) as source:
+        source.replace(path)
+        sync_folder(path.parent)

@@ -28,6 +28,11 @@ _CONTEXT_BYTES_MAX: Final = 4096
 # The wrap or its context is wrong, or made under another key: no second try can help.
 _WRONG: Final = frozenset({"InvalidCiphertextException", "IncorrectKeyException",
                            "InvalidKeyUsageException", "ValidationException"})
+# Who we are, or what we may: put right while we wait, by an operator who reads it in `status`.
+_NOT_ALLOWED: Final = frozenset({"AccessDeniedException", "UnrecognizedClientException",
+                                 "ExpiredTokenException", "InvalidSignatureException",
+                                 "MissingAuthenticationTokenException", "IncompleteSignature",
+                                 "InvalidClientTokenId", "OptInRequired"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,9 @@ def _mapped() -> Iterator[None]:
         if code in ("NotFoundException", "DisabledException", "KMSInvalidStateException"):
             # The KEK is gone, disabled or waiting to be deleted: somebody has to look.
             raise Halt("key_service", f"the key cannot be used: {code}") from error
+        if code in _NOT_ALLOWED:
+            raise Transient(f"the key service does not let us, an operator has to: {code}") \
+                from error
         raise Transient(f"the key service answered {code}") from error
     except (BotoCoreError, OSError) as error:
         raise Transient(f"no answer from the key service: {type(error).__name__}") from error

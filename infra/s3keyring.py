@@ -40,6 +40,9 @@ class S3Keyring:
         self._bucket = settings.bucket
         self._client = connect(settings)
         self._store = S3Store(settings)
+        # The oldest version of each name that was listed under a prefix, until it is read: whoever
+        # asks which generations there are reads one of them next.
+        self._listed: dict[str, ObjectVersion] = {}
 
     def create(self, name: str, record: bytes) -> None:
         """See Keyring. A name whose record is hidden under a delete marker counts as taken: the
@@ -52,16 +55,29 @@ class S3Keyring:
 
     def read(self, name: str) -> bytes:
         """See Keyring."""
-        oldest = self._oldest(name)
+        # What is the oldest stays the oldest; one that was destroyed since is Missing.
+        oldest = self._listed.pop(name, None) or self._oldest(name)
         return self._store.get(oldest.key, oldest.version_id, 0, _RECORD_BYTES_MAX)
 
     def names(self, prefix: str = "") -> Iterator[str]:
         """See Keyring."""
-        last = ""
+        self._listed = {}
+        under: list[ObjectVersion] = []
         for one in self._store.flat_versions(_PREFIX + prefix):
-            if one.key != last and not one.is_delete_marker:
-                last = one.key
-                yield one.key.removeprefix(_PREFIX)
+            if one.is_delete_marker:
+                continue
+            if under and one.key != under[0].key:
+                yield self._live(under, remember=bool(prefix))
+                under = []
+            under.append(one)
+        if under:
+            yield self._live(under, remember=bool(prefix))
+
+    def _live(self, versions: list[ObjectVersion], *, remember: bool) -> str:
+        name = versions[0].key.removeprefix(_PREFIX)
+        if remember:
+            self._listed[name] = versions[-1]
+        return name
 
     def destroy(self, name: str) -> None:
         """See Keyring. Versions go from the newest to the oldest: a crash in between leaves the

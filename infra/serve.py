@@ -1,18 +1,21 @@
 """`run`: the parts of an embedded system as child processes, each with only its own keys.
 
 Owns supervision: start, readiness, restart after a crash, no restart after a Halt, an orderly end
-front to back, and one `run` a data folder. Children end when this process ends, however it ends.
+front to back, one `run` a data folder, and logs that do not fill the disk. Children end when this
+process ends, however it ends.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -26,8 +29,20 @@ from schemas.findings import Alarm
 # In the order of a message's road: the front stops first, so that what it took is carried on.
 ROLES: Final = ("gateway", "archive", "index")
 _STATE_OF: Final = {"gateway": "gateway", "archive": "archiver", "index": "indexer"}
+# What a part may know of our environment: the machine's, our own settings, and by role the
+# providers' secrets or the means to reach a cloud's store and keys. Never all of it.
 _SECRETS: Final = ("COUNTERFOIL_WHATSAPP_", "COUNTERFOIL_TWILIO_")
-_STOP_S: Final = {"gateway": 20.0, "archive": 20.0, "index": 10.0}
+_ANY: Final = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR",
+               "VIRTUAL_ENV", "LD_LIBRARY_PATH", "NO_COLOR", "TERM", "COLUMNS")
+_ANY_PREFIX: Final = ("LC_", "PYTHON", "COVERAGE_", "SSL_CERT_", "COUNTERFOIL_")
+_CLOUD_PREFIX: Final = ("AWS_", "BOTO_", "REQUESTS_CA_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+                        "http_proxy", "https_proxy", "no_proxy")
+_CLOUD_ROLES: Final = ("archive", "index")
+# The gateway's own order is 6 s for requests and 8 s for its spool; `stop` waits for the sum.
+_STOP_S: Final = {"gateway": 20.0, "archive": 20.0, "index": 15.0}
+_STOP_ALL_S: Final = 60.0
+_LOG_BYTES_MAX: Final = 16 << 20
+_LOG_LOOK_S: Final = 1.0
 _RESTART_S: Final = (0.2, 1.0, 3.0, 10.0)
 _TAKE_OVER_S: Final = 15.0
 
@@ -51,6 +66,8 @@ class Supervisor:
     told: Callable[[str], None]
     _children: dict[str, _Child] = field(default_factory=dict)
     _stopping: bool = False
+    _looked_at: float = 0.0
+    _state_fails: bool = False
 
     def run(self, ready: Callable[[], bool]) -> int:
         """Until SIGTERM or SIGINT; returns the exit code. `ready` is asked until it is true."""
@@ -65,6 +82,7 @@ class Supervisor:
         while not self._stopping:
             self._watch()
             self._say(states)
+            self._bound_logs()
             if not announced and ready():
                 announced = True
                 self.told("ready")
@@ -85,7 +103,7 @@ class Supervisor:
             process = subprocess.Popen(
                 [sys.executable, "-m", "infra.cli", role, *self.arguments.get(role, ())],
                 stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, close_fds=True,
-                env=_environment(role, self.home))
+                env=environment_of(role, self.home, os.environ))
         finally:
             os.close(descriptor)
         return _Child(role, process, time.monotonic(), failures)
@@ -113,12 +131,28 @@ class Supervisor:
     def _say(self, states: StateFolder) -> None:
         alarms = []
         for role, child in self._children.items():
-            if child.process.poll() is not None and not child.halted:
+            if child.halted:
+                alarms.append(Alarm("halted", clock(), f"{role}: see logs/{role}.log"))
+            elif child.process.poll() is not None:
                 alarms.append(Alarm("process_down", clock(), role))
             if child.failures >= 3:
                 alarms.append(Alarm("process_restarting", clock(), role))
-        states.write(RoleState("run", os.getpid(), clock(), self._stopping, tuple(alarms), {
-            "children": {role: child.process.pid for role, child in self._children.items()}}))
+        try:
+            states.write(RoleState("run", os.getpid(), clock(), self._stopping, tuple(alarms), {
+                "children": {role: child.process.pid for role, child in self._children.items()}}))
+            self._state_fails = False
+        except OSError as error:
+            if not self._state_fails:  # a full disk must not end the parts that can go on
+                self.told(f"state not written: {error}")
+            self._state_fails = True
+
+    def _bound_logs(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at >= _LOG_LOOK_S:
+            self._looked_at = now
+            for role in ROLES:
+                with suppress(OSError):  # tried again at the next look
+                    bound_log(self.home / "logs" / f"{role}.log", _LOG_BYTES_MAX)
 
     def _end(self) -> None:
         for role in ROLES:
@@ -130,6 +164,16 @@ class Supervisor:
                 except subprocess.TimeoutExpired:
                     child.process.kill()
                     child.process.wait()
+
+
+def bound_log(path: Path, bytes_max: int) -> None:
+    """Move a log that has grown past `bytes_max` to `<name>.1`, over the last one, and begin it
+    anew. Its writer keeps the file, so it is emptied and not renamed: a line that is written
+    between the two is lost, and a log is no evidence."""
+    if path.stat().st_size <= bytes_max:
+        return
+    shutil.copyfile(path, path.with_name(path.name + ".1"))
+    os.truncate(path, 0)
 
 
 def take_folder(home: Path) -> int:
@@ -156,7 +200,7 @@ def take_folder(home: Path) -> int:
         return descriptor
 
 
-def stop_folder(home: Path, wait_s: float = 40.0) -> bool:
+def stop_folder(home: Path, wait_s: float = _STOP_ALL_S) -> bool:
     """Ask the `run` of a data folder to end, and wait; false if none runs."""
     path = home / "run" / "lock"
     try:
@@ -170,8 +214,10 @@ def stop_folder(home: Path, wait_s: float = 40.0) -> bool:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if not asked:
-                    os.kill(int(os.pread(descriptor, 32, 0)), signal.SIGTERM)
+                holder = os.pread(descriptor, 32, 0)
+                if not asked and holder.isdigit():  # else it has the lock and not yet said so
+                    with suppress(ProcessLookupError):
+                        os.kill(int(holder), signal.SIGTERM)
                     asked = True
                 if time.monotonic() >= until:
                     raise Transient("it has not ended yet") from None
@@ -182,8 +228,15 @@ def stop_folder(home: Path, wait_s: float = 40.0) -> bool:
         os.close(descriptor)
 
 
-def _environment(role: str, home: Path) -> dict[str, str]:
-    # Only the gateway is told the providers' secrets.
-    kept = {name: value for name, value in os.environ.items()
-            if role == "gateway" or not name.startswith(_SECRETS)}
+def environment_of(role: str, home: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """What a part's process is told of `environment`."""
+    kept = {name: value for name, value in environment.items() if _may_know(role, name)}
     return kept | {"COUNTERFOIL_HOME": str(home), "COUNTERFOIL_PARENT_PID": str(os.getpid())}
+
+
+def _may_know(role: str, name: str) -> bool:
+    if name.startswith(_SECRETS):
+        return role == "gateway"
+    if name.startswith(_CLOUD_PREFIX):
+        return role in _CLOUD_ROLES
+    return name in _ANY or name.startswith(_ANY_PREFIX)

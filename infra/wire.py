@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from archive import layout
+from archive import formats, layout
 from archive.authentic import Authenticator
 from archive.batch import BatchLimits
 from archive.cell import Dictionary
@@ -46,7 +46,7 @@ from ingest.routing import Router
 from ingest.transit import TransitSealer
 from schemas import domains
 from schemas.directory import Directory
-from schemas.errors import Exists, Halt, Refused
+from schemas.errors import Halt, Refused
 from search.audit import Auditor, AuditSettings
 from search.index import IndexSet
 from search.project import Projector
@@ -88,16 +88,15 @@ class Wire:
         return KeyFolder(self.home / "keys")
 
     def provision_once(self) -> None:
-        """`provision`, unless this folder was provisioned for this configuration already."""
-        marker = self.home / "provisioned"
-        stated = _digest(self.config.model_dump_json(exclude={"gateway", "search"}).encode())
-        if not marker.exists() or marker.read_text("ascii") != stated:
+        """`provision` on the first use of an embedded folder; never afterwards, and never where
+        servers are configured: there `provision` or `run` is an operator's own step."""
+        if self.config.embedded and not self.keys_folder.provisioned:
             self.provision()
-            marker.write_text(stated, "ascii")
 
     def provision(self) -> None:
         """Make the data folder, its keys, log, bucket and topic, where they are not there yet."""
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.directory()  # refused before anything is made: years that no lock may have
         self.keys_folder.provision(self.config.gateway.transit_suite,
                                    with_kek=self.config.keyservice.driver == "local")
         if self.config.log.driver == "embedded":
@@ -107,17 +106,19 @@ class Wire:
         else:
             from infra.kafka import provision as provision_topic
 
-            provision_topic(self.kafka_settings, self.config.partitions)
+            # A trial may run on one broker, and on a topic that somebody made by hand.
+            provision_topic(self.kafka_settings, self.config.partitions,
+                            strict=not self.config.retention.trial)
         if self.config.store.driver == "s3":
             from infra.s3 import provision as provision_bucket
 
             provision_bucket(self.s3_settings(self.config.store.bucket))
-            self._require_safe_store()
+            self._require_safe_store_once()
         if self.config.keyring.driver == "s3":
             from infra.s3keyring import provision as provision_keyring
 
             provision_keyring(self.s3_settings(self.config.keyring.bucket))
-        self._keep_formats()
+        self.keep_formats()
 
     def check_store(self) -> list[storecheck.CheckResult]:
         """The store's contract, run on the configured store (PROTOCOL S, G3)."""
@@ -129,29 +130,31 @@ class Wire:
         return storecheck.check(storecheck.StoreUnderTest(self.store, hand), clock=self.clock,
                                 random=self.random)
 
-    def _require_safe_store(self) -> None:
+    def _require_safe_store_once(self) -> None:
         # Before the first record, not after: what a store does not enforce cannot be taken back.
+        # Once per bucket and data folder: the checks leave locked objects behind.
+        marker = self.home / "store-checked"
+        stated = _digest(self.config.store.model_dump_json().encode())
+        if marker.exists() and marker.read_text("ascii") == stated:
+            return
         results = self.check_store()
         if not storecheck.verdict(results).safe:
             failed = [f"{one.name}: {one.detail}" for one in results
                       if one.required and not one.passed]
             raise Halt("store_unsafe", "; ".join(failed))
+        marker.write_text(stated, "ascii")
 
-    def _keep_formats(self) -> None:
-        # Schemas and dictionaries lie beside what they explain, locked as long as any segment.
-        days = 1 if self.config.retention.trial else 366 * self.config.retention.lock_years_max
-        until = self.clock() + days * DAY_MS + 60_000
+    def keep_formats(self) -> None:
+        """Schemas and dictionaries lie beside what they explain, locked as long as any segment."""
         bodies = {layout.schema(_digest(CELL_SCHEMA)): CELL_SCHEMA}
         for name in ("captured.avsc", "part.avsc", "refused.avsc"):
             body = resources.files("schemas").joinpath(name).read_bytes()
             bodies[layout.schema(_digest(body))] = body
         if self.dictionary.digest:
             bodies[layout.dictionary(self.dictionary.digest.hex())] = _dictionary_bytes()
-        for key, body in bodies.items():
-            try:
-                self.store.put_once(key, body, until)
-            except Exists:
-                continue
+        formats.keep(self.store, bodies, formats.locked_until(
+            self.clock(), trial=self.config.retention.trial,
+            lock_years_max=self.config.retention.lock_years_max))
 
     @property
     def _log_path(self) -> Path:
@@ -257,7 +260,13 @@ class Wire:
     def directory(self) -> Directory:
         """Who is who, as the file says now; empty without one."""
         path = self.directory_path
-        return load_directory(path) if path.exists() else Directory()
+        found = load_directory(path) if path.exists() else Directory()
+        years, limit = found.firm_years(), self.config.retention.lock_years_max
+        if years > limit:
+            # Before the first event is captured: what is sealed with these years asks for them.
+            raise Refused(f"{path}: the longest class is {years - 1} years, and the firm's own "
+                          f"records are kept one more; retention.lock_years_max is {limit}")
+        return found
 
     @property
     def directory_path(self) -> Path:

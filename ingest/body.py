@@ -1,4 +1,4 @@
-"""Reading one request body: bounded in size, time and in what all bodies together may hold.
+"""Reading one request body: bounded in size, time, number and in what all together may hold.
 
 Owns the refusals for that, each with the status that it becomes. A stated Content-Length is only
 good for refusing early; what counts is what arrives.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 # How much of a refused body is still read and thrown away, in multiples of what is accepted: a
@@ -47,10 +47,29 @@ class BodyBusy(BodyRefused):
 
 @dataclass(slots=True)
 class BodyBudget:
-    """Bytes that requests under way may hold together."""
+    """Bytes that requests under way may hold together, and how many bodies are read at a time.
+
+    One body too many and the one that has been coming for longest is given up: a body of ours is
+    here within milliseconds, one that trickles to hold the door shut is not.
+    """
 
     bytes_max: int
+    readers_max: int
     taken: int = 0
+    _reading: dict[asyncio.Timeout, None] = field(default_factory=dict)
+
+    def begin(self, deadline: asyncio.Timeout, now: float) -> None:
+        """A body is read from now on (loop time), until `deadline`; the caller calls `end`."""
+        while len(self._reading) >= self.readers_max:
+            oldest = next(iter(self._reading))
+            del self._reading[oldest]
+            if not oldest.expired():
+                oldest.reschedule(now)  # 408
+        self._reading[deadline] = None
+
+    def end(self, deadline: asyncio.Timeout) -> None:
+        """It is read, or refused."""
+        self._reading.pop(deadline, None)
 
 
 async def read_body(chunks: AsyncIterator[bytes], stated: str | None, bytes_max: int,
@@ -66,20 +85,24 @@ async def read_body(chunks: AsyncIterator[bytes], stated: str | None, bytes_max:
     read: list[bytes] = []
     size = held = 0
     try:
-        async with asyncio.timeout(seconds_max):
-            async for chunk in chunks:
-                size += len(chunk)
-                if refused is None:
-                    held += len(chunk)
-                    budget.taken += len(chunk)
-                    read.append(chunk)
-                    refused = _refusal(size, bytes_max, budget)
-                if refused is not None:
-                    read.clear()
-                    budget.taken -= held
-                    held = 0
-                    if size > _DISCARD_FACTOR * bytes_max:
-                        raise refused
+        async with asyncio.timeout(seconds_max) as deadline:
+            budget.begin(deadline, asyncio.get_running_loop().time())
+            try:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if refused is None:
+                        held += len(chunk)
+                        budget.taken += len(chunk)
+                        read.append(chunk)
+                        refused = _refusal(size, bytes_max, budget)
+                    if refused is not None:
+                        read.clear()
+                        budget.taken -= held
+                        held = 0
+                        if size > _DISCARD_FACTOR * bytes_max:
+                            raise refused
+            finally:
+                budget.end(deadline)
     except TimeoutError as error:
         budget.taken -= held
         raise (refused or BodyTooSlow)() from error

@@ -216,6 +216,9 @@ def _made(request: Request, named: bytes, parsed: Parsed) -> list[CapturedEvent]
 
 
 def _stamp(event: CapturedEvent, delivery: Delivery | None, view: _View) -> CapturedEvent:
+    if domains.is_month_from_capture(event):
+        codes = {*event.observations, "month_from_capture"}
+        event = replace(event, observations=tuple(sorted(codes)))
     role = domains.role_of(event)
     if role in (domains.FIRM, domains.QUARANTINE):
         return replace(event, custodian="", compartment="", raw=None, delivery=delivery,

@@ -14,6 +14,7 @@ from ingest import forms
 from ingest.adapters import ADAPTERS
 from ingest.delivery import Deliverer, Parse, Request
 from ingest.signatures import verify_hub, verify_twilio
+from schemas import limits
 from schemas.errors import Refused
 from schemas.events import CapturedEvent
 
@@ -58,7 +59,7 @@ class Failed:
 class DoorKind:
     """What is fixed about a door. `methods` maps each method that delivers to the content types
     that it may have; `headers` are kept with the delivery, `signs_url` says that URL and method
-    are, too."""
+    are, too. A body above `body_bytes_max` is 413 before it is checked."""
 
     name: str
     path: str
@@ -67,6 +68,7 @@ class DoorKind:
     headers: tuple[str, ...]
     signs_url: bool
     check: Callable[[Sequence[bytes], Knock], Passed | Failed]
+    body_bytes_max: int = limits.DELIVERY_BYTES_MAX
 
 
 def check_whatsapp(secrets: Sequence[bytes], knock: Knock) -> Passed | Failed:
@@ -98,7 +100,8 @@ DOORS: Final[dict[str, DoorKind]] = {
     "twilio": DoorKind(
         "twilio", ADAPTERS["twilio"].path, "sms",
         {"POST": frozenset({FORM, JSON}), "GET": frozenset()},
-        ("content-type", "x-twilio-signature", "i-twilio-idempotency-token"), True, check_twilio),
+        ("content-type", "x-twilio-signature", "i-twilio-idempotency-token"), True, check_twilio,
+        limits.FORM_BYTES_MAX),
 }
 
 

@@ -52,7 +52,7 @@ _TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 _RETRY_AFTER_S: Final = "5"
 # Meta sends a number; whatever it is, it is short and printable.
 _CHALLENGE_CHARS_MAX: Final = 256
-# A larger body is parsed in a thread, so that it does not hold up everybody else.
+# A larger body is checked and parsed in a thread, so that it does not hold up everybody else.
 _INLINE_BYTES_MAX: Final = 64 * 1024
 # An occurrence stays an alarm this long after the last one.
 _OCCURRENCE_MS: Final = 24 * 3_600_000
@@ -70,13 +70,14 @@ class GatewaySettings:
     """
 
     whatsapp_secrets: Sequence[bytes] = field(default=(), repr=False)
-    whatsapp_verify_token: bytes = field(default=b"", repr=False)
+    whatsapp_verify_tokens: Sequence[bytes] = field(default=(), repr=False)
     twilio_tokens: Sequence[bytes] = field(default=(), repr=False)
     public_url: str = ""
     body_bytes_max: int = limits.DELIVERY_BYTES_MAX
     body_s_max: float = 10.0              # s for a whole body; slower is 408
     buffered_bytes_max: int = 256 * 1024 * 1024   # of all bodies under way; above it 503
-    requests_max: int = 1_000             # under way; above it 503
+    readers_max: int = 512                # bodies being read; above it the oldest is given up
+    requests_max: int = 1_000             # read whole and under way; above it 503
     working_max: int = 256                # past their check at a time; others wait in line
     heartbeat_s: float = heartbeat.HEARTBEAT_S
     tick_s: float = 1.0                   # between looks at alarms and status
@@ -114,9 +115,10 @@ class Gateway:
         self._settings = settings
         self._parts = parts
         self._secrets = settings.secrets()
-        self._budget = BodyBudget(settings.buffered_bytes_max)
+        self._budget = BodyBudget(settings.buffered_bytes_max, settings.readers_max)
         self._working = asyncio.Semaphore(settings.working_max)
         self._in_flight = 0
+        self._whole = 0  # of these, read to their end: only they count against `requests_max`
         self._idle = asyncio.Event()
         self._stopping = False
         self._ticker: asyncio.Task[None] | None = None
@@ -189,14 +191,15 @@ class Gateway:
 
     async def handshake(self, request: Request) -> Response:
         """Meta's subscription check: the challenge, for who knows the verify token."""
-        token = self._settings.whatsapp_verify_token
-        if not token:
+        tokens = [one for one in self._settings.whatsapp_verify_tokens if one]
+        if not tokens:
             return _again("door is closed")
         query = request.query_params
         challenge = query.get("hub.challenge", "")
         stated = query.getlist("hub.verify_token")
-        known = len(stated) == 1 and hmac.compare_digest(
-            stated[0].encode("utf-8", "surrogateescape"), token)
+        # Each is compared, also after one fits: how long it takes says nothing.
+        known = len(stated) == 1 and sum(hmac.compare_digest(
+            stated[0].encode("utf-8", "surrogateescape"), token) for token in tokens) > 0
         printable = challenge.isascii() and challenge.isprintable()
         if (not known or query.get("hub.mode") != "subscribe" or not printable
                 or not 0 < len(challenge) <= _CHALLENGE_CHARS_MAX):
@@ -205,7 +208,7 @@ class Gateway:
 
     async def knock(self, door: DoorKind, request: Request) -> Response:
         """One delivery at a door."""
-        if self._stopping or self._in_flight >= self._settings.requests_max:
+        if self._stopping or self._whole >= self._settings.requests_max:
             return _again("no room")
         if not self._secrets[door.name]:
             # Named at the start and in the status; an alarm once somebody expects it to be open.
@@ -229,24 +232,32 @@ class Gateway:
         settings = self._settings
         try:
             body = await read_body(request.stream(), request.headers.get("content-length"),
-                                   settings.body_bytes_max, settings.body_s_max, self._budget)
+                                   min(settings.body_bytes_max, door.body_bytes_max),
+                                   settings.body_s_max, self._budget)
         except BodyRefused as error:
             if isinstance(error, BodyTooLarge):
                 await self._note_oversized(door)
             return _not_taken(error.status, error.ended)
         except ClientDisconnect:
             return _not_taken(400, False)
+        self._whole += 1
         try:
+            if self._whole > settings.requests_max:
+                return _again("no room")
             return await self._admit(door, Knock(
                 door.name, request.method, self._public_url(request),
                 "" if request.method == "GET" else content_type,
                 _kept_headers(request, door.headers), body))
         finally:
+            self._whole -= 1
             self._budget.taken -= len(body)
 
     async def _admit(self, door: DoorKind, knock: Knock) -> Response:
         came_at = self._parts.clock()
-        passed = door.check(self._secrets[door.name], knock)
+        if len(knock.body) > _INLINE_BYTES_MAX:
+            passed = await asyncio.to_thread(door.check, self._secrets[door.name], knock)
+        else:
+            passed = door.check(self._secrets[door.name], knock)
         if isinstance(passed, Failed):
             await self._reject(knock, passed.reason, came_at)
             return _plain(401, "signature check failed")
@@ -420,8 +431,9 @@ class Gateway:
                 continue
             del self._oversized[door]
             self._gap_at[door] = now
-            gap = own.oversized_gap(door, count, self._settings.body_bytes_max, parts.capture_id,
-                                    now, parts.deliverer.directory.firm_years())
+            bytes_max = min(self._settings.body_bytes_max, DOORS[door].body_bytes_max)
+            gap = own.oversized_gap(door, count, bytes_max, parts.capture_id, now,
+                                    parts.deliverer.directory.firm_years())
             try:
                 await parts.publisher.publish((gap,))
             except Transient:

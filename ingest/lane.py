@@ -44,7 +44,7 @@ class Road:
     """
 
     identity: Callable[[], LogIdentity]
-    append: Callable[[int, bytes], int]
+    append: Callable[[int, bytes, bytes], int]
     sealer: TransitSealer
     spool: Spool
     acknowledged: Acknowledged
@@ -175,7 +175,7 @@ class Lane:
     async def _append(self, record: SealedRecord) -> bool:
         """Whether the log acknowledged in time."""
         append = in_thread(self._road.log_threads, self._road.append, self._partition,
-                           record.value)
+                           record.value, self._identity.topic_id)
         await asyncio.wait((append,), timeout=self._road.ack_s_max)
         if not append.done():
             # It may still land. Until that is known, nothing newer may overtake it.
@@ -229,7 +229,7 @@ class Lane:
         try:
             for one in oldest:
                 await in_thread(self._road.log_threads, self._road.append, self._partition,
-                                one.entry.value)
+                                one.entry.value, one.entry.topic_id)
                 sent.append(one.sequence)
                 self._on_log(one.entry.session_id, one.entry.counter)
         finally:

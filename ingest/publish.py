@@ -8,7 +8,7 @@ queue is `ingest/lane.py`; the synchronous way for the console is `ingest/record
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
@@ -22,6 +22,7 @@ from ingest.transit import TransitSealer
 from schemas import limits
 from schemas.errors import CounterfoilError, Transient
 from schemas.events import CapturedEvent
+from schemas.pack import Item
 from schemas.wire import LogIdentity
 
 # How often the log is asked who it is, and the spool how much waits.
@@ -42,9 +43,10 @@ class CaptureLog(Protocol):
     def identity(self) -> LogIdentity:
         """Asked of the log itself at every call, never cached (PROTOCOL L2). Raises Transient."""
 
-    def append(self, partition: int, value: bytes) -> int:
+    def append(self, partition: int, value: bytes, topic_id: bytes) -> int:
         """Append one record; acknowledged by all in-sync replicas (or fsynced) when it returns.
-        Its offset."""
+        Its offset. `topic_id` is the log that the record was sealed for: another one that has
+        taken its place could never open it, gets nothing, and is Transient."""
 
     def close(self) -> None:
         """Let go of connections and files."""
@@ -59,7 +61,8 @@ class Publisher:
 
     def __init__(self, log: CaptureLog, sealer: TransitSealer, router: Router, spool: Spool,
                  memory: Memory, clock: Callable[[], int], alarms: AlarmBoard,
-                 ack_s_max: float = limits.LOG_ACK_S_MAX, retry_s: float = 1.0) -> None:
+                 ack_s_max: float = limits.LOG_ACK_S_MAX, retry_s: float = 1.0,
+                 batch_bytes_max: int = limits.PUBLISH_BYTES_MAX) -> None:
         self.acknowledged = Acknowledged()
         self._log = log
         self._router = router
@@ -68,6 +71,7 @@ class Publisher:
         self._clock = clock
         self._alarms = alarms
         self._ack_s_max = ack_s_max
+        self._batch_bytes_max = batch_bytes_max
         # One thread for the spool: SQLite takes one writer, and calls keep their order.
         self._spool_thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._log_threads = ThreadPoolExecutor(_LOG_THREADS, thread_name_prefix="log")
@@ -105,15 +109,36 @@ class Publisher:
         spool is full, or no log was ever reached): some may be durable, all may be published
         again. Raises Refused for an event too large for any number of parts.
         """
-        identity = self._identity
-        if identity is None:
+        if self._identity is None:
             raise Transient("the log was never reached")
-        items = [item for event in events for item in items_of(event, self._router)]
-        if not items:
-            return
+        items, rest = self._batch(list(events))
+        for event in rest:
+            # For its Refused alone, which must come before anything is queued: what a body becomes
+            # can be many times the body, so it is not held.
+            items_of(event, self._router)
+        while items:
+            await self._add(items)
+            items, rest = self._batch(rest)
+
+    def _batch(self, events: Sequence[CapturedEvent]) -> tuple[list[Item],
+                                                               Sequence[CapturedEvent]]:
+        """The items of as many of `events` as may wait at a time, at least one; the others."""
+        items: list[Item] = []
+        size = 0
+        for index, event in enumerate(events):
+            if size >= self._batch_bytes_max:
+                return items, events[index:]
+            made = items_of(event, self._router)
+            size += sum(len(one.datum) for one in made)
+            items += made
+        return items, ()
+
+    async def _add(self, items: Sequence[Item]) -> None:
+        """Queue `items`, and wait until all are durable."""
         ticket = Ticket(len(items))
         for item in items:
-            self._lanes[partition_of(item.tag, identity.partitions)].add(item, ticket)
+            # Asked for each batch: in between another log may have been adopted.
+            self._lanes[partition_of(item.tag, len(self._lanes))].add(item, ticket)
         await ticket.settled
 
     async def look(self) -> None:

@@ -47,5 +47,5 @@ class LogRecorder:
                 while waiting:
                     length = pack_length(waiting)
                     record = self._sealer.seal(identity, partition, waiting[:length])
-                    self._log.append(partition, record.value)
+                    self._log.append(partition, record.value, identity.topic_id)
                     del waiting[:length]

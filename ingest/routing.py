@@ -21,7 +21,7 @@ class Router:
         self._capture_id = capture_id
         self._conversation = _subkey(routing_key, "conversation") if routing_key else None
         self._domain = _subkey(routing_key, "domain") if routing_key else None
-        self._known: dict[tuple[str, str, int, int, str], bytes] = {}
+        self._known: dict[tuple[str, str, int, int, int, str], bytes] = {}
 
     def tag(self, event: CapturedEvent) -> bytes:
         """16 bytes: the conversation's, or this process's capture id for the firm's own events."""
@@ -32,14 +32,16 @@ class Router:
         return keyed(self._conversation, "tag", event.channel, event.conversation)
 
     def domain(self, event: CapturedEvent) -> bytes:
-        """16 bytes: reserved for firm, quarantine and unassigned, else an HMAC."""
+        """16 bytes: reserved for firm, quarantine and unassigned, else an HMAC. A class that is
+        given other years in mid-month is another domain: the keyring says a domain's years once."""
         year, month = domains.month_of(event)
         role = domains.role_of(event)
         if role:
             return domains.reserved(role, year, month)
         if self._domain is None:
             raise AssertionError("no routing key: only the firm's own events may be routed")
-        name = (event.custodian, event.retention_class, year, month, event.compartment)
+        name = (event.custodian, event.retention_class, event.retention_years, year, month,
+                event.compartment)
         known = self._known.get(name)
         if known is None:
             known = self._known[name] = keyed(self._domain, "domain", *name)

@@ -8,9 +8,11 @@ a break the walk goes on only at a place that is certain (see `_Walker._sibling`
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from json import JSONDecodeError
+from typing import Final, NamedTuple
 
 from ingest.values import DECODER
 from schemas.limits import DELIVERY_ITEMS_MAX, JSON_DEPTH_MAX
@@ -29,7 +31,11 @@ _CANDIDATE: Final = re.compile(r'\{\s*"')
 _CLOSER: Final = {"{": "}", "[": "]"}
 # Looking for siblings is bounded; at the limit the rest of the delivery is one broken range.
 _CANDIDATES_MAX: Final = 20_000
-_CANDIDATE_CHARS_PER_BYTE: Final = 16
+# Characters looked at, per byte of the body. A sound one is read once; the rest is for what is
+# looked at again behind a break: the value that has no end, its brackets, the siblings tried.
+LOOKS_PER_BYTE: Final = 16
+# Spaces before a candidate that are looked across for the value it must follow.
+_SPACES_MAX: Final = 1_024
 # Containers and members walked per item allowed: an update alone in its entry has about eleven.
 _NODES_PER_ITEM: Final = 2
 
@@ -49,8 +55,7 @@ class Shape:
     fences: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One JSON value: its half-open byte range and, in a walked container, what it holds.
 
     `complete` is false where a container breaks off at `end`; `readable` is false for a value
@@ -85,10 +90,12 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What a body holds. `root` is null when the body is no JSON object at all."""
+    """What a body holds. `root` is null when the body is no JSON object at all. `looked_at` counts
+    the characters that were looked at, again and again where something was broken."""
 
     root: Node | None
     broken: tuple[Broken, ...]
+    looked_at: int = 0
 
 
 def walk(body: bytes, shape: Shape, items_max: int = DELIVERY_ITEMS_MAX) -> Walk:
@@ -98,16 +105,16 @@ def walk(body: bytes, shape: Shape, items_max: int = DELIVERY_ITEMS_MAX) -> Walk
     everything after leaf element number `items_max`.
     """
     # One character per byte, so that an offset in the text is an offset in the body.
-    walker = _Walker(body.decode("latin-1"), items_max)
+    walker = _Walker(_Text(body.decode("latin-1")), items_max)
     root = walker.root(shape)
     # A body cut off right after a value lost nothing that it held; one without a root is said to.
     broken = (one for one in walker.broken if one.start < one.end or root is None)
-    return Walk(root, tuple(sorted(broken, key=lambda one: one.start)))
+    return Walk(root, tuple(sorted(broken, key=lambda one: one.start)), walker.looked_at)
 
 
 def is_deeper(text: str, start: int, end: int, depth_max: int) -> bool:
     """Whether the JSON value at [start, end) of `text` nests more than `depth_max` containers."""
-    if text.count("{", start, end) + text.count("[", start, end) <= depth_max:
+    if str.count(text, "{", start, end) + str.count(text, "[", start, end) <= depth_max:
         return False
     depth = 0
     for token in _TOKEN.finditer(text, start, end):
@@ -120,6 +127,21 @@ def is_deeper(text: str, start: int, end: int, depth_max: int) -> bool:
     return False
 
 
+class _Text(str):
+    """A body whose decoding errors have no line and column. `json` counts the lines before each
+    error through these two methods: with an error in each item, the square of the body."""
+
+    __slots__ = ()
+
+    def count(self, *_arguments: object) -> int:
+        """No line break, whatever is asked for."""
+        return 0
+
+    def rfind(self, *_arguments: object) -> int:
+        """Nowhere."""
+        return -1
+
+
 class _Walker:
     def __init__(self, text: str, items_max: int) -> None:
         self.text = text
@@ -127,8 +149,10 @@ class _Walker:
         self._items_left = items_max
         self._nodes_left = items_max * _NODES_PER_ITEM
         self._candidates_left = _CANDIDATES_MAX
-        self._chars_left = _CANDIDATE_CHARS_PER_BYTE * len(text)
+        self.looked_at = 0
+        self._looks_max = LOOKS_PER_BYTE * len(text)
         self._reason = _MALFORMED                 # of the break that is being unwound
+        self._fences: dict[tuple[str, ...], list[int]] = {}
 
     def root(self, shape: Shape) -> Node | None:
         text = self.text
@@ -183,8 +207,10 @@ class _Walker:
         """The key that begins at `at` and where its value begins; null where that is not so."""
         try:
             name, end = DECODER.raw_decode(self.text, at)
-        except ValueError:
+        except ValueError as error:
+            self._charge(at, error)
             return None
+        self.looked_at += end - at
         end = self._skip_space(end)
         if self.text[end:end + 1] != ":":
             return None
@@ -255,10 +281,12 @@ class _Walker:
             _, end = DECODER.raw_decode(self.text, at)
         except (ValueError, RecursionError) as error:
             self._reason = _TOO_DEEP if isinstance(error, RecursionError) else _MALFORMED
+            self._charge(at, error)
             balanced = self._balanced_end(at)
             if balanced is None:
                 return Node(at, at, "leaf", complete=False, readable=False)
             return Node(at, balanced, "leaf", readable=False)
+        self.looked_at += end - at
         if is_deeper(self.text, at, end, JSON_DEPTH_MAX - level + 1):
             self._reason = _TOO_DEEP
             return Node(at, end, "leaf", readable=False)
@@ -269,20 +297,22 @@ class _Walker:
         word = _BARE_WORD.match(self.text, at)
         if word:
             return word.end()
-        if self.text[at:at + 1] not in ("{", "[", '"'):
+        if self.text[at:at + 1] not in ("{", "[", '"') or self._is_spent():
             return None
         waiting: list[str] = []
+        end = at
         for token in _TOKEN.finditer(self.text, at):
-            text = token[0]
+            text, end = token[0], token.end()
             if text in _CLOSER:
                 waiting.append(_CLOSER[text])
-            elif text in ("}", "]"):
-                if not waiting or waiting.pop() != text:
-                    return None
-            elif text == '"':
-                return None
+            elif text == '"' or (text in ("}", "]") and (not waiting or waiting.pop() != text)):
+                break
             if not waiting:
-                return token.end()
+                self.looked_at += end - at
+                return end
+        else:
+            end = len(self.text)                  # brackets are open: all the rest was looked at
+        self.looked_at += end - at
         return None
 
     def _sibling(self, at: int, element: Shape, stop: int) -> int | None:
@@ -291,38 +321,65 @@ class _Walker:
         Certain means: it follows a comma or a closed value, is strict JSON, has the shape's marks,
         and no fence stands before it. Null also when too much was tried.
         """
-        if not element.marks or self._full():
+        if not element.marks or self._full() or self._is_spent():
             return None
-        if element.fences:
-            names = "|".join(re.escape(name) for name in element.fences)
-            fence = re.compile(rf'"(?:{names})"\s*:').search(self.text, at, stop)
-            stop = fence.start() if fence else stop
+        stop = min(stop, self._next_fence(at, element.fences))
+        looked = at
         for candidate in _CANDIDATE.finditer(self.text, at, stop):
             self._candidates_left -= 1
-            if self._candidates_left < 0 or self._chars_left < 0:
+            self.looked_at += candidate.end() - looked
+            looked, start = candidate.end(), candidate.start()
+            if self._candidates_left < 0 or self._is_spent():
                 return None
-            start = candidate.start()
             if self._follows_value(start) and self._is_marked(start, element.marks):
                 return start
+        self.looked_at += max(0, stop - looked)
         return None
 
+    def _next_fence(self, at: int, names: tuple[str, ...]) -> int:
+        """Where the first of `names` stands as a key at or after `at`; the text's end if nowhere.
+
+        Found once for the whole text: looked for at each break, they would cost its square.
+        """
+        if not names:
+            return len(self.text)
+        places = self._fences.get(names)
+        if places is None:
+            spelled = "|".join(re.escape(name) for name in names)
+            places = [one.start() for one in re.finditer(rf'"(?:{spelled})"\s*:', self.text)]
+            self._fences[names] = places
+            self.looked_at += len(self.text)
+        index = bisect_left(places, at)
+        return places[index] if index < len(places) else len(self.text)
+
     def _follows_value(self, at: int) -> bool:
-        at -= 1
-        while at > 0 and self.text[at] in " \t\n\r":
-            at -= 1
-        return self.text[at] in ",}]"
+        before = self.text[max(0, at - _SPACES_MAX):at].rstrip(" \t\n\r")
+        return before[-1:] in (",", "}", "]")
 
     def _is_marked(self, at: int, marks: tuple[str, ...]) -> bool:
         try:
             value, end = DECODER.raw_decode(self.text, at)
         except RecursionError:
-            self._chars_left = -1
+            self.looked_at += self._looks_max     # how far it came is not told
             return False
         except ValueError as error:
-            self._chars_left -= getattr(error, "pos", len(self.text)) - at
+            self._charge(at, error)
             return False
-        self._chars_left -= end - at
+        self.looked_at += end - at
         return isinstance(value, dict) and all(mark in value for mark in marks)
+
+    def _charge(self, at: int, error: Exception) -> None:
+        """Count what a decoding that began at `at` looked at before it failed."""
+        # A string without an end is reported where it begins, a recursion nowhere: the rest then.
+        end = len(self.text)
+        if isinstance(error, JSONDecodeError) and not error.msg.startswith("Unterminated"):
+            end = error.pos
+        self.looked_at += end - at
+
+    def _is_spent(self) -> bool:
+        """Whether no more may be looked at again. What is sound is still read to the first break:
+        that costs each character once."""
+        return self.looked_at > self._looks_max
 
     def _full(self) -> bool:
         """Whether a limit is reached: then nothing more is walked into, and nothing looked for."""
@@ -336,5 +393,7 @@ class _Walker:
         return max(start, len(self.text[start:end].rstrip(" \t\n\r,")) + start)
 
     def _skip_space(self, at: int) -> int:
+        if self.text[at:at + 1] > " ":
+            return at                             # no space: the most frequent case by far
         match = _SPACE.match(self.text, at)
         return match.end() if match else at

@@ -58,6 +58,15 @@ class AlarmBoard:
         until = None if hold_ms is None else now + hold_ms
         self._active[code] = _Active(Alarm(code, since, detail), until)
 
+    def restore(self, alarm: Alarm, until: int) -> None:
+        """An occurrence that an earlier process saw, active until then (UTC ms)."""
+        self._active[alarm.code] = _Active(alarm, until)
+
+    def occurrences(self, now: int) -> tuple[tuple[Alarm, int], ...]:
+        """Active alarms that end by themselves, and when, by code."""
+        return tuple((one.alarm, one.until) for _, one in sorted(self._active.items())
+                     if one.until is not None and one.until > now)
+
     def clear(self, code: str) -> None:
         """The state is over. No error if it was not raised."""
         self._active.pop(code, None)

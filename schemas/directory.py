@@ -82,14 +82,14 @@ class Directory:
         """Custodian, class and compartment of an event on `account` at `at` (UTC ms).
 
         `channel` mms counts as sms. An unknown account is custodian "" (unassigned), kept for the
-        longest class.
+        longest class whatever a conversation's rule says: it shares its key, and so its lock, with
+        everything else that nobody has claimed yet.
         """
         rule = next((r for r in self.conversations if r.conversation == conversation), None)
         compartment = rule.compartment if rule else ""
         custodian = self._custodian(channel, account, at)
         if custodian is None:
-            name = rule.retention_class if rule and rule.retention_class else "unassigned"
-            return Resolved("", name, self.years(name), compartment)
+            return Resolved("", "unassigned", self.longest(), compartment)
         name = custodian.retention_class
         if rule and rule.retention_class:
             name = rule.retention_class

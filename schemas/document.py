@@ -28,12 +28,14 @@ STUB_KINDS: Final = frozenset({UNREADABLE, PART, KEY_LOST, ERASED})
 
 @dataclass(frozen=True, slots=True)
 class PartInfo:
-    """Which part of which large event. `set_id` and `capture` are tokens."""
+    """Which part of which large event. `set_id`, `capture` and `session` are tokens: the set, and
+    the process and the session that sealed this part."""
 
     set_id: str
     number: int
     total: int
     capture: str
+    session: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Entry:
     `entry_id` is the token of its event_id: two captures of one fact share it; `digest` tells
     whether their content is equal (captured_at, delivery and raw apart), `text_digest` whether
     their text is. `words` is the stream of blind tokens at positions 0, 1, 2 …; `chars` the set of
-    single units. Times are UTC ms; `captured_at` 0 = not known (the datum was not read).
+    single units. In a document, one entry of each text keeps both, up to a limit for the document.
+    Times are UTC ms; `captured_at` 0 = not known (the datum was not read).
     """
 
     entry_id: str
@@ -69,6 +72,7 @@ class Entry:
     shared: str = ""                     # token of shared_key; "" = none
     words: tuple[str, ...] = ()
     chars: tuple[str, ...] = ()
+    term_count: int = 0                  # words and chars of its text, kept here or not
     attachments: int = 0
     observations: tuple[str, ...] = ()
     part: PartInfo | None = None
@@ -104,5 +108,5 @@ class Document:
     attachments: int
     observations: tuple[str, ...]
     subkinds: tuple[str, ...]
-    words: tuple[tuple[str, ...], ...]   # one stream per revision, in order of captured_at
+    words: tuple[tuple[str, ...], ...]   # one stream per distinct text, in order of captured_at
     chars: tuple[str, ...]

@@ -24,8 +24,11 @@ FIRM_KINDS: Final = frozenset({
     events.POLICY, events.DIRECTORY, events.HOLD, events.REVIEW, events.AUDIT, events.EXPORT,
     events.HEARTBEAT, events.GAP, events.ASSIGNMENT, events.DELIVERY, events.NOTICE,
 })
-# A provider's time later than ours by more than this is no ground for retention.
-_FUTURE_MS: Final = 0
+# A provider's time later than ours, or longer before it than this, is no ground for retention: a
+# time of 1973 would lock for a day (docs/decisions/0011).
+_PAST_MS_MAX: Final = 400 * 86_400_000
+_MONTH_MS_MAX: Final = 31 * 86_400_000
+_VOUCHED: Final = (events.PROVIDER_SIGNED, events.PROVIDER_FETCHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,24 @@ def reserved_parts(domain: bytes) -> tuple[int, int, int]:
 
 def ground_time(event: CapturedEvent) -> int:
     """The time that retention counts from (PROTOCOL D1): the source's where the provider vouches
-    for it and it is not later than ours, else ours. UTC ms."""
-    vouched = event.provenance in (events.PROVIDER_SIGNED, events.PROVIDER_FETCHED)
+    for it and it is not later than ours nor more than 400 days before it, else ours. UTC ms."""
     occurred = event.occurred_at
-    if vouched and occurred is not None and 0 < occurred <= event.captured_at + _FUTURE_MS:
+    if event.provenance in _VOUCHED and occurred is not None \
+            and max(1, event.captured_at - _PAST_MS_MAX) <= occurred <= event.captured_at:
         return occurred
     return event.captured_at
+
+
+def is_month_from_capture(event: CapturedEvent) -> bool:
+    """Whether the provider vouches for a time, and the month is another than that time's.
+
+    Not where both months are one: a clock of ours that is seconds late would mark every message,
+    and tell it from its own redelivery.
+    """
+    occurred, used = event.occurred_at, ground_time(event)
+    if event.provenance not in _VOUCHED or occurred is None or occurred == used:
+        return False
+    return abs(occurred - used) > _MONTH_MS_MAX or month_text(occurred) != month_text(used)
 
 
 def month_text(at: int) -> str:

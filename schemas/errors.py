@@ -14,6 +14,8 @@ Owns the tree and the exit codes; every package raises these and only these acro
 
 from __future__ import annotations
 
+import unicodedata
+
 
 class CounterfoilError(Exception):
     """The root: never raised itself."""
@@ -72,5 +74,16 @@ class QueryError(Refused):
         self.message = message
 
     def pointed(self) -> str:
-        """The query, a caret under the character, and what was expected."""
-        return f"{self.query}\n{' ' * self.position}^\n{self.message}"
+        """The query, a caret under the character, and what was expected.
+
+        Wide characters count two columns, marks none; tabs and line ends are shown as spaces.
+        """
+        line = "".join(" " if char in "\t\r\n\v\f" else char for char in self.query)
+        columns = sum(_width(char) for char in line[:self.position])
+        return f"{line}\n{' ' * columns}^\n{self.message}"
+
+
+def _width(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Cf", "Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1

@@ -16,22 +16,21 @@ import struct
 from schemas.events import CapturedEvent, Identity
 
 ID_BYTES = 16
+_LENGTH = struct.Struct(">I")
+_INTEGER = struct.Struct(">IQ")
 _DIGITS = re.compile(r"[0-9]{5,20}")
 
 
 def canonical(*parts: bytes | str | int) -> bytes:
     """Injective encoding: each part as u32 big-endian length and bytes; integers as u64."""
-    out = bytearray()
+    out: list[bytes] = []
     for part in parts:
-        if isinstance(part, str):
-            body = part.encode("utf-8", "surrogatepass")
-        elif isinstance(part, int):
-            body = struct.pack(">Q", part)
-        else:
-            body = bytes(part)
-        out += struct.pack(">I", len(body))
-        out += body
-    return bytes(out)
+        if isinstance(part, int):
+            out.append(_INTEGER.pack(8, part))
+            continue
+        body = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else bytes(part)
+        out += _LENGTH.pack(len(body)), body
+    return b"".join(out)
 
 
 def keyed(key: bytes, label: str, *parts: bytes | str | int) -> bytes:

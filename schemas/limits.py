@@ -6,6 +6,12 @@ from typing import Final
 
 # One HTTP body. Meta's documented maximum is 3 MB; over it: 413 and a gap alarm.
 DELIVERY_BYTES_MAX: Final = 4 * 1024 * 1024
+# One form body (Twilio). Its signature is tried in many spellings of the URL before anybody is
+# known; Twilio's own are a few KB. Over it: as above.
+FORM_BYTES_MAX: Final = 128 * 1024
+# Datums of one delivery that wait for the log at a time; the others are encoded when these are
+# durable.
+PUBLISH_BYTES_MAX: Final = 16 * 1024 * 1024
 # One log record (a pack). Kafka's default record limit is 1,048,588; a pack closes before it.
 PACK_BYTES_MAX: Final = 900 * 1024
 # One log record as a driver accepts it; larger is Refused, as a broker's default would.
@@ -47,6 +53,9 @@ QUERY_TERMS_MAX: Final = 1_000
 REVISION_POSITION_GAP: Final = 100
 # Words of one revision that are indexed; the rest is a finding on the document, the text is kept.
 INDEXED_TOKENS_MAX: Final = 50_000
+# Words and single units of one message, all its versions; later texts are not indexed, which is
+# an observation on the document. At 17 bytes each it fits any server's limit on a request.
+DOCUMENT_TOKENS_MAX: Final = 200_000
 # AND, OR and NOT inside each other, after flattening; Elasticsearch refuses 30 by default.
 QUERY_BOOLEAN_DEPTH_MAX: Final = 24
 # Documents on one page of answers; more is asked for page by page.

@@ -1,7 +1,8 @@
 """One message captured at several custodians: one row with its copies (PROTOCOL I2).
 
 Owns which row stands for the others. Copies are linked by their shared token and never merged:
-each keeps its own versions under its own custodian's key.
+each keeps its own versions under its own custodian's key. The link is an id that the sender's
+client chose: it may join what is not the same, so it never hides a message that differs.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from schemas import limits
 from schemas.document import Document
 from search import query
 from search.index import Index
+from search.project import text_entry
 from search.query import TokenQuery
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """`copies`: document id -> ids of its other copies. `hidden`: those whose row stands further
-    up, on this page or one before."""
+    """`copies`: document id -> ids of its other copies. `hidden`: those that say the same as a row
+    further up, on this page or one before."""
 
     copies: dict[str, tuple[str, ...]] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
@@ -43,12 +45,20 @@ def linked(index: Index, asked: TokenQuery, page: Sequence[Document]) -> Linked:
         return Linked()
     both = query.flatten(query.And((asked.root, any_of)))
     answered = index.search(replace(asked, root=both), limits.PAGE_HITS_MAX).documents
-    first: dict[str, str] = {}
+    first: dict[tuple[str, ...], str] = {}
     for found in answered:  # in the order of rows
-        first.setdefault(found.shared, found.doc_id)
+        first.setdefault(_said(found), found.doc_id)
     return Linked(copies, frozenset(
         found.doc_id for found in page
-        if found.doc_id in copies and first.get(found.shared, found.doc_id) != found.doc_id))
+        if found.doc_id in copies and first.get(_said(found), found.doc_id) != found.doc_id))
+
+
+def _said(found: Document) -> tuple[str, ...]:
+    """What two copies must have in common for one row to stand for both. Without a text nothing
+    shows that they are the same: each has its own row."""
+    entry = text_entry(found)
+    text = entry.text_digest if entry else ""
+    return found.shared, found.kind, found.state, text or found.doc_id
 
 
 def copies_of(index: Index, found: Document) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from schemas.errors import Refused
 from schemas.wire import Pointer
 from search.tokens import TOKEN_BYTES
 
-SHAPE: Final = 1
+SHAPE: Final = 2
 
 _HEX: Final = TOKEN_BYTES * 2
 _POINTER: Final = tuple(field.name for field in fields(Pointer))

@@ -20,6 +20,8 @@ from search.project import Projector, complete_sets, document, entry_key
 
 # Entries gathered before they are written; a segment is never cut, so the last may go over.
 BATCH_ENTRIES_MAX: Final = 5_000
+# The same for their words, which are most of what a batch takes in memory.
+_BATCH_TERMS_MAX: Final = 1_000_000
 # Segments read in one turn; the caller looks up in between.
 TURN_SEGMENTS_MAX: Final = 200
 # Writers that meet on one document each win once; more rounds than this is no ordinary meeting.
@@ -86,7 +88,7 @@ class Follower:
                     segments += 1
                     events += len(read.events)
                     self._add(done, partition, read)
-                    if done.size >= self._batch_entries_max:
+                    if done.size >= self._batch_entries_max or done.terms >= _BATCH_TERMS_MAX:
                         documents += self._write(done)
                         done = _Batch()
                     if segments >= segments_max:
@@ -113,6 +115,7 @@ class Follower:
             if projected is not None:
                 batch.entries.setdefault(projected[0], []).append(projected[1])
                 batch.size += 1
+                batch.terms += projected[1].term_count
         batch.cursors[partition] = read.last + 1
 
     def _write(self, batch: _Batch) -> int:
@@ -167,6 +170,7 @@ class _Batch:
         self.entries: dict[str, list[Entry]] = {}
         self.cursors: dict[Partition, int] = {}
         self.size = 0
+        self.terms = 0
 
 
 def bind(indexes: IndexSet) -> str:

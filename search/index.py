@@ -97,7 +97,8 @@ class Index(Protocol):
         Returns the ids whose stored version was not the expected one; those were not written, and
         unless the set is empty no cursor moved: the caller reads, merges and puts again. A cursor
         never moves back. Idempotent. Raises Halt("index_refused") for a document that the mapping
-        does not take, and Retired once a newer index is current. After a crash inside, some
+        does not take, Transient for what somebody outside can change (a privilege, a limit on
+        requests), and Retired once a newer index is current. After a crash inside, some
         documents may be stored and no cursor moved: the same segments are read again, and the
         same documents come out.
         """

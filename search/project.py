@@ -3,7 +3,8 @@
 Owns what an archived event becomes in the index (`Projector`), and what a set of such entries
 means together (`document`). A document is a function of its *set* of entries: any order, any
 repetition, any split gives the same one, so a retraction before its message needs no special case
-and a replay changes nothing.
+and a replay changes nothing. Each text's words are kept once, and a document has a limit on them:
+see `_trimmed`.
 
 State rules (CAPTURE §0, §14): nothing waits for an original and none is invented. A version whose
 time is older than what we hold is kept and does not become current. What a custodian supplied
@@ -42,6 +43,7 @@ _LAST: Final = (shape.PART, shape.UNREADABLE, shape.KEY_LOST, shape.ERASED)
 # Kinds that say nothing a person would look for: they ride along in the archive only.
 UNINDEXED_KINDS: Final = frozenset({events.HEARTBEAT})
 _SUBKIND: Final = re.compile(r"[a-z_]{1,32}")
+_CUT: Final = "text_cut_in_index"
 _SUBKIND_DETAILS: Final = ("status", "action", "type")
 
 EntryKey = tuple[str, int, int, int, bool]
@@ -96,9 +98,10 @@ class Projector:
         observations = event.observations
         if event.text is not None:
             words, chars = tokenizer.words(event.text), tokenizer.chars(event.text)
-            if len(words) > limits.INDEXED_TOKENS_MAX:
+            if max(len(words), len(chars)) > limits.INDEXED_TOKENS_MAX:
                 words = words[:limits.INDEXED_TOKENS_MAX]
-                observations = (*observations, "text_cut_in_index")
+                chars = chars[:limits.INDEXED_TOKENS_MAX]
+                observations = (*observations, _CUT)
         return Entry(
             entry_id=tokenizer.entry(event_id(event)),
             pointer=pointer, kind=event.kind, captured_at=event.captured_at,
@@ -116,7 +119,8 @@ class Projector:
                 tokenizer.named("compartment", event.compartment) if event.compartment else ""),
             actor=actor, recipients=recipients,
             shared=tokenizer.digest("shared", shared) if shared else "",
-            words=words, chars=chars, attachments=len(event.attachments),
+            words=words, chars=chars, term_count=len(words) + len(chars),
+            attachments=len(event.attachments),
             observations=tuple(sorted(set(observations))), joined=joined,
             subkind=_subkind(event), seen=seen,
         )
@@ -144,6 +148,7 @@ class Projector:
         info = PartInfo(
             set_id=tokenizer.digest("set", part.set_id), number=part.number, total=part.total,
             capture=tokenizer.digest("capture", read.capture_id),
+            session=tokenizer.digest("capture", b"session" + read.session_id),
         )
         entry = Entry(
             entry_id=tokenizer.entry(part.set_id), pointer=read.pointer, kind=shape.PART,
@@ -192,7 +197,7 @@ def joined_event(datums: Sequence[bytes]) -> CapturedEvent:
 
 def document(doc_id: str, entries: Iterable[Entry]) -> Document:
     """What the entries mean together. Closed under union: order and repetition do not matter."""
-    union = _union(entries)
+    union, cut = _trimmed(_union(entries))
     whole = [e for e in union if e.kind not in shape.STUB_KINDS]
     versions = [e for e in whole if e.kind in VERSION_KINDS]
     leads = _leads(versions)
@@ -201,7 +206,7 @@ def document(doc_id: str, entries: Iterable[Entry]) -> Document:
     leading = _leading(deciding or whole or union)
     counted = versions or [e for e in union if e.kind == leading.kind]
     authors = _authors(versions) or whole
-    revisions = _revisions(versions or whole)
+    revisions = _revisions(_worded(union))
     kinds = {e.kind for e in union}
     return Document(
         doc_id=doc_id, entries=union, channel=leading.channel, kind=leading.kind,
@@ -219,7 +224,7 @@ def document(doc_id: str, entries: Iterable[Entry]) -> Document:
         accounts=_collected((e.account,) for e in whole),
         shared=leading.shared or max((e.shared for e in whole), default=""),
         attachments=max((e.attachments for e in whole), default=0),
-        observations=_observations(whole, versions, leads),
+        observations=_observations(whole, versions, leads, cut=cut),
         subkinds=_collected((e.subkind,) for e in whole),
         words=tuple(e.words for e in revisions),
         chars=_collected(e.chars for e in revisions),
@@ -259,9 +264,8 @@ def author_entries(found: Document) -> list[Entry]:
 
 
 def revision_entries(found: Document) -> list[Entry]:
-    """The entries whose words are searched, one per distinct content, in order of capture."""
-    whole = [e for e in found.entries if e.kind not in shape.STUB_KINDS]
-    return _revisions([e for e in whole if e.kind in VERSION_KINDS] or whole)
+    """The entries whose words are searched, one per distinct text, in order of capture."""
+    return _revisions(_worded(found.entries))
 
 
 def text_entry(found: Document) -> Entry | None:
@@ -280,29 +284,57 @@ def text_entry(found: Document) -> Entry | None:
 
 
 def complete_sets(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
-    """The parts of each large event that are all there, in order, by address of part 0.
+    """The parts of each large event that are all there, in order, by address of the last part.
 
     Parts of one set follow each other in one partition as one capture process sent them; two
     sightings of a set may lie in between each other. A later part never changes an earlier set.
     """
-    growing: dict[tuple[str, int, str, str, int], list[list[Entry]]] = {}
+    growing: dict[tuple[str, int, str, str, int], _Sightings] = {}
     done: list[tuple[Entry, ...]] = []
     for entry in sorted((e for e in entries if e.part is not None), key=entry_key):
         info = entry.part
         assert info is not None
         place = entry.pointer
         group = (info.set_id, info.total, info.capture, place.topic_id, place.partition)
-        chains = growing.setdefault(group, [])
-        if info.number == 0:
-            chains.append([])
-        chain = next((c for c in chains if len(c) == info.number), None)
-        if chain is None:
-            continue  # a part that came twice, or whose predecessors are not there
-        chain.append(entry)
-        if len(chain) == info.total:
-            chains.remove(chain)
+        chain = growing.setdefault(group, _Sightings()).take(entry, info)
+        if chain is not None:
             done.append(tuple(chain))
     return done
+
+
+class _Sightings:
+    """The sightings of one set by one capture process, while they grow.
+
+    A session sends one sighting after the other, and a sighting may outlive its session: the next
+    part then is the first that a new session says of this set.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[list[Entry]] = []
+        self._of_session: dict[str, list[Entry]] = {}
+        self._seen: set[str] = set()
+
+    def take(self, entry: Entry, info: PartInfo) -> list[Entry] | None:
+        """The sighting that `entry` completes, else null."""
+        if entry.seen in self._seen:
+            return None  # one record, stored twice
+        self._seen.add(entry.seen)
+        chain = self._of_session.get(info.session)
+        if info.number == 0:
+            # The session has begun anew: what it left unfinished stays so.
+            self._open = [one for one in self._open if one is not chain]
+            chain = []
+            self._open.append(chain)
+        elif chain is None:
+            chain = next((one for one in self._open if len(one) == info.number), [])
+        self._of_session[info.session] = chain
+        if len(chain) != info.number:
+            return None  # a part that came twice, or whose predecessors are not there
+        chain.append(entry)
+        if len(chain) < info.total:
+            return None
+        self._open = [one for one in self._open if one is not chain]
+        return chain
 
 
 def _union(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -311,10 +343,53 @@ def _union(entries: Iterable[Entry]) -> tuple[Entry, ...]:
         key = entry_key(entry)
         held = known.get(key)
         # One address has one entry. Should two projections of it differ, the choice must not
-        # depend on the order in which they came.
-        if held is None or (held != entry and repr(entry) < repr(held)):
+        # depend on the order in which they came, nor on whose words were trimmed before.
+        if held is None or (held != entry and _preferred(entry) < _preferred(held)):
             known[key] = entry
     return tuple(known[key] for key in sorted(known))
+
+
+def _preferred(entry: Entry) -> tuple[str, bool, str]:
+    words = (entry.words, entry.chars)
+    return repr(_wordless(entry)), not any(words), repr(words)
+
+
+def _wordless(entry: Entry) -> Entry:
+    return replace(entry, words=(), chars=()) if entry.words or entry.chars else entry
+
+
+def _worded(union: Sequence[Entry]) -> list[Entry]:
+    """The entries whose words are searched: those of versions, else of all that could be read."""
+    whole = [e for e in union if e.kind not in shape.STUB_KINDS]
+    return [e for e in whole if e.kind in VERSION_KINDS] or whole
+
+
+def _trimmed(union: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], bool]:
+    """(the entries, words only where a search needs them; whether a text is cut for its length).
+
+    The first entry of each (entry_id, text) keeps its words while the texts before it and its own
+    are within DOCUMENT_TOKENS_MAX. The order is the entries' own, and leaving entries out moves
+    none of them back: whoever keeps its words in a set keeps them in each of its subsets, so that
+    documents trimmed apart hold, together, all that their union keeps.
+    """
+    kept: set[EntryKey] = set()
+    texts: set[tuple[str, str]] = set()
+    total = 0
+    for entry in sorted(_worded(union), key=_text_order):
+        text = (entry.entry_id, entry.text_digest)
+        if not entry.term_count or text in texts:
+            continue
+        texts.add(text)
+        total += entry.term_count
+        if total <= limits.DOCUMENT_TOKENS_MAX:
+            kept.add(entry_key(entry))
+    trimmed = tuple(e if entry_key(e) in kept else _wordless(e) for e in union)
+    return trimmed, total > limits.DOCUMENT_TOKENS_MAX
+
+
+def _text_order(entry: Entry) -> tuple[bool, tuple[int, int, EntryKey]]:
+    # What a custodian supplied, whatever its times, never takes the room of what is vouched for.
+    return not _strong(entry), version_order(entry)
 
 
 def _strong(entry: Entry) -> bool:
@@ -383,17 +458,15 @@ def _authors(versions: Sequence[Entry]) -> list[Entry]:
 
 
 def _revisions(entries: Sequence[Entry]) -> list[Entry]:
-    """One entry per distinct content that has words, in order of capture."""
-    first: dict[tuple[str, str], Entry] = {}
-    for entry in sorted(entries, key=lambda e: (e.captured_at, entry_key(e))):
-        if entry.words:
-            first.setdefault((entry.entry_id, entry.digest), entry)
-    return list(first.values())
+    """Those that keep words, in order of capture."""
+    return sorted((e for e in entries if e.words), key=lambda e: (e.captured_at, entry_key(e)))
 
 
 def _observations(whole: Sequence[Entry], versions: Sequence[Entry],
-                  leads: Sequence[Entry]) -> tuple[str, ...]:
+                  leads: Sequence[Entry], *, cut: bool) -> tuple[str, ...]:
     codes = {code for e in whole for code in e.observations}
+    if cut:
+        codes.add(_CUT)
     digests: dict[str, set[str]] = {}
     for entry in whole:
         digests.setdefault(entry.entry_id, set()).add(entry.digest)

@@ -59,8 +59,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "typer": ("infra.cli",),
     "types_boto3_kms": ("infra.kms",),
     "types_boto3_s3": ("infra.s3", "infra.s3keyring"),
-    "uvicorn": ("infra.gateway", "infra.serve"),
-    "zstandard": ("archive.cell",),
+    "uvicorn": ("infra.gateway", "infra.http", "infra.serve"),
+    "zstandard": ("archive.cell", "infra.kafka_records"),
 }
 
 # What of the standard library may be used below `infra`, where time, randomness, files, sockets

@@ -150,8 +150,9 @@ class World:
 
     def append(self, items: Sequence[Item], partition: int = 0) -> int:
         """Seal items as one record and append it; its offset."""
-        record = self.sealer.seal(self.capture_log.identity(), partition, items)
-        return int(self.capture_log.append(partition, record.value))
+        log = self.capture_log.identity()
+        record = self.sealer.seal(log, partition, items)
+        return int(self.capture_log.append(partition, record.value, log.topic_id))
 
     def keys(self) -> DomainKeys:
         """A fresh view of the ring."""

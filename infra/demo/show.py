@@ -27,7 +27,7 @@ from infra.config import load
 from infra.demo.week import DIRECTORY, Secrets, Step, week
 from infra.serve import stop_folder
 from infra.verbs import check, refused, searching
-from infra.verbs.screen import OUT
+from infra.verbs.screen import OUT, bad, good, strong
 from infra.wire import Wire, clock
 from schemas.errors import Halt, Transient
 
@@ -150,7 +150,7 @@ def _screens(wire: Wire, folder: Path, outcomes: list[tuple[Step, int]], *, keep
     table = Table("what came in", "door", "answer", "as it must be")
     for step, code in outcomes:
         table.add_row(step.note, step.door, str(code),
-                      "[green]yes[/]" if code == step.expect else "[bold red]NO[/]")
+                      good("yes") if code == step.expect else bad("NO"))
     OUT.print(table)
     OUT.print("In quarantine, its neighbours archived:")
     refused.quarantine_list(wire, json=False)
@@ -194,7 +194,7 @@ def _as_typed(folder: Path) -> str:
 
 def _title(number: int, text: str) -> None:
     OUT.print()
-    OUT.rule(f"[bold]{number}  {text}", align="left")
+    OUT.rule(strong(f"{number}  {text}"), align="left")
 
 
 def _free_port() -> int:

@@ -26,7 +26,7 @@ from search.query import TokenQuery
 
 # How long a writer waits for another writer; readers never wait.
 _BUSY_TIMEOUT_S: Final = 30.0
-_SCHEMA_VERSION: Final = 1
+_SCHEMA_VERSION: Final = 2
 _GET_BATCH: Final = 500
 _SCAN_BATCH: Final = 500
 # FTS5's parser (before SQLite 3.46) has a stack of 100; three are used per bracket.
@@ -311,7 +311,8 @@ def _translated() -> Iterator[None]:
     except sqlite3.OperationalError as error:
         # Busy, locked, disk full, I/O error: nothing was committed.
         raise Transient(f"index: {error}") from error
-    except sqlite3.IntegrityError as error:
+    except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
+        # DataError, OverflowError: a value beyond SQLite's gigabyte. The file is as it was.
         raise Halt("index_refused", str(error)) from error
     except sqlite3.DatabaseError as error:
         raise Halt("format_unknown", f"the index file is damaged, rebuild it: {error}") from error

@@ -72,6 +72,7 @@ class EmbeddedCaptureLog:
         self._mutex = threading.Lock()
         self._file: _LogFile | None = None
         self._partitions = 0
+        self._topic_id = b""
 
     def identity(self) -> LogIdentity:
         """The log that lies at the path now; later appends go to that one. Raises Transient."""
@@ -81,20 +82,20 @@ class EmbeddedCaptureLog:
                 self._file = None
             return self._opened().identity()
 
-    def append(self, partition: int, value: bytes) -> int:
+    def append(self, partition: int, value: bytes, topic_id: bytes) -> int:
         """The offset of `value`, which is on disk when this returns.
 
-        Raises Transient (not written; also when another log lies at the path than `identity` last
-        named), Ambiguous (the commit's answer was lost), Refused (size or partition).
+        Raises Transient (not written; also when another log than `topic_id` lies at the path),
+        Ambiguous (the commit's answer was lost), Refused (size or partition).
         """
-        return self.append_many(partition, (value,))[0]
+        return self.append_many(partition, (value,), topic_id)[0]
 
-    def append_many(self, partition: int, values: Sequence[bytes]) -> range:
+    def append_many(self, partition: int, values: Sequence[bytes], topic_id: bytes) -> range:
         """Append all or none, in order and next to each other, with one fsync; their offsets."""
         with self._mutex, _mapped():
             file = self._opened()
-            if file.was_replaced():
-                # Its records would be bound to a log that is gone: `identity` must be asked first.
+            if file.was_replaced() or self._topic_id != topic_id:
+                # What was sealed for the one could never be opened on the other.
                 raise Transient(f"another log lies at {self._path.name}")
             self._check(partition, values)
             database = file.database
@@ -130,7 +131,8 @@ class EmbeddedCaptureLog:
                 self._file = _LogFile(self._path)
             except Missing as error:
                 raise Transient(str(error)) from error
-            self._partitions = self._file.identity().partitions
+            found = self._file.identity()
+            self._partitions, self._topic_id = found.partitions, found.topic_id
         return self._file
 
     def _check(self, partition: int, values: Sequence[bytes]) -> None:

@@ -68,6 +68,15 @@ class FolderStore:
         path = self._existing(key, version_id)
         return folder.read_range(path, start, length)
 
+    def extend(self, key: str, version_id: str, retain_until: int) -> None:
+        """See ObjectStore."""
+        try:
+            with folder.exclusive(self._write_lock):
+                if self.lock(key, version_id).retain_until < retain_until:
+                    self._record_lock(key, retain_until)
+        except OSError as error:
+            raise Transient(f"{key} was not locked: {error.strerror}") from error
+
     def lock(self, key: str, version_id: str) -> Lock:
         """See ObjectStore. A lock record that cannot be read is no lock."""
         self._existing(key, version_id)

@@ -13,9 +13,9 @@ from archive import heads
 from archive.heads import Head
 from archive.reader import SegmentRead
 from archive.verify import Report
-from infra.archiver import newest_head
+from infra.archiver import heads_ahead, newest_head
 from infra.state import STALE_MS, RoleState, StateFolder, is_alive
-from infra.verbs.screen import ERR, OUT, emit, instant, short, trial_banner
+from infra.verbs.screen import ERR, OUT, bad, emit, good, instant, short, shown, trial_banner
 from infra.wire import Wire, clock
 from schemas.errors import Missing, Refused
 from schemas.findings import FINDINGS, Alarm, Finding
@@ -33,6 +33,8 @@ def verify(wire: Wire, *, json: bool, head_file: Path | None) -> int:
     report.findings += head_findings
     if name:
         report.notes.append(f"compared with the head {name}")
+    report.notes += [f"not compared with the head {path.name}: its time has not come"
+                     for path in heads_ahead(wire)]
     if wire.config.store.driver == "folder":
         report.notes.append("the embedded store detects changes; it cannot prevent them")
     _print_report(report, json=json)
@@ -66,11 +68,11 @@ def _print_report(report: Report, *, json: bool) -> None:
     for note in report.notes:
         OUT.print(f"  note: {note}")
     if not report.findings:
-        OUT.print("[bold green]no findings[/]")
+        OUT.print(good("no findings"))
         return
     table = Table("finding", "where", "what", title=f"{len(report.findings)} findings")
     for one in report.findings:
-        table.add_row(f"[bold red]{one.code}[/]", one.where, one.detail or FINDINGS[one.code])
+        table.add_row(bad(one.code), shown(one.where), shown(one.detail) or FINDINGS[one.code])
     OUT.print(table)
 
 
@@ -112,6 +114,8 @@ def active_alarms(wire: Wire) -> tuple[list[RoleState], list[Alarm]]:
     for state in states:
         if any(alarm.code == "halted" for alarm in state.alarms):
             continue
+        if state.role != "run" and any(alarm.code == "process_down" for alarm in state.alarms):
+            continue  # it ended before its loop began, and said why itself
         if not is_alive(state.pid) or now - state.at > STALE_MS:
             alarms.append(Alarm("process_down", state.at, state.role))
     path = newest_head(wire)
@@ -119,6 +123,10 @@ def active_alarms(wire: Wire) -> tuple[list[RoleState], list[Alarm]]:
         age = now - int(path.stem)
         if age > 2 * wire.config.archive.head_interval_s * 1000 + 60_000:
             alarms.append(Alarm("head_stale", int(path.stem), path.name))
+    ahead = heads_ahead(wire)
+    if ahead:
+        alarms.append(Alarm("head_stale", now, f"{ahead[-1].name} is from the future: a clock ran "
+                            "ahead, or somebody wrote it; it is not used"))
     if not wire.config.retention.trial and backup_checked_at(wire) is None:
         alarms.append(Alarm("keys_unbacked", now, "run `counterfoil keys backup`, then `check`"))
     return states, alarms
@@ -144,9 +152,10 @@ def status(wire: Wire, *, json: bool) -> int:
         table.add_row(one.role, str(one.pid), short(one.at), facts)
     OUT.print(table if states else "nothing runs on this data folder")
     for alarm in alarms:
-        OUT.print(f"[bold red]ALARM {alarm.code}[/] since {short(alarm.since)}: {alarm.detail}")
+        OUT.print(bad(f"ALARM {alarm.code}"),
+                  f"since {short(alarm.since)}: {shown(alarm.detail)}")
     if not alarms:
-        OUT.print("[green]no alarms[/]")
+        OUT.print(good("no alarms"))
     return 1 if alarms else 0
 
 

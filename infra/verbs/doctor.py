@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rich.table import Table
+from rich.text import Text
 
 from infra.verbs.check import backup_checked_at
-from infra.verbs.screen import ERR, OUT, emit, short, trial_banner
+from infra.verbs.screen import ERR, OUT, bad, emit, good, short, trial_banner
 from infra.wire import DAY_MS, Wire, clock
 from schemas.errors import CounterfoilError
 
@@ -55,11 +56,11 @@ def doctor(wire: Wire, *, json: bool) -> int:
     trial_banner(wire.config.retention.trial)
     table = Table("part", "check", "outcome", "in words")
     for line in lines:
-        table.add_row(line.part, line.name, f"[{_STYLE[line.outcome]}]{line.outcome}[/]",
+        table.add_row(line.part, line.name, Text(line.outcome, style=_STYLE[line.outcome]),
                       line.words)
     OUT.print(table)
-    OUT.print("[green]safe[/]" if safe else
-              "[bold red]NOT SAFE: do not write real records with this configuration[/]")
+    OUT.print(good("safe") if safe else
+              bad("NOT SAFE: do not write real records with this configuration"))
     return 0 if safe else 1
 
 

@@ -22,7 +22,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from infra.verbs.screen import OUT, emit
+from infra.verbs.audit import record_act
+from infra.verbs.screen import OUT, bad, emit, good
 from infra.wire import Wire, clock, random
 from schemas.errors import Exists, Missing, Refused
 
@@ -31,13 +32,15 @@ _MAGIC: Final = b"CFKB"
 _VERSION: Final = 1
 _LOG2_N, _R, _P = 17, 8, 1       # 128 MiB and about half a second: RFC 7914's memory-hard cost
 _BYTES_MAX: Final = 1 << 30
+_NO_KEYS: Final = ("backup-checked", "lock")
 _FILES: Final = ("directory.toml", "counterfoil.toml")
 
 
 def backup(wire: Wire, target: Path, passphrase_file: Path | None, *, json: bool) -> int:
     """Write the backup; refuses to overwrite."""
-    content = _collect(wire)
     passphrase = _passphrase(passphrase_file, twice=True)
+    record_act(wire, "keys_backup", {"file": target.name})
+    content = _collect(wire)
     salt, nonce = random(16), random(12)
     head = _HEAD.pack(_MAGIC, _VERSION, _LOG2_N, _R, _P, salt, nonce)
     sealed = AESGCM(_derive(passphrase, salt, _LOG2_N, _R, _P)).encrypt(nonce, content, head)
@@ -73,12 +76,12 @@ def check(wire: Wire, source: Path, passphrase_file: Path | None, *, json: bool)
               "entries": len(kept)})
     elif absent or different:
         for name in absent:
-            OUT.print(f"[bold red]not in the backup[/]: {name}")
+            OUT.print(bad("not in the backup"), name)
         for name in different:
-            OUT.print(f"[bold red]differs[/]: {name}")
+            OUT.print(bad("differs"), name)
         OUT.print("make a new backup")
     else:
-        OUT.print(f"[green]all {len(live)} live keys and records are in it[/]")
+        OUT.print(good(f"all {len(live)} live keys and records are in it"))
     return 1 if absent or different else 0
 
 
@@ -125,7 +128,7 @@ def _collect(wire: Wire) -> bytes:
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
         root = wire.home / "keys"
         for path in sorted(root.rglob("*")):
-            if path.is_file() and path.name != "backup-checked" and not path.name.startswith("."):
+            if path.is_file() and path.name not in _NO_KEYS and path.parent.name != "tmp":
                 _add(tar, f"keys/{path.relative_to(root)}", path.read_bytes())
         for name in _FILES:
             if (wire.home / name).is_file():

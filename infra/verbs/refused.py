@@ -12,6 +12,8 @@ from rich.table import Table
 
 from infra.embedded.ring import SqliteRing
 from infra.embedded.spool import SqliteSpool
+from infra.verbs.audit import record_act
+from infra.verbs.refused_records import record_again, refused_records
 from infra.verbs.screen import ERR, OUT, emit, instant, short
 from infra.wire import Wire
 from ingest import quarantine, rejected
@@ -23,7 +25,7 @@ from ingest.routing import Router
 from ingest.spool import SpoolEntry, recover
 from ingest.transit import Item
 from schemas import codec, events
-from schemas.errors import Missing, Refused
+from schemas.errors import Halt, Missing, Refused
 from schemas.events import CapturedEvent
 from search.bodies import Bodies
 from search.index import PageCursor
@@ -33,28 +35,32 @@ _PAGE = 200
 
 
 def quarantine_list(wire: Wire, *, json: bool) -> int:
-    """Every quarantined item."""
+    """Every quarantined item, and every record that did not authenticate."""
     rows = []
     for doc_id, event in _quarantined(wire):
         row = next(quarantine.rows([event]))
         rows.append({"id": doc_id, "at": instant(row.at), "door": row.door or None,
                      "reason": row.reason, "bytes": row.size})
+    rows += [{"id": one.doc_id, "at": instant(one.at), "door": None, "reason": one.reason,
+              "bytes": len(one.value)} for one in refused_records(wire)]
     if json:
-        for one in rows:
-            emit(one)
+        for line in rows:
+            emit(line)
         return 0
     table = Table("id", "when (UTC)", "door", "bytes", "reason")
     table.columns[0].min_width = 32  # whole, so that it can be given to `replay`
-    for one in rows:
-        table.add_row(*(str(one[name]) for name in ("id", "at", "door", "bytes", "reason")))
+    for line in rows:
+        table.add_row(*(str(line[name]) for name in ("id", "at", "door", "bytes", "reason")))
     OUT.print(table if rows else "nothing is in quarantine")
     return 0
 
 
 def quarantine_replay(wire: Wire, item: str | None, *, json: bool) -> int:
     """Read items again; what is readable now is captured, the item itself stays for ever."""
+    record_act(wire, "quarantine_replay", {"item": item or "all"})
     wanted = [(doc_id, event) for doc_id, event in _quarantined(wire) if item in (None, doc_id)]
-    if item is not None and not wanted:
+    refused = [one for one in refused_records(wire) if item in (None, one.doc_id)]
+    if item is not None and not wanted and not refused:
         raise Missing(f"nothing in quarantine has the id {item}")
     siblings = _siblings(wire, {quarantine.belongs_to(event) for _, event in wanted})
     recorder = wire.recorder("gateway")
@@ -74,6 +80,13 @@ def quarantine_replay(wire: Wire, item: str | None, *, json: bool) -> int:
         captured += len(again.events)
         if again.reason and not json:
             OUT.print(f"{doc_id}: still not readable: {again.reason}")
+    for one in refused:
+        try:
+            captured, read = captured + record_again(wire, one), read + 1
+        except Refused as error:
+            still += 1
+            if not json:
+                OUT.print(f"{one.doc_id}: still not readable: {error}")
     if json:
         emit({"read": read, "still": still, "captured": captured})
     else:
@@ -145,6 +158,7 @@ def rejected_list(wire: Wire, *, json: bool) -> int:
 
 def rejected_replay(wire: Wire, *, json: bool) -> int:
     """Check them again with the secrets of today."""
+    record_act(wire, "rejected_replay")
     unsealer, recorder = wire.unsealer(), wire.recorder("gateway")
     deliverer = Deliverer(Router(wire.keys_folder.routing_key(), bytes(16)), wire.directory())
     secrets = {"whatsapp": wire.config.secrets_of("whatsapp_app_secret"),
@@ -184,10 +198,14 @@ def spool_list(wire: Wire, *, json: bool) -> int:
 
 def spool_recover(wire: Wire, *, json: bool) -> int:
     """Open what was sealed for a log that is gone, and record it on today's."""
+    record_act(wire, "spool_recover")
     unsealer, recorder = wire.unsealer(), wire.recorder("gateway")
 
     def opener(entry: SpoolEntry) -> Sequence[Item]:
-        opened = unsealer.open(entry.topic_id, entry.partition, entry.value)
+        try:
+            opened = unsealer.open(entry.topic_id, entry.partition, entry.value)
+        except Halt as halt:
+            raise Refused(str(halt)) from halt  # this one stays in the spool; the others go on
         items, at = [], 0
         for domain, tag, length in opened.rows:
             items.append(Item(domain, tag, opened.plain[at:at + length]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 
 from infra import serve
+from infra.process import run_told
+from infra.state import StateFolder
 from infra.verbs.screen import ERR, trial_banner
 from infra.wire import Wire
 
@@ -48,22 +50,23 @@ def gateway(wire: Wire, port: int | None, host: str | None) -> int:
     """The doors."""
     from infra.gateway import GatewayProcess
 
-    return GatewayProcess(wire, host or wire.config.gateway.host,
-                          wire.config.gateway.port if port is None else port).run()
+    return run_told("gateway", StateFolder(wire.home), lambda: GatewayProcess(
+        wire, host or wire.config.gateway.host,
+        wire.config.gateway.port if port is None else port).run())
 
 
 def archive(wire: Wire) -> int:
     """The archiver."""
     from infra.archiver import ArchiverProcess
 
-    return ArchiverProcess(wire).run()
+    return run_told("archiver", StateFolder(wire.home), lambda: ArchiverProcess(wire).run())
 
 
 def index(wire: Wire) -> int:
     """The indexer."""
     from infra.indexer import IndexerProcess
 
-    return IndexerProcess(wire).run()
+    return run_told("indexer", StateFolder(wire.home), lambda: IndexerProcess(wire).run())
 
 
 def stop(wire: Wire) -> int:

@@ -10,13 +10,31 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import Console
+from rich.text import Text
 
-OUT: Final = Console(highlight=False)
-ERR: Final = Console(stderr=True, highlight=False)
+# No markup, no emoji codes: what people wrote is shown as they wrote it, and a name such as
+# "[/b]" or "[link=…]" is a name. Our own emphasis is `good`, `bad`, `strong`.
+OUT: Final = Console(highlight=False, markup=False, emoji=False)
+ERR: Final = Console(stderr=True, highlight=False, markup=False, emoji=False)
 TRIAL_BANNER: Final = ("TRIAL MODE: every lock ends after one day. Nothing here is kept for the "
                        "years the law asks for. Set retention.trial = false to begin for real.")
 # Marks that turn the reading direction; shown as escapes so that no text can pose as another.
 _BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+
+
+def good(text: str) -> Text:
+    """Emphasis: all is well."""
+    return Text(text, style="green")
+
+
+def bad(text: str) -> Text:
+    """Emphasis: somebody has to look."""
+    return Text(text, style="bold red")
+
+
+def strong(text: str) -> Text:
+    """Emphasis without judgement."""
+    return Text(text, style="bold")
 
 
 def emit(value: Mapping[str, Any]) -> None:
@@ -64,4 +82,4 @@ def shown(text: str | None) -> str:
 def trial_banner(trial: bool) -> None:
     """On stderr, so that machine output stays clean."""
     if trial:
-        ERR.print(f"[black on yellow] {TRIAL_BANNER} [/]")
+        ERR.print(Text(f" {TRIAL_BANNER} ", style="black on yellow"))

@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from infra.verbs.screen import ERR, OUT, emit, short, shown, trial_banner
+from infra.verbs.screen import ERR, OUT, bad, emit, short, shown, trial_banner
 from infra.wire import Wire
 from schemas.events import Identity
 from search import machine
@@ -37,16 +37,16 @@ def search(wire: Wire, query: str, *, json: bool, limit: int, cursor: str | None
         return 0
     trial_banner(wire.config.retention.trial)
     table = Table("when (UTC)", "who", "state", "text and id", show_lines=True,
-                  title=f"{len(answer.hits)} of {answer.total} for {query}")
+                  title=f"{len(answer.hits)} of {answer.total} for {shown(query)}")
     table.columns[0].max_width, table.columns[1].max_width, table.columns[2].max_width = 11, 16, 12
     table.columns[3].min_width = 32  # an id stays whole, so that it can be copied
+    table.columns[3].overflow = "fold"  # a text without spaces is not cut
     for hit in answer.hits:
         # A column of its own for every fact leaves none of them room on a narrow screen.
         table.add_row(
             f"{short(hit.occurred_at or hit.captured_at)}\n{_channel(hit)}", _name(hit.actor),
-            _state(hit), Text.assemble(_text(hit.text, hit.highlights, hit),
-                                       ("\n" + hit.doc_id, "dim")))
-    OUT.print(table if answer.hits else f"nothing found for {query}")
+            _state(hit), _answer(hit))
+    OUT.print(table if answer.hits else f"nothing found for {shown(query)}")
     if answer.next:
         OUT.print(f"more: counterfoil search {query!r} --cursor {answer.next}")
     return 0
@@ -71,9 +71,16 @@ def print_message(view: MessageView) -> None:
         f"  {_name(hit.actor)}  {short(hit.occurred_at or hit.captured_at)} UTC"))
     table = Table("", "what", "when (UTC)", "who", "text", "how it is known", show_lines=True,
                   title=f"{len(view.versions)} versions: none was ever removed")
+    table.columns[4].overflow = "fold"
     for number, one in enumerate(view.versions, 1):
         table.add_row(str(number), one.kind, _when(one), _name(one.actor),
                       _version_text(one), _known(one))
+        for sighting in one.sightings:
+            if sighting.differs:
+                table.add_row("", bad("captured once more, and it differs"),
+                              f"{short(sighting.captured_at)}\n(captured)", "",
+                              shown(sighting.text) or "[no text]",
+                              f"offset {sighting.offset}.{sighting.index}")
     OUT.print(table)
     for related in view.related:
         OUT.print(f"  {related.kind} {related.subkind} {shown(related.text)} "
@@ -103,6 +110,17 @@ def rebuild(wire: Wire, *, json: bool) -> int:
     else:
         OUT.print(f"index {name} is in force")
     return 0
+
+
+def _answer(hit: HitView) -> Text:
+    """The text as it is now; where the words stand in another version only, that one too."""
+    out = _text(hit.text, hit.highlights, hit)
+    if hit.earlier_text is not None:
+        out = Text.assemble(out, ("\nin another version: ", "italic"),
+                            _text(hit.earlier_text, hit.earlier_highlights, hit))
+    if hit.copies:
+        out = Text.assemble(out, (f"\n+{len(hit.copies)} copies at other accounts", "italic"))
+    return Text.assemble(out, ("\n" + hit.doc_id, "dim"))
 
 
 def _who(wire: Wire) -> str:

@@ -38,7 +38,7 @@ def up(home: Path | None, *, json: bool) -> int:
     OUT.print(f"Kafka          {address.kafka_bootstrap}\nS3             {address.s3_endpoint}\n"
               f"Elasticsearch  {address.elasticsearch_url}")
     OUT.print(f"configuration  {path}" + ("" if written else "  (was there; left as it is)"))
-    OUT.print("next: counterfoil doctor, then counterfoil run")
+    OUT.print("next: counterfoil provision, then counterfoil doctor, then counterfoil run")
     return 0
 
 

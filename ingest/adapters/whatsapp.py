@@ -15,7 +15,14 @@ from typing import Any, Final
 
 from ingest import spans, values
 from ingest.adapters import whatsapp_items as items
-from ingest.adapters.whatsapp_context import CHANNEL, SOURCE, Context, account_of, contacts_of
+from ingest.adapters.whatsapp_context import (
+    CHANNEL,
+    SOURCE,
+    Context,
+    account_of,
+    contacts_of,
+    shared,
+)
 from ingest.spans import Node, Shape
 from schemas.errors import Refused
 from schemas.events import CapturedEvent, Delivery, Parsed, Quarantined
@@ -101,14 +108,15 @@ class _Reading:
         for entry in entries:
             waba_id = self._scalar(entry, "id") or None
             changes = [one for node in entry.all("changes") for one in node.elements]
-            context = self._context(None, waba_id, "", self._scalar(entry, "time"))
+            entry_time = self._scalar(entry, "time")
+            context = self._context(None, waba_id, "", entry_time)
             if stated not in ("", _OBJECT) or (not changes and entry.kind == "object"):
                 self._unknown(entry, context, "unknown_field")
                 continue
             if entry.kind != "object":
                 self._refuse(entry, "an entry is not an object")
             for change in changes:
-                self._change(change, waba_id, self._scalar(entry, "time"))
+                self._change(change, waba_id, entry_time)
         if not self.handled and not self.breaks:
             # Nothing in it was an item: the delivery itself is kept.
             self._unknown(root, self._context(None, None, "", ""), "delivery_empty")
@@ -174,7 +182,7 @@ class _Reading:
         facts.add("history", "true")
         metadata = self._decoded(chunk.last("metadata"))
         for name in ("phase", "chunk_order", "progress"):
-            facts.add(f"history_{name}", values.soft_string(metadata, name))
+            facts.add(f"history_{name}", shared(metadata, name))
         for threads in chunk.all("threads"):
             for thread in threads.elements:
                 way = items.Way(None, "device_received", self._scalar(thread, "id") or None,
@@ -259,7 +267,7 @@ class _Reading:
             firm=firm,
             captured_at=self.captured_at,
             waba_id=waba_id,
-            phone_number_id=values.soft_string(metadata, "phone_number_id"),
+            phone_number_id=shared(metadata, "phone_number_id"),
             field_name=field,
             entry_time=entry_time,
             contacts=contacts,
@@ -279,7 +287,7 @@ class _Reading:
 
     def _scalar(self, node: Node, name: str) -> str:
         member = node.last(name)
-        return values.soft_string({name: self._decoded(member)}, name) or "" if member else ""
+        return shared({name: self._decoded(member)}, name) or "" if member else ""
 
 
 def _place(node: Node) -> Delivery:

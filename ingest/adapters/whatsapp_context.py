@@ -7,6 +7,7 @@ business-scoped user id (BSUID) is the identity, treated as opaque (CAPTURE §1)
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,10 @@ SOURCE: Final = "whatsapp-cloud/1"
 # Meta's documents show `CC.<digits>`, `CC.ENT.<digits>` and, in one sample, a three-letter typo.
 _BSUID: Final = re.compile(r"[A-Za-z]{2,3}\.[0-9A-Za-z.]{1,200}")
 _PUNCTUATION: Final = re.compile(r"[ ()+.-]")
+# A string of the envelope goes into every item's event. No real one comes near; a longer one would
+# make of one body as many bodies as it has items. The raw bytes keep it whole.
+SHARED_CHARS_MAX: Final = 256
+_DIGEST_CHARS: Final = 64
 # The place of a party that the delivery does not name, so that the conversation id has two sides.
 NOBODY: Final = "unknown"
 
@@ -131,16 +136,26 @@ class Context:
         return None if named or user_id else self.only_contact
 
 
+def shared(fields: object, name: str) -> str | None:
+    """As `soft_string`, for what many events will hold: above SHARED_CHARS_MAX its beginning and
+    its SHA-256 in hex, so that two that differ stay two."""
+    text = soft_string(fields, name)
+    if text is None or len(text) <= SHARED_CHARS_MAX:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return text[:SHARED_CHARS_MAX - _DIGEST_CHARS] + digest
+
+
 def account_of(metadata: object, waba_id: str | None) -> tuple[str, Identity]:
     """The capturing account: its number if it is one, else the provider's id of the number.
 
     Without metadata (account-level webhooks) it is the WhatsApp Business Account's id.
     """
-    shown = soft_string(metadata, "display_phone_number")
+    shown = shared(metadata, "display_phone_number")
     phone = identity.phone(_PUNCTUATION.sub("", shown)) if shown else None
     if phone:
         return phone.native_id, phone
-    native_id = soft_string(metadata, "phone_number_id") or waba_id or NOBODY
+    native_id = shared(metadata, "phone_number_id") or waba_id or NOBODY
     return native_id, Identity(native_id, "unknown")
 
 
@@ -162,9 +177,9 @@ def contacts_of(value: object) -> tuple[dict[str, Contact], Contact | None]:
 def _contact(entry: Fields) -> Contact:
     profile = entry.get("profile")
     return Contact(
-        wa_id=soft_string(entry, "wa_id"),
-        user_id=soft_string(entry, "user_id"),
-        parent_user_id=soft_string(entry, "parent_user_id"),
-        name=soft_string(profile, "name"),
-        username=soft_string(profile, "username") or soft_string(entry, "username"),
+        wa_id=shared(entry, "wa_id"),
+        user_id=shared(entry, "user_id"),
+        parent_user_id=shared(entry, "parent_user_id"),
+        name=shared(profile, "name"),
+        username=shared(profile, "username") or shared(entry, "username"),
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,6 +18,7 @@ from archive.segment import NO_PREVIOUS, Header
 from archive.store import Lock
 from infra.keyfiles import writer_id
 from schemas.errors import Halt, Transient
+from schemas.wire import LogRecord
 from tests.fakes.faults import FAULTS, Killed
 from tests.fakes.store import COMPLIANCE, FakeStore
 from tests.golden.firm import NOW, Firm
@@ -45,7 +47,11 @@ class Bench:
     def commit(self, sealed: Sealed | None = None) -> Committed:
         """What an archiver does, once."""
         committer = Committer(self.store, self.firm.authenticator(), lambda _seconds: None)
-        return committer.commit(sealed or self.sealed, self._ask)
+        return committer.commit(sealed or self.sealed, self._ask, self.record_at)
+
+    def record_at(self, offset: int) -> LogRecord | None:
+        """The log's record of partition 1."""
+        return self.firm.member.fetch(1, offset)
 
     def _ask(self) -> None:
         self.asked += 1
@@ -224,10 +230,10 @@ def test_a_store_that_does_not_lock_what_was_asked_stops_the_process() -> None:
         bench.commit()
 
 
-def _signed_by_a_stranger(bench: Bench) -> bytes:
+def _signed_by_a_stranger(bench: Bench, **changes: Any) -> bytes:
     read = segment.decode(bench.sealed.body)
     public = STRANGER.public_key().public_bytes_raw()
-    header: Header = replace(read.header, writer=writer_id(public))
+    header: Header = replace(read.header, writer=writer_id(public), **changes)
     return segment.encode(header, [placed.cell for placed in read.cells], STRANGER.sign)
 
 
@@ -241,12 +247,33 @@ def test_a_whole_segment_of_an_unknown_sealing_key_stops_the_process() -> None:
     assert 1 == bench.versions()
 
 
+@pytest.mark.parametrize("changes", [
+    {"last_record": bytes(32)}, {"last": 10**6}, {"last": 10**19}])
+def test_a_segment_of_an_unknown_key_that_does_not_know_the_log_stops_nobody(
+        changes: dict[str, Any]) -> None:
+    """Whoever may put objects, and cannot read our log, can make up a whole segment. It is junk:
+    named, locked for years, and the record lies at the next attempt."""
+    bench = Bench()
+    bench.plant(_signed_by_a_stranger(bench, **changes))
+    done = bench.commit()
+    assert (True, bench.key.replace(".avro", ".1.avro")) == (done.ours, done.authentic.key)
+    assert "segment_signature" in {one.code for one in done.findings}
+
+
+def test_a_key_that_is_declared_a_strangers_stops_nobody() -> None:
+    """The operator's word: what it signs is junk, whatever it knows of the log."""
+    bench = Bench()
+    bench.plant(_signed_by_a_stranger(bench))
+    bench.firm.sealing_public[writer_id(STRANGER.public_key().public_bytes_raw())] = b""
+    assert bench.key.replace(".avro", ".1.avro") == bench.commit().authentic.key
+
+
 def test_an_archiver_whose_own_key_is_unknown_puts_nothing() -> None:
     """Found before the first PUT: no locked junk."""
     bench = Bench()
     committer = Committer(bench.store, Authenticator({}), lambda _seconds: None)
     with pytest.raises(Halt, match="sealing_key_unknown"):
-        committer.commit(bench.sealed, lambda: None)
+        committer.commit(bench.sealed, lambda: None, bench.record_at)
     assert 0 == bench.versions()
 
 

@@ -101,6 +101,20 @@ def test_a_part_with_a_month_that_is_none_counts_in_ours(month: str) -> None:
     assert "2026-01" == _facts(_archive(codec.encode_part(part))).month
 
 
+@pytest.mark.parametrize("role", [domains.FIRM, domains.QUARANTINE, domains.UNASSIGNED])
+def test_the_first_datum_of_a_reserved_domain_does_not_decide_its_lock(role: int) -> None:
+    """A month of everybody's events lies under one key: all of it is kept for the longest class of
+    today, whoever came first with which class, and also if a class grew since."""
+    domain = domains.reserved(role, 2026, 1)
+    firm = Firm()
+    datum = codec.encode(firm.message(1, 1, custodian="", retention_years=1))
+    firm.append(1, [Item(domain, TAG, datum)])
+    firm.archive()
+    [found] = firm.watcher.segments
+    assert end_of(DomainFacts("", "", "2026-01", "", 8)) + DAY_MS == \
+        found.segment.header.retain_until
+
+
 def test_more_years_than_allowed_stop_before_the_key_is_made() -> None:
     """What the keyring says of a domain is said for good, so the typing error must not get there.
     """

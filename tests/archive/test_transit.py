@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from archive.unseal import COUNTER_MAX, Enrolled, TransitPrivate, Unsealer
 from ingest.transit import ArchiverPublic, TransitSealer, capture_id_of, seal_once
 from schemas import limits, pack
-from schemas.errors import Refused
+from schemas.errors import Halt, Refused
 from schemas.kinds import mask_of
 from schemas.pack import Item
 from schemas.wire import LogIdentity
@@ -119,18 +119,33 @@ def test_a_kind_that_is_not_enrolled_is_refused_with_the_whole_session() -> None
     assert "may not say" in _refusal(pair, pair.value())
 
 
-def test_a_pack_for_another_archiver_is_refused() -> None:
-    """A transit key that is not held, and a key that is held under that id but is another."""
+def test_what_an_enrolled_process_sealed_to_a_key_that_is_missing_stops() -> None:
+    """It was acknowledged and is ours to read: the record waits on the log for its key. Whoever is
+    not enrolled, or signs with a key of his own, stops nobody with a made-up key id."""
     pair = Pair()
     value = pair.value()
-    with pytest.raises(Refused, match="not held"):
-        Unsealer({}, pair.enrolled).open(LOG.topic_id, 2, value)
+    hybrid = replace(pair.private, suite=2, private=bytes(96))
+    held: dict[bytes, TransitPrivate]
+    for held in ({}, {hybrid.key_id: hybrid}):
+        with pytest.raises(Halt) as halted:
+            Unsealer(held, pair.enrolled).open(LOG.topic_id, 2, value)
+        assert "transit_key_missing" == halted.value.finding
+        assert pair.private.key_id.hex() in halted.value.detail
+    with pytest.raises(Refused, match="not enrolled"):
+        Unsealer({}, {}).open(LOG.topic_id, 2, value)
+    thief = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
+    with pytest.raises(Refused, match="does not verify"):
+        Unsealer({}, {pair.capture_id: Enrolled(thief, mask_of(KINDS))}).open(
+            LOG.topic_id, 2, value)
+
+
+def test_a_pack_for_another_archiver_is_refused() -> None:
+    """A transit key that is held under that id but is another."""
+    pair = Pair()
+    value = pair.value()
     other = replace(pair.private, private=bytes(range(32)))
     with pytest.raises(Refused, match="does not open"):
         Unsealer({other.key_id: other}, pair.enrolled).open(LOG.topic_id, 2, value)
-    hybrid = replace(pair.private, suite=2, private=bytes(96))
-    with pytest.raises(Refused, match="not held"):
-        Unsealer({hybrid.key_id: hybrid}, pair.enrolled).open(LOG.topic_id, 2, value)
 
 
 @pytest.mark.parametrize("suite", SUITES)

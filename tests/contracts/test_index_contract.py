@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from elasticsearch import Elasticsearch
 from infra.elastic import ElasticIndexSet, connect
 from infra.embedded.index import SqliteIndexSet
 from schemas import events, limits
-from schemas.errors import Missing, Refused
+from schemas.errors import Halt, Missing, Refused
 from search import query
 from search.follow import Follower, bind, compare, ready, rebuild
 from search.index import Index, IndexSet, Outdated, PageCursor, Retired, Write
@@ -162,6 +163,16 @@ class IndexContract:
         assert [doc_id] == found(index, '"two three"')
         assert [] == found(index, '"three one"')
 
+    def test_a_message_of_many_long_versions_is_held(self, index: Index) -> None:
+        """At the limit of a document: the first text answers, the last is kept and not searched."""
+        text = " ".join("w" * (1 + n % 7) for n in range(limits.INDEXED_TOKENS_MAX))
+        (doc_id,) = put(index, world.event(text=f"needle {text}"), *(
+            world.edit(f"edit{n} {text}", NOON + 60_000 + n, f"e{n}") for n in range(5)))
+        assert [doc_id] == found(index, "needle")
+        assert [] == found(index, "edit4")
+        stored = index.get([doc_id])[doc_id].document
+        assert (6, ("text_cut_in_index",)) == (stored.version_count, stored.observations)
+
     def test_a_replaced_document_is_found_by_what_it_now_holds(self, index: Index) -> None:
         """State and words follow the merge; what was there stays searchable."""
         (doc_id,) = put(index, world.event(text="alpha"))
@@ -298,6 +309,16 @@ class TestSqliteIndex(IndexContract):
         new = ready(archive, indexes, PROJECTOR)
         assert old != new == indexes.current() == ready(archive, indexes, PROJECTOR)
         assert 1 == len(list(indexes.open(new).scan()))
+
+    def test_a_document_beyond_sqlite_is_refused_and_the_index_stays(self, tmp_path: Path) -> None:
+        """The file is not called damaged: nothing in it changed."""
+        index = SqliteIndexSet(tmp_path / "index")
+        opened = index.open(bind(index))
+        opened._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000)
+        with pytest.raises(Halt) as halted:
+            put(opened, world.event(text=" ".join(map(str, range(1_000)))))
+        assert "index_refused" == halted.value.finding
+        assert [] == list(opened.scan())
 
     def test_a_reader_is_not_blocked_by_a_writer(self, tmp_path: Path) -> None:
         """While a write is open a search answers with what was committed."""

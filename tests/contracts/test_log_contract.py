@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import Halt, Refused
+from ingest.publish import CaptureLog
+from schemas.errors import Halt, Refused, Transient
 from schemas.limits import PACK_BYTES_MAX
 from schemas.wire import LogRecord
 from tests.conftest import KafkaServer
@@ -22,6 +23,13 @@ from tests.contracts.worlds import (
 )
 
 ALL = frozenset(range(PARTITIONS))
+
+
+def append(capture: CaptureLog, partition: int, value: bytes) -> int:
+    """One record, sealed for the log that is there."""
+    return capture.append(partition, value, capture.identity().topic_id)
+
+
 def owner(world: LogWorld, seek_to: int = 0) -> GroupMemberLog:
     """A member that owns every partition and has sought to `seek_to`."""
     member = world.member()
@@ -44,15 +52,15 @@ class LogContract:
     def test_offsets_begin_at_0_and_have_no_holes(self, world: LogWorld) -> None:
         """Each partition is numbered from 0 by ones, on its own."""
         capture = world.capture()
-        assert [0, 1, 2] == [capture.append(0, b"%d" % number) for number in range(3)]
-        assert [0, 1] == [capture.append(1, b"%d" % number) for number in range(2)]
+        assert [0, 1, 2] == [append(capture, 0, b"%d" % number) for number in range(3)]
+        assert [0, 1] == [append(capture, 1, b"%d" % number) for number in range(2)]
 
     def test_records_come_in_the_order_they_were_appended(self, world: LogWorld) -> None:
         """What a member reads is what was appended: each value, in order, at its offset."""
         capture = world.capture()
         values = [bytes([number]) * (number + 1) for number in range(256)]
         for value in values:
-            capture.append(1, value)
+            append(capture, 1, value)
         found: dict[int, list[LogRecord]] = {}
         poll_until(world.member(), lambda: len(found.get(1, [])) >= 256, found)
         assert [LogRecord(offset, value) for offset, value in enumerate(values)] == found[1]
@@ -60,7 +68,7 @@ class LogContract:
 
     def test_an_assigned_partition_gives_nothing_until_seek(self, world: LogWorld) -> None:
         """The archiver decides where it goes on, not a committed offset or a default."""
-        world.capture().append(0, b"first")
+        append(world.capture(), 0, b"first")
         member = owner(world)
         found: dict[int, list[LogRecord]] = {}
         for _ in range(100):
@@ -74,7 +82,7 @@ class LogContract:
         """After seek(p, n) the next record is n, also when poll was further already."""
         capture = world.capture()
         for number in range(10):
-            capture.append(0, b"%d" % number)
+            append(capture, 0, b"%d" % number)
         member = world.member()
         found: dict[int, list[LogRecord]] = {}
         poll_until(member, lambda: len(found.get(0, [])) >= 10, found)
@@ -87,7 +95,7 @@ class LogContract:
         """`records_max` bounds one poll over all partitions, and nothing is left out by it."""
         capture = world.capture()
         for number in range(20):
-            capture.append(number % 2, b"%d" % number)
+            append(capture, number % 2, b"%d" % number)
         member = owner(world)
         seen: dict[int, list[int]] = {0: [], 1: []}
         for _ in range(400):
@@ -103,9 +111,9 @@ class LogContract:
         """The largest pack fits; what no pack can be is refused and not appended."""
         capture = world.capture()
         large = bytes(PACK_BYTES_MAX)
-        assert 0 == capture.append(0, large)
+        assert 0 == append(capture, 0, large)
         with pytest.raises(Refused):
-            capture.append(0, bytes(1_000_001))
+            append(capture, 0, bytes(1_000_001))
         member = owner(world)
         assert LogRecord(0, large) == member.fetch(0, 0)
         assert (0, 1) == member.bounds(0)
@@ -114,7 +122,7 @@ class LogContract:
         """fetch reads by address alone; null where no record is."""
         capture = world.capture()
         for number in range(5):
-            capture.append(0, b"%d" % number)
+            append(capture, 0, b"%d" % number)
         member = owner(world)
         assert LogRecord(3, b"3") == member.fetch(0, 3)
         assert member.fetch(0, 5) is None
@@ -133,7 +141,7 @@ class LogContract:
         member = owner(world)
         assert (0, 0) == member.bounds(0)
         for number in range(5):
-            capture.append(0, b"%d" % number)
+            append(capture, 0, b"%d" % number)
         assert (0, 5) == member.bounds(0)
         member.commit({0: 3})
         member.trim(0, 3)
@@ -147,16 +155,16 @@ class LogContract:
         """An emptied partition goes on counting: an address names one record for ever."""
         capture = world.capture()
         for number in range(3):
-            capture.append(0, b"%d" % number)
+            append(capture, 0, b"%d" % number)
         member = owner(world)
         member.commit({0: 3})
         member.trim(0, 3)
         assert (3, 3) == member.bounds(0)
-        assert 3 == capture.append(0, b"after")
+        assert 3 == append(capture, 0, b"after")
 
     def test_a_trim_past_the_end_is_halt(self, world: LogWorld) -> None:
         """Nobody can ask to delete what was not written."""
-        world.capture().append(0, b"only")
+        append(world.capture(), 0, b"only")
         member = owner(world)
         with pytest.raises(Halt) as halted:
             member.trim(0, 2)
@@ -168,7 +176,7 @@ class LogContract:
         """Below the start or past the end: the process stops, no default position is taken."""
         capture = world.capture()
         for number in range(5):
-            capture.append(0, b"%d" % number)
+            append(capture, 0, b"%d" % number)
         member = owner(world)
         member.commit({0: 3})
         member.trim(0, 3)
@@ -190,7 +198,7 @@ class LogContract:
     def test_a_log_made_anew_is_halt(self, world: LogWorld) -> None:
         """A topic made again has another id, and a member that began before it must stop."""
         capture = world.capture()
-        capture.append(0, b"old")
+        append(capture, 0, b"old")
         before = capture.identity()
         member = owner(world)
         assert before == member.identity()
@@ -202,6 +210,28 @@ class LogContract:
         assert (before.topic, before.partitions) == (after.topic, after.partitions)
         assert before.topic_id != after.topic_id
         assert after == world.member().identity()
+
+    def test_a_record_goes_to_no_log_but_its_own(self, world: LogWorld) -> None:
+        """Sealed for a log that another has replaced: Transient, and nothing is appended."""
+        capture = world.capture()
+        append(capture, 0, b"old")
+        before = capture.identity().topic_id
+        world.make_anew()
+        after = capture.identity().topic_id
+        with pytest.raises(Transient):
+            capture.append(0, b"sealed for the old one", before)
+        with pytest.raises(Transient):
+            capture.append(0, b"sealed for a third", bytes(16))
+        member = owner(world)
+        assert (0, 0) == member.bounds(0)
+        # A client may need some time to forget the old one; it never takes the wrong record.
+        for _ in range(100):
+            try:
+                assert 0 == capture.append(0, b"new", after)
+                break
+            except Transient:
+                continue
+        assert LogRecord(0, b"new") == member.fetch(0, 0)
 
     def test_two_members_share_the_partitions(self, world: LogWorld) -> None:
         """Each partition has one owner; who leaves leaves its partitions to the other."""
@@ -229,7 +259,7 @@ class LogContract:
         """Assignment forgets positions: the new owner looks at the archive first."""
         capture = world.capture()
         for partition in ALL:
-            capture.append(partition, b"first")
+            append(capture, partition, b"first")
         first = owner(world)
         second = world.member()
         taken: frozenset[int] = frozenset()
@@ -249,7 +279,7 @@ class LogContract:
         """The next owner can ask what was committed; an uncommitted partition says null."""
         capture = world.capture()
         for number in range(5):
-            capture.append(0, b"%d" % number)
+            append(capture, 0, b"%d" % number)
         member = owner(world)
         member.commit({0: 4})
         assert 4 == member.committed(0)
@@ -262,9 +292,9 @@ class LogContract:
         """A partition that the log does not have, or a record without bytes, is not accepted."""
         capture = world.capture()
         with pytest.raises((Refused, AssertionError)):
-            capture.append(PARTITIONS, b"value")
+            append(capture, PARTITIONS, b"value")
         with pytest.raises((Refused, AssertionError)):
-            capture.append(0, b"")
+            append(capture, 0, b"")
 
 
 class TestFakeLog(LogContract):

@@ -122,6 +122,26 @@ class StoreContract:
         assert self.lock_mode == lock.mode
         assert until <= lock.retain_until < until + 1000
 
+    def test_a_lock_only_grows(self, store: ObjectStore, clock: Callable[[], int]) -> None:
+        """Longer is longer, shorter changes nothing, none becomes one; who is not there is
+        Missing."""
+        until = clock() // 1000 * 1000 + DAY_MS
+        version_id = store.put_once("schemas/a", b"1", until)
+        ends = []
+        for asked in (until + DAY_MS, until + DAY_MS, until):
+            store.extend("schemas/a", version_id, asked)
+            lock = store.lock("schemas/a", version_id)
+            assert self.lock_mode == lock.mode
+            ends.append(lock.retain_until)
+        assert [until + DAY_MS] * 3 == ends
+        assert b"1" == store.get("schemas/a", version_id)
+        free = store.put_once("schemas/free", b"1", None)
+        store.extend("schemas/free", free, until)
+        assert self.lock_mode == store.lock("schemas/free", free).mode
+        for key, which in (("schemas/none", free), ("schemas/a", "no-such-version")):
+            with pytest.raises(Missing):
+                store.extend(key, which, until)
+
     def test_without_a_lock_there_is_none(self, store: ObjectStore) -> None:
         """retain_until null locks nothing."""
         version_id = store.put_once("media/free", b"1", None)

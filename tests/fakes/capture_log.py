@@ -40,7 +40,7 @@ class FakeCaptureLog:
             raise Transient("down")
         return LogIdentity("capture", self._topic_id, len(self.records))
 
-    def append(self, partition: int, value: bytes) -> int:
+    def append(self, partition: int, value: bytes, topic_id: bytes) -> int:
         """See CaptureLog."""
         with self._mutex:
             self.appends += 1
@@ -54,6 +54,8 @@ class FakeCaptureLog:
                 self.accusations.append("nobody released the log")
             if self._down:
                 raise Transient("down")
+            if topic_id != self._topic_id:
+                raise Transient("sealed for another log")
             if fault is None or fault[1]:
                 self.records[partition].append(value)
             if fault is not None:

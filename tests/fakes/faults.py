@@ -18,6 +18,7 @@ T = TypeVar("T")
 OPERATIONS: Final = (
     "log.append", "log.identity", "log.poll", "log.commit", "log.bounds", "log.fetch", "log.trim",
     "store.put_once", "store.versions", "store.get", "store.lock",
+    "store.extend",
     "keyring.create", "keyring.read", "keyring.names", "keyring.destroy",
     "keys.wrap", "keys.unwrap",
     "index.get", "index.put", "index.cursor", "index.state", "index.search", "index.swap",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archive.log import Polled
-from schemas.errors import CounterfoilError, Halt, Refused
+from schemas.errors import CounterfoilError, Halt, Refused, Transient
 from schemas.wire import LogIdentity, LogRecord
 from tests.fakes.faults import FaultPlan
 
@@ -38,13 +38,13 @@ class FakeLog:
         """See CaptureLog."""
         return self.faults.run("log.identity", self.now)
 
-    def append(self, partition: int, value: bytes) -> int:
-        """See CaptureLog."""
+    def append(self, partition: int, value: bytes, topic_id: bytes | None = None) -> int:
+        """See CaptureLog. Null: a test puts what it likes on the log that is there now."""
         assert type(value) is bytes, "a record's value is bytes"
         assert 0 <= partition < self.partitions, f"partition {partition} does not exist"
         if not 0 < len(value) <= 1_000_000:
             raise Refused(f"a record of {len(value)} bytes")
-        return self.faults.run("log.append", lambda: self._append(partition, value))
+        return self.faults.run("log.append", lambda: self._append(partition, value, topic_id))
 
     def close(self) -> None:
         """See CaptureLog. A broker stays: another writer may be there."""
@@ -130,7 +130,9 @@ class FakeLog:
             if self.owners.get(partition) is not before:
                 self.epochs[partition] += 1
 
-    def _append(self, partition: int, value: bytes) -> int:
+    def _append(self, partition: int, value: bytes, topic_id: bytes | None) -> int:
+        if topic_id not in (None, self.now().topic_id):
+            raise Transient("sealed for another log")
         offset = self._ends[partition]
         self._records[partition][offset] = value
         self._ends[partition] += 1

@@ -70,6 +70,11 @@ class FakeStore:
         assert start >= 0 and (length is None or length > 0), "an empty or negative range"
         return self.faults.run("store.get", lambda: self._get(key, version_id, start, length))
 
+    def extend(self, key: str, version_id: str, retain_until: int) -> None:
+        """See ObjectStore."""
+        assert retain_until > self._clock(), "a lock that ends in the past"
+        self.faults.run("store.extend", lambda: self._extend(key, version_id, retain_until))
+
     def lock(self, key: str, version_id: str) -> Lock:
         """See ObjectStore."""
         return self.faults.run("store.lock", lambda: self._version(key, version_id).lock)
@@ -169,6 +174,12 @@ class FakeStore:
         if "ignores_requested_lock" in self._weaknesses:
             lock = Lock("", 0)
         return self._push(key, body, lock)
+
+    def _extend(self, key: str, version_id: str, retain_until: int) -> None:
+        until = max(retain_until, self._version(key, version_id).lock.retain_until)
+        if "cannot_extend" in self._weaknesses:
+            return
+        self._replace(key, version_id, lock=Lock(COMPLIANCE, until))
 
     def _versions(self, prefix: str, start_after: str) -> Iterator[ObjectVersion]:
         def order(key: str) -> list[bytes] | bytes:

@@ -194,6 +194,12 @@ def dictionary_missing(firm: Firm) -> Said:
     return verified(firm)
 
 
+def format_damaged(firm: Firm) -> Said:
+    """A schema lies under a hash that is not its own."""
+    _plant(firm, layout.schema("00" * 32), b'"string"')
+    return verified(firm)
+
+
 # -- what came over the log
 
 
@@ -242,7 +248,7 @@ def counter_missing(firm: Firm) -> Said:
     """A record was acknowledged and never came."""
     lost = firm.seal(1, [firm.item(firm.message(1, 94))])
     firm.append(0, [firm.item(heartbeat({lost.session_id: [(lost.counter, lost.counter)]},
-                                        firm.sealer.capture_id, firm.now, 8, "firm"))])
+                                        firm.sealer.capture_id, firm.now, 8))])
     firm.archive()
     return verified(firm)
 
@@ -321,7 +327,8 @@ DAMAGES: dict[str, Callable[[Firm], Said]] = {one.__name__: one for one in (
     segment_oversized, segment_missing, chain_broken, key_squatted, younger_version, delete_marker,
     lock_missing, cell_unreadable, cell_root, cell_oversized, record_duplicated, records_missing,
     record_refused, kind_not_enrolled, datum_unreadable, parts_incomplete, counter_missing,
-    key_lost, key_unreadable, key_resurrected, dictionary_missing, head_rollback, head_signature,
+    key_lost, key_unreadable, key_resurrected, dictionary_missing, format_damaged, head_rollback,
+    head_signature,
     log_replaced, lost_before_archive, log_diverged, foreign_object)}
 
 # Findings whose fixture lies with the part that says them.

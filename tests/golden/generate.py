@@ -86,7 +86,7 @@ def _second_month(firm: Firm) -> None:
                                  target_known="explicit", text="👍"), full_event(firm.now))
     firm.archive(dictionary=DICTIONARY)
     stated = firm.acknowledged.take()
-    firm.capture(0, heartbeat(stated, firm.sealer.capture_id, firm.now, 8, "firm"))
+    firm.capture(0, heartbeat(stated, firm.sealer.capture_id, firm.now, 8))
     firm.archive()
     _new_generation(firm, firm.message(0, 8))
     firm.capture(0, firm.message(0, 8, text="under a second generation: 你好 مرحبا 👩‍👩‍👧"))

@@ -18,9 +18,10 @@ from archive import heads, segment
 from archive.seal import decode_refused
 from archive.unseal import TransitPrivate, Unsealer
 from schemas import codec, pack
-from schemas.errors import Refused
+from schemas.errors import Halt
 from schemas.events import CapturedEvent, EventPart
 from tests.golden import generate, hpke
+from tests.golden.firm import NOW
 from tests.golden.load import V1, load, manifest
 
 GOLDEN_BYTES_MAX = 300_000
@@ -94,7 +95,7 @@ def test_the_golden_log_seals_again_into_the_same_events() -> None:
 def test_golden_datums_decode_to_what_they_were() -> None:
     """Every field of an event, the least event, a part and a refused record."""
     read = {name: (V1 / "datums" / name).read_bytes() for name in generate.datums()}
-    assert generate.full_event(generate.NOW) == codec.decode(read["full.datum"])
+    assert generate.full_event(NOW) == codec.decode(read["full.datum"])
     least = codec.decode(read["least.datum"])
     assert isinstance(least, CapturedEvent) and "unknown" == least.kind
     part = codec.decode(read["part.datum"])
@@ -122,7 +123,7 @@ def test_the_golden_hybrid_pack_opens() -> None:
     opened = Unsealer({key.key_id: key}, firm.enrolled).open(firm.log.now().topic_id, 1, value)
     event = codec.decode(opened.plain)
     assert isinstance(event, CapturedEvent) and "golden text 50" == event.text
-    with pytest.raises(Refused, match="not held"):
+    with pytest.raises(Halt, match="transit_key_missing"):
         Unsealer({firm.transit_id: firm.transit}, firm.enrolled).open(
             firm.log.now().topic_id, 1, value)
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import os
 import signal
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
-from kafka.errors import CorruptRecordError
+from kafka.errors import (
+    CorruptRecordError,
+    GroupAuthorizationFailedError,
+    SaslAuthenticationFailedError,
+    TopicAuthorizationFailedError,
+)
 from kafka.record import MemoryRecords, MemoryRecordsBuilder
 from kafka.record import util as record_util
 
 from infra import kafka
-from infra.kafka_records import ValueRecords
+from infra.kafka_records import DamageSeen, ValueRecords
 from infra.stack import stack
 from infra.stack.processes import this_process
-from schemas.errors import Ambiguous, Refused, Transient
+from schemas.errors import Ambiguous, Halt, Refused, Transient
 from schemas.wire import LogRecord
 from tests.conftest import KafkaServer
 from tests.contracts.worlds import poll_until
@@ -87,6 +95,98 @@ def test_a_length_that_lies_is_an_error(at: int) -> None:
         read(bytes(data), 0)
 
 
+def compressed(codec: int, payload: bytes, count: int) -> bytes:
+    """A batch whose records are `payload`, said to be compressed with `codec`."""
+    made = bytearray(batch_of([(None, b"x", [])], 0)[:61]) + payload
+    made[8:12] = (len(made) - 12).to_bytes(4, "big")
+    made[21:23] = codec.to_bytes(2, "big")
+    made[57:61] = count.to_bytes(4, "big")
+    made[17:21] = record_util.calc_crc32c(bytes(made[21:])).to_bytes(4, "big")
+    return bytes(made)
+
+
+PACKERS = {1: gzip.compress, 4: zstandard.ZstdCompressor().compress}
+
+
+@pytest.mark.parametrize("codec", PACKERS)
+def test_a_compressed_batch_is_read(codec: int) -> None:
+    """Somebody else's producer may compress, where the topic lets it."""
+    plain = batch_of([(None, b"one", []), (b"key", b"two", [])], 0)[61:]
+    assert [LogRecord(0, b"one"), LogRecord(1, b"two")] == read(
+        compressed(codec, PACKERS[codec](plain), 2), 0)
+
+
+@pytest.mark.parametrize("codec", PACKERS)
+def test_a_batch_that_expands_without_end_is_halt(codec: int) -> None:
+    """No more than a batch's bytes are ever expanded; the words say what to set."""
+    bomb = compressed(codec, PACKERS[codec](bytes(64 << 20)), 1)
+    assert len(bomb) < 100_000
+    tracemalloc.start()
+    with pytest.raises(Halt, match=r"expands to more than .* compression\.type") as halted:
+        read(bomb, 0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "log_damaged" == halted.value.finding
+    assert peak < 8 << 20
+
+
+def test_a_codec_without_a_limit_is_halt() -> None:
+    """lz4 and snappy are not expanded at all."""
+    for codec in (2, 3, 5):
+        with pytest.raises(Halt, match=f"codec {codec}, .* compression.type"):
+            read(compressed(codec, b"whatever", 1), 0)
+
+
+@pytest.mark.parametrize("codec", PACKERS)
+def test_a_compressed_batch_that_does_not_expand_is_an_error(codec: int) -> None:
+    """Named by partition and offset, as every damage is."""
+    with pytest.raises(CorruptRecordError, match=r"capture.*at 0"):
+        read(compressed(codec, b"\x1f\x8b neither gzip nor zstd", 1), 0)
+
+
+def test_damage_is_halt_at_the_second_look_and_only_then() -> None:
+    """The network may have done it once; the records before it are given out, and the library is
+    left with nothing that it could look through for ever."""
+    good, bad = batch_of([(None, b"good", [])], 0), bytearray(batch_of([(None, b"bad", [])], 1))
+    bad[-1] ^= 1
+    seen = DamageSeen()
+    for raised in (CorruptRecordError, Halt):
+        share = ValueRecords(0, AT, MemoryRecords(good + bytes(bad)))
+        assert [LogRecord(0, b"good")] == share.take(None)
+        assert share.record_iterator is None
+        share = ValueRecords(1, AT, MemoryRecords(bytes(bad)))
+        with pytest.raises(raised, match="the batch at 1 is damaged"), seen.twice():
+            share.take(None)
+        assert share.record_iterator is None
+
+
+def test_damage_elsewhere_is_damage_for_the_first_time() -> None:
+    """Partition and offset tell one from the other."""
+    seen = DamageSeen()
+    for partition, base in ((0, 0), (0, 1), (1, 0)):
+        bad = bytearray(batch_of([(None, b"bad", [])], base))
+        bad[-1] ^= 1
+        share = ValueRecords(base, TopicPartition("capture", partition),
+                             MemoryRecords(bytes(bad)))
+        with pytest.raises(CorruptRecordError), seen.twice():
+            share.take(None)
+
+
+def test_what_we_may_not_do_is_said_in_words() -> None:
+    """It is tried again for as long as it takes: the operator reads why."""
+    for error in (TopicAuthorizationFailedError, GroupAuthorizationFailedError,
+                  SaslAuthenticationFailedError):
+        expected = f"an operator has to: {error.__name__}"
+        with pytest.raises(Transient, match=expected), kafka._mapped():
+            raise error("capture")
+
+
+def test_the_topic_keeps_no_compressed_batch() -> None:
+    """The broker expands what others compress, before it weighs it."""
+    assert "uncompressed" == kafka.topic_configuration(
+        kafka.KafkaSettings(bootstrap="b"))["compression.type"]
+
+
 def test_without_the_c_checksum_it_refuses_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thirteen times slower is not a mode; the message names the package."""
     monkeypatch.setattr(record_util, "crc32c_c", None)
@@ -115,7 +215,7 @@ def settings(kafka_server: KafkaServer) -> Iterator[kafka.KafkaSettings]:
 
 def test_the_topic_is_what_the_protocol_asks_for(settings: kafka.KafkaSettings) -> None:
     """Provisioned twice it is the same topic, and doctor finds nothing."""
-    assert kafka.provision(settings, 1) == kafka.provision(settings, 1)
+    assert kafka.provision(settings, 1) == kafka.provision(settings, 1, strict=True)
     assert [] == kafka.check_topic(settings)
 
 
@@ -129,9 +229,13 @@ def test_an_unsafe_topic_is_described(kafka_server: KafkaServer) -> None:
         "unclean.leader.election.enable": "true"}}})
     admin.close()
     found = " · ".join(kafka.check_topic(settings))
+    assert 1 == kafka.provision(settings, 1).partitions
+    with pytest.raises(Halt) as halted:
+        kafka.provision(settings, 1, strict=True)
+    assert "log_unsafe" == halted.value.finding
     kafka.delete_topic(settings)
     for word in ("cleanup.policy", "retention.ms", "max.message.bytes", "unclean.leader",
-                 "min.insync.replicas", "replicas"):
+                 "min.insync.replicas", "replicas", "compression.type"):
         assert word in found
 
 
@@ -180,7 +284,7 @@ def test_a_broker_that_is_not_there_is_transient() -> None:
         with pytest.raises(Transient):
             log.identity()
     with pytest.raises(Transient):
-        log.append(0, b"record")
+        log.append(0, b"record", bytes(16))
     log.close()
 
 
@@ -195,16 +299,16 @@ def test_a_broker_that_falls_silent_and_comes_back(tmp_path: Path) -> None:
     broker = int(Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text())
     settings = kafka.KafkaSettings(bootstrap=address.kafka_bootstrap, replication=1, min_insync=1)
     try:
-        kafka.provision(settings, 1)
+        topic_id = kafka.provision(settings, 1).topic_id
         log = kafka.KafkaCaptureLog(settings)
-        assert 0 == log.append(0, b"before")
+        assert 0 == log.append(0, b"before", topic_id)
         os.kill(broker, signal.SIGSTOP)
         with pytest.raises(Ambiguous):
-            log.append(0, b"unanswered")
+            log.append(0, b"unanswered", topic_id)
         os.kill(broker, signal.SIGCONT)
         for _ in range(20):
             try:
-                offset = log.append(0, b"after")
+                offset = log.append(0, b"after", topic_id)
                 break
             except Transient:
                 continue

@@ -96,6 +96,10 @@ def test_a_put_without_a_lock_sends_none(store: S3Store, script: Script) -> None
     (412, "PreconditionFailed", Exists),
     (409, "ConditionalRequestConflict", Transient),
     (400, "BadDigest", Transient),
+    (400, "ExpiredToken", Transient),
+    (400, "RequestTimeout", Transient),
+    (400, "InvalidRequest", Halt),
+    (400, "InvalidArgument", Halt),
     (403, "AccessDenied", Transient),
     (404, "NoSuchBucket", Transient),
     (500, "InternalError", Ambiguous),
@@ -147,6 +151,7 @@ def test_a_bucket_without_versions_is_halt(
     (405, "MethodNotAllowed", Missing),
     (404, "NoSuchBucket", Transient),
     (403, "AccessDenied", Transient),
+    (400, "InvalidRequest", Transient),
     (500, "InternalError", Transient),
 ])
 def test_each_answer_to_a_get_says_what_to_do(
@@ -174,3 +179,10 @@ def test_a_range_is_asked_for_by_its_bytes(store: S3Store, script: Script) -> No
     ((_, path, headers),) = script.asked
     assert path.endswith("versionId=v1")
     assert "bytes=5-14" == headers["range"]
+
+
+def test_what_we_may_not_do_is_said_in_words(store: S3Store, script: Script) -> None:
+    """It is tried again for as long as it takes: the operator reads why."""
+    script.status, script.body = 403, error_body("AccessDenied")
+    with pytest.raises(Transient, match="does not let us, an operator has to: 403 AccessDenied"):
+        store.put_once("segments/a", b"body", UNTIL_MS)

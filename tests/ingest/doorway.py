@@ -56,7 +56,7 @@ DIRECTORY = Directory(
     source=b"# a directory\n",
 )
 USUAL = GatewaySettings(
-    whatsapp_secrets=(APP_SECRET,), whatsapp_verify_token=VERIFY_TOKEN,
+    whatsapp_secrets=(APP_SECRET,), whatsapp_verify_tokens=(VERIFY_TOKEN,),
     twilio_tokens=(TWILIO_TOKEN,), public_url=PUBLIC_URL, tick_s=0.01, stop_s_max=5.0)
 
 

@@ -265,6 +265,38 @@ def test_the_directory_is_asked_for_the_time_that_retention_counts_from() -> Non
         ("a", "default", 7, ""), ("b", "long", 10, "matter"), ("", "unassigned", 10, "")]
 
 
+_DAY = 86_400_000
+
+
+@pytest.mark.parametrize(("before", "is_ground"), [
+    (0, True), (60_000, True), (399 * _DAY, True), (400 * _DAY, True), (400 * _DAY + 1, False),
+    (NOW - 100_000_000_000, False), (-1, False), (-60 * _DAY, False),
+])
+def test_a_time_of_long_ago_is_no_ground(before: int, is_ground: bool) -> None:
+    """Retention counts from the provider's time only within the 400 days before ours: a time of
+    1973 would lock for a day. Where the month is another one for it, the event says so."""
+    event = CapturedEvent(
+        kind=events.MESSAGE, channel="whatsapp", source="test/1", account="+1",
+        conversation="pair:1", captured_at=NOW, native_id="1", occurred_at=NOW - before)
+    assert (NOW - before if is_ground else NOW) == domains.ground_time(event)
+    stamped = Deliverer(ROUTER, DIRECTORY).stamp(event, None)
+    assert NOW - before == stamped.occurred_at
+    assert domains.month_of(event) == domains.month_of(stamped)
+    said = not is_ground and abs(before) > _DAY
+    assert (("month_from_capture",) if said else ()) == stamped.observations
+    assert stamped == Deliverer(ROUTER, DIRECTORY).stamp(stamped, None)
+
+
+def test_a_time_that_nobody_vouches_for_is_no_ground_and_no_remark() -> None:
+    """What an owner supplies counts from our time; that is the rule, not an oddity of the event."""
+    event = CapturedEvent(
+        kind=events.MESSAGE, channel="whatsapp", source="test/1", account="+1",
+        conversation="pair:1", captured_at=NOW, native_id="1", occurred_at=NOW - 90 * _DAY,
+        provenance=events.CUSTODIAN_SUPPLIED)
+    assert NOW == domains.ground_time(event)
+    assert () == Deliverer(ROUTER, DIRECTORY).stamp(event, None).observations
+
+
 def test_another_directory_is_in_force_from_the_next_request_on() -> None:
     """A reload needs no restart."""
     deliverer = Deliverer(ROUTER, DIRECTORY)

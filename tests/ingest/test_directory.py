@@ -60,6 +60,16 @@ def test_an_empty_file_is_a_directory() -> None:
     assert (said.custodian, said.retention_class, said.retention_years) == ("", "unassigned", 7)
 
 
+def test_unassigned_traffic_is_kept_for_the_longest_class() -> None:
+    """Also where a conversation's rule names a shorter one: all that nobody has claimed lies under
+    one key a month, and the first event must not decide for the others."""
+    rule = b'compartment = "matter-1"'
+    source = GOOD.replace(rule, rule + b'\nclass = "default"')
+    said = parse_directory(source).resolve("whatsapp", "+15550000000", "group:1", JANUARY)
+    assert ("", "unassigned", 10, "matter-1") == (
+        said.custodian, said.retention_class, said.retention_years, said.compartment)
+
+
 @pytest.mark.parametrize(("change", "problem"), [
     ((b'id = "asmith"', b'idd = "asmith"'), "line 6, custodian 1, idd: unknown key; known are"),
     ((b'id = "asmith"', b""), "line 5, custodian 1, id: is missing"),

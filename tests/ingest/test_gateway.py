@@ -494,7 +494,8 @@ def test_a_content_type_may_have_parameters(tmp_path: Path) -> None:
 
 def test_a_door_without_a_secret_is_closed_and_named(tmp_path: Path) -> None:
     """503 with Retry-After: the provider keeps what it has; the other door is open."""
-    doorway = Doorway(tmp_path, replace(USUAL, whatsapp_secrets=(b"",), whatsapp_verify_token=b""))
+    doorway = Doorway(tmp_path, replace(USUAL, whatsapp_secrets=(b"",),
+                                        whatsapp_verify_tokens=(b"",)))
     body, form = whatsapp_body(text_message(1)), twilio_form(1)
 
     async def act(client: httpx.AsyncClient) -> None:
@@ -571,6 +572,42 @@ def test_503_when_too_many_are_under_way(tmp_path: Path) -> None:
 
     run(doorway, act)
     assert len(doorway.events("message")) == 2
+
+
+def test_bodies_that_trickle_do_not_shut_the_door(tmp_path: Path) -> None:
+    """A thousand senders of one byte each: the oldest are given up, and a genuine delivery is
+    read and served. What is not read to its end does not count as under way."""
+    doorway = Doorway(tmp_path, replace(USUAL, readers_max=3, requests_max=1))
+    body = whatsapp_body(text_message(1))
+
+    async def act(client: httpx.AsyncClient) -> None:
+        slow = [asyncio.create_task(knock(
+            doorway.app, WHATSAPP, {"content-type": "application/json"}, [b"{"], ends="silence"))
+            for _ in range(20)]
+        await until(lambda: sum(one.done() for one in slow) == 17)
+        assert {(await one)[0] for one in slow[:17]} == {408}
+        answer = await client.post(WHATSAPP, content=body, headers=hub_headers(body))
+        assert answer.status_code == 200
+        assert (await slow[17])[0] == 408
+        for one in slow[18:]:
+            one.cancel()
+        await asyncio.wait(slow)
+
+    run(doorway, act)
+    assert len(doorway.events("message")) == 1
+
+
+def test_each_verify_token_shakes_hands(tmp_path: Path) -> None:
+    """Old and new while it is changed (C2); an empty one is none."""
+    doorway = Doorway(tmp_path, replace(USUAL, whatsapp_verify_tokens=(b"new", b"", b"old")))
+
+    async def act(client: httpx.AsyncClient) -> None:
+        for token, status in (("new", 200), ("old", 200), ("", 403), ("other", 403)):
+            answer = await client.get(WHATSAPP, params={
+                "hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": token})
+            assert answer.status_code == status
+
+    run(doorway, act)
 
 
 def test_a_chunked_body_is_read(tmp_path: Path) -> None:

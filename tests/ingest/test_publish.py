@@ -16,6 +16,7 @@ from schemas import limits
 from schemas.errors import Ambiguous, CounterfoilError, Refused, Transient
 from schemas.events import CapturedEvent, Identity
 from schemas.pack import Item
+from schemas.wire import LogIdentity
 from tests.fakes.capture_log import FakeCaptureLog
 from tests.fakes.spool import FakeSpool
 from tests.ingest.doorway import NOW, Clock, Keys, datums, events_of, once, until
@@ -37,6 +38,7 @@ class Bench:
 
     partitions: int = 1
     ack_s_max: float = PATIENT
+    batch_bytes_max: int = limits.PUBLISH_BYTES_MAX
     spool: FakeSpool = field(default_factory=FakeSpool)
     clock: Clock = field(default_factory=Clock)
 
@@ -48,7 +50,8 @@ class Bench:
     def publisher(self) -> Publisher:
         """A new process over the same spool, log and keys."""
         return Publisher(self.log, self.keys.sealer, self.keys.router, self.spool, self.spool,
-                         self.clock, self.alarms, self.ack_s_max, retry_s=0.005)
+                         self.clock, self.alarms, self.ack_s_max, retry_s=0.005,
+                         batch_bytes_max=self.batch_bytes_max)
 
     def run(self, act: Callable[[Publisher], Awaitable[None]], settle: bool = True) -> None:
         """Start, act, settle and stop in order."""
@@ -319,6 +322,61 @@ def test_records_for_a_replaced_log_stay_until_they_are_recovered() -> None:
     assert (done.records, done.events, done.unopened) == (1, 2, ())
     assert bench.ids() == [["wamid.3", "wamid.1", "wamid.2"]]
     assert bench.spool.summary().count == 0
+
+
+def test_nothing_sealed_for_one_log_reaches_another() -> None:
+    """The log is made anew while the publisher still seals for the old one: its records go to the
+    spool, under the old name, and are acknowledged from there; the new log holds none of them."""
+    bench = Bench()
+    old = bench.log.identity()
+
+    async def act(publisher: Publisher) -> None:
+        bench.log.replace(b"another topic id")
+        await publisher.publish([message(1)])
+        assert bench.log.records == [[]]
+        await publisher.look()
+        await publisher.publish([message(2)])
+
+    bench.run(act)
+    assert bench.ids() == [["wamid.2"]]
+    assert bench.spool.summary().waiting(old.topic_id) == {0: 1}
+    assert "log_replaced" in bench.codes()
+
+
+def test_a_recorder_speaks_to_the_log_that_it_sealed_for() -> None:
+    """Replaced between the question and the append: Transient, and nothing is on the new one."""
+    bench = Bench()
+
+    class Replaced(FakeCaptureLog):
+        """Made anew right after it said who it is."""
+
+        def identity(self) -> LogIdentity:
+            told = super().identity()
+            self.replace(b"another topic id")
+            return told
+
+    log = Replaced()
+    with pytest.raises(Transient):
+        LogRecorder(log, bench.keys.sealer, bench.keys.router).record(message(1))
+    assert log.records == [[]]
+
+
+def test_a_large_delivery_is_encoded_in_batches() -> None:
+    """What a body becomes is held a few datums at a time; all are durable, in order, and one that
+    does not encode still refuses before any is queued."""
+    bench = Bench(batch_bytes_max=1)
+    several = [message(n) for n in range(7)]
+
+    async def act(publisher: Publisher) -> None:
+        with pytest.raises(Refused):
+            await publisher.publish([*several, message(8, text="\ud800")])
+        assert bench.log.appends == 0
+        await publisher.publish(several)
+        await publisher.publish([])
+
+    bench.run(act)
+    assert bench.ids() == [[f"wamid.{n}" for n in range(7)]]
+    assert [len(one.rows) for one in bench.keys.opened(bench.log)[0]] == [1] * 7
 
 
 def test_recover_keeps_what_does_not_open() -> None:

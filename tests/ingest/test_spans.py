@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ingest import spans
 from ingest.spans import Broken, Node, Shape
+from ingest.values import DECODER
 from schemas.limits import JSON_DEPTH_MAX
 
 ITEMS = Shape(members={"items": Shape(element=Shape(marks=("id",), fences=("items",)))})
@@ -146,6 +147,45 @@ def test_any_text_is_walked(noise: str, tail: str) -> None:
                         + [(one.start, one.end) for one in leaves(walked.root)])
         assert all(0 <= start <= end <= len(body) for start, end in ranges)
         assert all(one[1] <= two[0] for one, two in pairwise(ranges))
+
+
+_HEAD = b'{"boxes":[{"items":['
+_ESCAPED = b'{"it\\u0065ms":[],"x":1},'
+
+
+@pytest.mark.parametrize("piece", [
+    b'{"id":]},{"id":""},',
+    b'{"a":x {"id":1},',
+    b'{"a":[{"id":1},{"p":"%s"},' % (b"x" * 200),
+    b'[{"id":1},"%s",' % (b"x" * 200),
+    b'{"id":"%s},' % (b"x" * 200),
+    b'x%s{"id":1},' % (b" " * 200),
+    b'{"items":[x' + _ESCAPED,
+    b'[[[[{"id":1},',
+    b'"x},{"id":1},',
+])
+def test_a_body_of_breaks_costs_no_square_of_it(piece: bytes) -> None:
+    """However a body is broken, each of its characters is looked at a bounded number of times, and
+    it is all there: in an item or in a broken range."""
+    for count in (300, 1_200):
+        body = _HEAD + piece * count
+        walked = spans.walk(body, NESTED)
+        assert walked.looked_at <= (spans.LOOKS_PER_BYTE + 6) * len(body)
+        assert walked.broken or leaves(walked.root)
+
+
+def test_a_thousand_broken_items_cost_no_neighbour() -> None:
+    """Each break is got over by itself: every sound item behind one is read."""
+    body = _HEAD + b'{"id":]},{"id":""},' * 1_000 + b"]}]}"
+    assert [b'{"id":""}'] * 1_000 == items(body, NESTED)
+    assert spans.walk(body, NESTED).looked_at <= 8 * len(body)
+
+
+def test_an_error_counts_no_lines() -> None:
+    """`json` looks for line breaks in all that stands before an error: in a body, it finds none."""
+    with pytest.raises(json.JSONDecodeError) as raised:
+        DECODER.raw_decode(spans._Text("\n\n\n]"), 3)
+    assert (1, 3) == (raised.value.lineno, raised.value.pos)
 
 
 def leaves(node: Node | None) -> list[Node]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ingest.adapters import ADAPTERS
 from schemas import codec, findings, identity
-from schemas.events import ALL_KINDS, CAPTURE_KINDS, Parsed
+from schemas.events import ALL_KINDS, CAPTURE_KINDS, CapturedEvent, Parsed
 from tests.vendor.payloads import PAYLOADS, change, envelope, messages, meta, text, value
 
 NOW = 1_749_854_600_000
@@ -181,3 +181,26 @@ def test_lone_surrogates_are_replaced_and_said() -> None:
         text("wamid.A", "half \ud83d here"), text("wamid.B", "whole \U0001f600"))).events
     assert ("half \ufffd here", "whole \U0001f600") == (first.text, second.text)
     assert (("lone_surrogate_replaced",), ()) == (first.observations, second.observations)
+
+
+def test_the_envelope_multiplies_no_body() -> None:
+    """What every item's event repeats of the envelope is short, whatever its length in the bytes:
+    a thousand items with an account of 100,000 characters stay as small as a thousand items. Two
+    long accounts with one beginning stay two."""
+    long = "9" * 100_000
+
+    def events(tail: str) -> tuple[CapturedEvent, ...]:
+        said = value(messages=[text(f"wamid.{n}", "hi") for n in range(100)])
+        said["metadata"] = {"display_phone_number": long + tail, "phone_number_id": long + tail}
+        said["contacts"] = [{"wa_id": "16505551234", "profile": {"name": long + tail},
+                             "user_id": long + tail}]
+        body = json.dumps({"object": "whatsapp_business_account", "entry": [{
+            "id": long + tail, "time": long + tail,
+            "changes": [{"field": "messages", "value": said}]}]}).encode()
+        return parse("whatsapp", body).events
+
+    made = events("1")
+    assert 100 == len(made)
+    assert sum(len(codec.encode(one)) for one in made) < 100 * 4_096
+    assert made[0].account != events("2")[0].account
+    assert made[0].account == events("1")[0].account

@@ -339,6 +339,55 @@ def test_two_sightings_of_a_large_event_do_not_mix() -> None:
     assert (1, 2, ()) == (found.version_count, found.sighting_count, found.observations)
 
 
+def test_two_sessions_of_one_process_do_not_mix_their_parts() -> None:
+    """A part goes to its own session's sighting, also where the other one waits for it longer."""
+    first, again = parts_of(world.event()), parts_of(world.event(captured_at=NOON + 10 ** 9))
+    archive = MemoryArchive()
+    for part, session_id in ((first[0], b"1"), (again[0], b"2"), (again[1], b"2"),
+                             (again[2], b"2"), (first[1], b"1"), (first[2], b"1")):
+        archive.seal([part], session_id=session_id * 16)
+    (found,) = indexed(archive)
+    joined = [e for e in found.entries if e.joined]
+    assert [("message", NOON + 1_000), ("message", NOON + 10 ** 9)] == [
+        (e.kind, e.captured_at) for e in joined]
+    assert (1, 2, ()) == (found.version_count, found.sighting_count, found.observations)
+
+
+def test_a_sighting_that_lost_a_part_takes_none_of_the_next() -> None:
+    """What a session began anew it had given up: only the second sighting is whole."""
+    first, again = parts_of(world.event()), parts_of(world.event(captured_at=NOON + 10 ** 9))
+    archive = MemoryArchive()
+    archive.seal([first[0], first[1], again[0], again[1], again[2]])
+    (found,) = indexed(archive)
+    assert [NOON + 10 ** 9] == [e.captured_at for e in found.entries if e.joined]
+
+
+def test_a_sighting_may_outlive_its_session() -> None:
+    """A session ends after a second: the parts that follow come in the next one."""
+    archive = MemoryArchive()
+    parts = parts_of(world.event())
+    for part, session_id in zip(parts, (b"1", b"2", b"3"), strict=True):
+        archive.seal([part], session_id=session_id * 16)
+    (found,) = indexed(archive)
+    assert ("message", 1) == (found.kind, found.sighting_count)
+
+
+def test_a_part_that_was_stored_twice_goes_to_no_other_sighting() -> None:
+    """The same sealed record again is not the part that another sighting waits for."""
+    first, again = parts_of(world.event()), parts_of(world.event(captured_at=NOON + 10 ** 9))
+    archive = MemoryArchive()
+    archive.seal([first[0]], session_id=b"1" * 16)
+    archive.seal([again[0], again[1]], session_id=b"2" * 16)
+    twice = [one[1] for one in (PROJECTOR.project(read, 0) for read in archive.events()) if one]
+    twice.append(replace(twice[-1], pointer=replace(twice[-1].pointer, offset=3)))
+    archive.seal([b"junk"])
+    archive.seal([again[2]], session_id=b"2" * 16)
+    last = PROJECTOR.project(list(archive.events())[-1], 0)
+    assert last is not None
+    (chain,) = complete_sets([*twice, last[1]])
+    assert [1, 2, 4] == [e.pointer.offset for e in chain]
+
+
 def test_parts_that_make_no_event_are_unreadable() -> None:
     """Damage is named at part 0 and stops nothing."""
     parts = parts_of(world.event())
@@ -365,3 +414,65 @@ def test_more_words_than_are_indexed_are_flagged(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("schemas.limits.INDEXED_TOKENS_MAX", 3)
     found = of(world.event(text="one two three four"))
     assert (3, ("text_cut_in_index",)) == (len(found.words[0]), found.observations)
+
+
+def many_words(count: int = 8) -> list[CapturedEvent]:
+    """A message of three words, edited again and again; each version seen twice."""
+    versions = [world.event(text="one two three"), *(
+        world.edit(f"e{n} x{n} y{n}", NOON + 60_000 + n * 1_000, f"e{n}") for n in range(count))]
+    assert versions[0].captured_at < versions[-1].captured_at
+    return [replace(one, captured_at=one.captured_at + late) for late in (0, 7)
+            for one in versions]
+
+
+@given(strategies.message_events(), st.integers(0, 12), st.data())
+@settings(max_examples=80)
+def test_a_limit_on_words_keeps_documents_closed_under_union(
+        items: list[CapturedEvent], tokens_max: int, data: st.DataObject) -> None:
+    """Trimmed apart and merged is trimmed together; who keeps its words keeps them in a subset."""
+    entries = entries_of(items)
+    parts = data.draw(st.lists(st.lists(st.sampled_from(entries), min_size=1), max_size=3))
+    left = entries[:data.draw(st.integers(0, len(entries)))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("schemas.limits.DOCUMENT_TOKENS_MAX", tokens_max)
+        whole = document(DOC, entries)
+        pieces = [document(DOC, piece) for piece in (*parts, left, entries[len(left):]) if piece]
+        for piece in pieces[1:]:
+            pieces[0] = merge(piece, pieces[0])
+        assert whole == pieces[0] == merge(whole, document(DOC, entries))
+        worded = {e.pointer for e in whole.entries if e.words}
+        for subset in (*parts, left):
+            lost = {e.pointer for e in document(DOC, subset).entries if not e.words} if subset \
+                else set()
+            assert not worded & lost
+        assert sum(map(len, whole.words)) <= tokens_max
+
+
+def test_one_entry_of_each_text_keeps_its_words() -> None:
+    """A sighting more costs an entry, not its words; versions with one text are two to search."""
+    found = of(*many_words(2), world.edit("one two three", NOON + 90_000, "e9"))
+    assert [3, 3, 3, 3] == [len(e.words) for e in found.entries if e.words]
+    assert (4, 7) == (len(found.words), len(found.entries))
+    assert {3} == {e.term_count for e in found.entries}
+
+
+def test_a_message_edited_for_ever_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its earliest texts stay searchable; every version is kept, and the cut is observed."""
+    monkeypatch.setattr("schemas.limits.DOCUMENT_TOKENS_MAX", 10)
+    items = many_words()
+    found = of(*items)
+    assert (3, 9, 18) == (len(found.words), found.version_count, len(found.entries))
+    assert ("text_cut_in_index",) == found.observations
+    assert found.words[0] == of(world.event(text="one two three")).words[0]
+    assert items[8].text == current(found, items)
+    assert () == of(*items[:3]).observations
+
+
+def test_what_a_custodian_supplies_takes_no_room_of_what_is_vouched_for(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export of earlier times does not push the provider's text out of the index."""
+    monkeypatch.setattr("schemas.limits.DOCUMENT_TOKENS_MAX", 3)
+    export = world.event(text="a b c", occurred_at=NOON - 10 ** 6,
+                         provenance=events.CUSTODIAN_SUPPLIED)
+    found = of(export, world.event(text="one two three"))
+    assert of(world.event(text="one two three")).words == found.words

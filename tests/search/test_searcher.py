@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -163,3 +164,22 @@ def test_copies_at_several_custodians_are_one_row() -> None:
     assert [1, 1] == sorted(len(page.hits) for page in pages if page.hits)
     assert [copy] == [hit.doc_id for hit in office.searcher.search("with:carol", "dana").hits
                       if hit.copies]
+
+
+def test_an_id_that_a_client_reuses_hides_nothing() -> None:
+    """Linked, but another text, state or no text at all keeps its own row."""
+    def wamid(sender: str) -> str:
+        return "wamid." + base64.b64encode(
+            b"\x1c\x18\x0b" + sender.encode() + b"\x15\x02\x00\x12\x18\x14"
+            b"3AADF8441347E8571C10\x00").decode()
+    genuine = world.event(native_id=wamid("16505551234"), account="+1555", text="pay invoice 9")
+    other: dict[str, str] = {"native_id": wamid("16505551234"), "account": "+1666"}
+    for reused in (world.event(text="pay lunch", occurred_at=NOON + 9, **other),
+                   world.event(text=None, occurred_at=NOON + 9, **other)):
+        answer = Office(genuine, reused).searcher.search("with:carol", "dana")
+        assert {"pay invoice 9", reused.text} == {hit.text for hit in answer.hits}
+        assert [1, 1] == [len(hit.copies) for hit in answer.hits]
+    retracted = Office(genuine, replace(genuine, account="+1666", occurred_at=NOON + 9),
+                       world.retraction(target=wamid("16505551234"), account="+1666"))
+    assert ["retracted", "live"] == [
+        hit.state for hit in retracted.searcher.search("invoice", "dana").hits]

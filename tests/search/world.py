@@ -66,7 +66,7 @@ class MemoryArchive:
 
     def seal(self, items: Iterable[Datum], partition: int = 0, *,
              kinds: frozenset[str] = events.ALL_KINDS, problem: str = "",
-             capture_id: bytes = b"c" * 16) -> SegmentRead:
+             capture_id: bytes = b"c" * 16, session_id: bytes | None = None) -> SegmentRead:
         """One more segment of `partition`, one record per item."""
         known = self._segments.setdefault(partition, [])
         first = known[-1].last + 1 if known else 0
@@ -79,8 +79,8 @@ class MemoryArchive:
             held = None if problem in ("key_lost", "cell_unreadable") else datum
             self._datums[partition, first + position, 0] = held
             read.append(ReadEvent(pointer, held, b"d" * 16, capture_id,
-                                  b"s" * 15 + bytes([partition]), kinds, first + position,
-                                  problem))
+                                  session_id or b"s" * 15 + bytes([partition]), kinds,
+                                  first + position, problem))
         segment = SegmentRead(
             "capture", self._topic_id, partition, key, first, first + max(len(read), 1) - 1,
             f"{partition}-{first}", NOON, RETAIN_UNTIL, True, tuple(read))

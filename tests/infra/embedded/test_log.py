@@ -18,6 +18,9 @@ from schemas.wire import LogRecord
 from tests.contracts.worlds import counted, poll_until
 
 ROOT = Path(__file__).parents[3]
+# What `counted` makes of the fixture's log, and of another in its place.
+TOPIC_ID = counted()(16)
+OTHER_ID = counted(7)(16)
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ def test_processes_that_provision_at_once_agree(tmp_path: Path) -> None:
 
 def test_what_a_power_cut_may_not_take_is_set(path: Path, capture: EmbeddedCaptureLog) -> None:
     """WAL, synchronous=FULL, AUTOINCREMENT, and a file that only its owner reads."""
-    capture.append(0, b"1")
+    capture.append(0, b"1", TOPIC_ID)
     assert capture._file is not None
     database = capture._file.database
     assert "wal" == database.execute("PRAGMA journal_mode").fetchone()[0]
@@ -86,10 +89,11 @@ def test_several_processes_append_without_a_hole(
     """Gateway, console and importer write at once: every record once, in each writer's order."""
     code = ("import sys; from pathlib import Path; from infra.embedded.log import *\n"
             "log = EmbeddedCaptureLog(Path(sys.argv[1]))\n"
-            "for n in range(40): log.append(0, f'{sys.argv[2]} {n}'.encode())\n")
+            "topic_id = log.identity().topic_id\n"
+            "for n in range(40): log.append(0, f'{sys.argv[2]} {n}'.encode(), topic_id)\n")
     children = [child(code, path, name) for name in ("a", "b")]
     for number in range(40):
-        capture.append(0, f"c {number}".encode())
+        capture.append(0, f"c {number}".encode(), TOPIC_ID)
     assert [0, 0] == [one.wait() for one in children]
     log = EmbeddedArchiveLog(path, "archiver")
     found: dict[int, list[LogRecord]] = {}
@@ -103,13 +107,13 @@ def test_several_processes_append_without_a_hole(
 
 def test_a_batch_is_appended_whole(path: Path, capture: EmbeddedCaptureLog) -> None:
     """append_many: next to each other, in order, or not at all."""
-    capture.append(0, b"before")
-    assert range(1, 4) == capture.append_many(0, [b"1", b"2", b"3"])
+    capture.append(0, b"before", TOPIC_ID)
+    assert range(1, 4) == capture.append_many(0, [b"1", b"2", b"3"], TOPIC_ID)
     with pytest.raises(Refused):
-        capture.append_many(0, [b"4", b""])
+        capture.append_many(0, [b"4", b""], TOPIC_ID)
     with pytest.raises(Refused):
-        capture.append_many(0, [])
-    assert 4 == capture.append(0, b"after")
+        capture.append_many(0, [], TOPIC_ID)
+    assert 4 == capture.append(0, b"after", TOPIC_ID)
 
 
 def test_a_killed_archiver_frees_its_partitions(path: Path, capture: EmbeddedCaptureLog) -> None:
@@ -122,7 +126,7 @@ def test_a_killed_archiver_frees_its_partitions(path: Path, capture: EmbeddedCap
     owner = child(code, path)
     assert owner.stdout is not None
     assert b"mine\n" == owner.stdout.readline()
-    capture.append(0, b"record")
+    capture.append(0, b"record", TOPIC_ID)
     second = EmbeddedArchiveLog(path, "archiver")
     for _ in range(5):
         assert frozenset() == second.poll(0.02, 1).assigned
@@ -138,7 +142,8 @@ def test_what_was_acknowledged_survives_kill(path: Path) -> None:
     """A writer killed between two appends: every acknowledged offset is there, none twice."""
     code = ("import sys; from pathlib import Path; from infra.embedded.log import *\n"
             "log = EmbeddedCaptureLog(Path(sys.argv[1]))\n"
-            "for n in range(100000): print(log.append(0, b'%d' % n), flush=True)\n")
+            "topic_id = log.identity().topic_id\n"
+            "for n in range(100000): print(log.append(0, b'%d' % n, topic_id), flush=True)\n")
     writer = child(code, path)
     assert writer.stdout is not None
     acknowledged = [int(writer.stdout.readline()) for _ in range(25)]
@@ -157,13 +162,13 @@ def test_what_was_acknowledged_survives_kill(path: Path) -> None:
 def test_nothing_is_written_into_a_file_without_a_name(
         path: Path, capture: EmbeddedCaptureLog) -> None:
     """The file was deleted: Transient, because what went into it would be acknowledged and lost."""
-    capture.append(0, b"1")
+    capture.append(0, b"1", TOPIC_ID)
     archive = EmbeddedArchiveLog(path, "archiver")
     for file in path.parent.glob("capture.db*"):
         if file.is_file():
             file.unlink()
     with pytest.raises(Transient):
-        capture.append(0, b"2")
+        capture.append(0, b"2", TOPIC_ID)
     with pytest.raises(Transient):
         capture.identity()
     with pytest.raises(Transient):
@@ -172,8 +177,8 @@ def test_nothing_is_written_into_a_file_without_a_name(
 
 
 def test_a_log_made_anew_takes_no_record_unasked(path: Path, capture: EmbeddedCaptureLog) -> None:
-    """A record is sealed for one topic id: it does not go to another log until `identity` told."""
-    capture.append(0, b"old")
+    """A record is sealed for one topic id: it goes to no other log, whoever asked `identity`."""
+    capture.append(0, b"old", TOPIC_ID)
     before = capture.identity()
     archive = EmbeddedArchiveLog(path, "archiver")
     for file in path.parent.glob("capture.db*"):
@@ -181,7 +186,7 @@ def test_a_log_made_anew_takes_no_record_unasked(path: Path, capture: EmbeddedCa
             file.unlink()
     provision(path, "capture", 1, counted(7))
     with pytest.raises(Transient):
-        capture.append(0, b"sealed for the old one")
+        capture.append(0, b"sealed for the old one", TOPIC_ID)
     for act in (lambda: archive.poll(0, 1), lambda: archive.fetch(0, 0),
                 lambda: archive.bounds(0), lambda: archive.trim(0, 0)):
         with pytest.raises(Halt) as halted:
@@ -189,23 +194,26 @@ def test_a_log_made_anew_takes_no_record_unasked(path: Path, capture: EmbeddedCa
         assert "log_replaced" == halted.value.finding
     archive.close()
     assert before.topic_id != capture.identity().topic_id
-    assert 0 == capture.append(0, b"new")
+    with pytest.raises(Transient):
+        # Asked in between, by somebody else: the record is sealed for the old one all the same.
+        capture.append(0, b"sealed for the old one", TOPIC_ID)
+    assert 0 == capture.append(0, b"new", OTHER_ID)
 
 
 def test_a_writer_that_holds_the_file_is_transient(
         path: Path, capture: EmbeddedCaptureLog) -> None:
     """Nothing was written when the busy time-out ends; the next append goes through."""
-    capture.append(0, b"1")
+    capture.append(0, b"1", TOPIC_ID)
     assert capture._file is not None
     capture._file.database.execute("PRAGMA busy_timeout = 20")
     rival = sqlite3.connect(path, isolation_level=None)
     rival.execute("BEGIN IMMEDIATE")
     with pytest.raises(Transient) as raised:
-        capture.append(0, b"2")
+        capture.append(0, b"2", TOPIC_ID)
     assert not isinstance(raised.value, Ambiguous)
     rival.rollback()
     rival.close()
-    assert 1 == capture.append(0, b"2")
+    assert 1 == capture.append(0, b"2", TOPIC_ID)
 
 
 def test_a_damaged_file_is_halt(path: Path) -> None:
@@ -213,7 +221,7 @@ def test_a_damaged_file_is_halt(path: Path) -> None:
     path.write_bytes(b"not a database, but long enough to look at" * 40)
     log = EmbeddedCaptureLog(path)
     with pytest.raises(Halt) as halted:
-        log.append(0, b"1")
+        log.append(0, b"1", TOPIC_ID)
     assert "log_damaged" == halted.value.finding
 
 
@@ -223,14 +231,14 @@ def test_a_newer_format_is_halt(path: Path, capture: EmbeddedCaptureLog) -> None
     database.execute("PRAGMA user_version = 2")
     database.close()
     with pytest.raises(Halt) as halted:
-        capture.append(0, b"1")
+        capture.append(0, b"1", TOPIC_ID)
     assert "format_unknown" == halted.value.finding
 
 
 def test_trimmed_bytes_are_overwritten(path: Path, capture: EmbeddedCaptureLog) -> None:
     """A certificate of destruction counts the trimmed log: its bytes are not left in free pages."""
     marker = b"SEALED-RECORD" * 50
-    capture.append(0, marker)
+    capture.append(0, marker, TOPIC_ID)
     archive = EmbeddedArchiveLog(path, "archiver")
     archive.trim(0, 1)
     archive._file.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -242,13 +250,13 @@ def test_a_capture_log_starts_before_its_log_is_there(tmp_path: Path) -> None:
     """The gateway is up and says Transient; once the log is provisioned it goes on by itself."""
     path = tmp_path / "capture.db"
     log = EmbeddedCaptureLog(path)
-    for act in (log.identity, lambda: log.append(0, b"1")):
+    for act in (log.identity, lambda: log.append(0, b"1", TOPIC_ID)):
         with pytest.raises(Transient):
             act()
     with pytest.raises(Missing):
         EmbeddedArchiveLog(path, "archiver")
     provision(path, "capture", 1, counted())
-    assert 0 == log.append(0, b"1")
+    assert 0 == log.append(0, b"1", TOPIC_ID)
     log.close()
 
 

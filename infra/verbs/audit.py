@@ -1,0 +1,23 @@
+"""Operator's commands that read content or act on it are recorded before they do (PROTOCOL I7).
+
+Owns that one event; `search` and `show` record their own (search/audit.py).
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from contextlib import closing
+
+from infra.wire import Wire
+from schemas import domains
+from search.audit import Auditor, AuditSettings
+
+
+def record_act(wire: Wire, action: str, details: Mapping[str, str] | None = None) -> None:
+    """`action` is on the log when this returns. Raises Transient: then nothing may be done."""
+    settings = AuditSettings(domains.ROLE_NAMES[domains.FIRM], wire.directory().firm_years())
+    actor = f"{wire.config.search.operator} ({getpass.getuser()})"
+    with closing(wire.capture_log()) as log:
+        auditor = Auditor(wire.recorder("search", log), settings, wire.clock, wire.random)
+        auditor.record(action, actor, None, details or {})

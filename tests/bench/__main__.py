@@ -1,0 +1,119 @@
+"""The command: `python -m tests.bench [drain|sizes|line|all] [--quick] [--json] [--write]`.
+
+Without arguments everything is run and docs/BENCHMARKS.md is written. Servers are started for the
+run and end with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import sys
+import time
+from typing import Any
+
+from tests.bench import report, results, sizes
+from tests.bench.drain import Drain, Plan
+from tests.bench.ground import Ground, measured_child
+from tests.bench.line import Line, LinePlan
+from tests.bench.servers import servers
+
+
+def run_drain(ground: Ground, quick: bool) -> dict[str, Any]:
+    """The section `drain`."""
+    plan = Plan(events=20_000, repeats=2, packs=(1, 32)) if quick else Plan()
+    drain = Drain(ground, plan)
+    _say(f"drain: {plan.events:,} events onto the logs")
+    drain.prepare()
+    runs = []
+    for run in drain.runs():
+        runs.append(run)
+        _say(f"drain: {run.who}: {run.rate:,.0f} events/CPU-s {run.wrong}")
+    return results.of_drain(plan, runs, drain.body_bytes, drain.datum_bytes, drain.memory(), quick)
+
+
+def run_sizes(quick: bool) -> dict[str, Any]:
+    """The section `sizes`."""
+    _say("sizes")
+    firms = ((50, 1, 60), (50, 4, 60), (50, 4, 5), (500, 4, 60), (5000, 4, 60))
+    traces = []
+    for people, partitions, age_s_max in firms[:2] if quick else firms:
+        traces.append(sizes.trace(people, age_s_max, partitions))
+        _say(f"sizes: {people} people: {traces[-1].puts_per_day:,} PUTs a day")
+    return results.of_sizes(sizes.full_segments(), sizes.small_segments(), traces, quick)
+
+
+def run_line(ground: Ground, quick: bool) -> dict[str, Any]:
+    """The section `line`."""
+    plans = ([LinePlan(100, 4)] if quick else
+             [LinePlan(500, 15), LinePlan(1_000, 25), LinePlan(2_000, 25), LinePlan(0, 15)])
+    line = Line(ground, _free_port())
+    _say("line: starting the system")
+    line.start()
+    runs = []
+    try:
+        for plan in plans:
+            runs.append(line.run(plan))
+            _say(f"line: {plan.rate or 'closed'}: accepted {runs[-1].load['per_s']:,.0f}/s, "
+                 f"searchable p95 {runs[-1].searchable_s[1]:.1f} s {runs[-1].wrong}")
+    finally:
+        line.stop()
+    _say("line: rebuild beside the bare bulk")
+    rebuild = measured_child("tests.bench.rebuild_child", {
+        "home": str(ground.home()), "repeats": 1 if quick else 2})
+    return results.of_line(runs, rebuild, quick)
+
+
+def run(what: str, quick: bool) -> dict[str, Any]:
+    """The sections that were asked for."""
+    found: dict[str, Any] = {}
+    if what in ("drain", "all"):
+        with servers(("kafka", "s3")) as ground:
+            found["drain"] = run_drain(ground, quick)
+    if what in ("sizes", "all"):
+        found["sizes"] = run_sizes(quick)
+    if what in ("line", "all"):
+        with servers(("kafka", "s3", "elasticsearch")) as ground:
+            found["line"] = run_line(ground, quick)
+    return found
+
+
+def is_right(found: dict[str, Any]) -> bool:
+    """Whether no run lost, doubled or changed anything."""
+    return not any(one["wrong"] for name, many in (("drain", "rows"), ("line", "runs"))
+                   if name in found for one in found[name][many])
+
+
+def main() -> int:
+    """Exit code 1 when a run scored 0."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("drain", "sizes", "line", "all"))
+    parser.add_argument("--quick", action="store_true", help="small; checks, says little")
+    parser.add_argument("--json", action="store_true", help="the results as JSON on stdout")
+    parser.add_argument("--write", action="store_true", help="write docs/BENCHMARKS.md")
+    asked = parser.parse_args()
+    found = run(asked.what or "all", asked.quick)
+    everything = results.merged(found)
+    if asked.write or asked.what is None:
+        results.keep(everything)
+        report.write(everything)
+    if asked.json:
+        print(json.dumps(found))
+    else:
+        print(report.render(found))
+    return 0 if is_right(found) else 1
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Faults: what is lost, doubled or left open when something ends at the wrong moment."""

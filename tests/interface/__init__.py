@@ -1,0 +1,1 @@
+"""The machine interface, through the executable as a user starts it."""

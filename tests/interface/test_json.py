@@ -1,0 +1,352 @@
+"""Every verb's JSON, as the executable prints it for a firm whose week was captured."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from infra.demo.week import ANNA, BEN, CHEN, MARIA, OMAR, PHONE_IDS, week
+from schemas import identity
+from tests.e2e.installation import ROOT, SECRETS, Installation, wait_for
+from tests.ingest.doorway import hub_headers
+from tests.vendor import payloads
+
+INTERFACE: Final = ROOT / "docs" / "interface"
+START: Final = 1_763_000_000
+NEVER_SEEN: Final = "wamid.NEVERSEEN"
+TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
+
+# Golden: what stands in a line today must stand there for ever; new keys are added here.
+HIT: Final = (
+    "id", "channel", "kind", "conversation", "actor", "actor_type", "actor_name", "direction",
+    "occurred_at", "captured_at", "state", "content_state", "text", "highlights", "earlier_text",
+    "earlier_highlights", "version_count", "sighting_count", "attachments", "observations",
+    "copies", "problem")
+VERSION: Final = (
+    "kind", "text", "actor", "actor_type", "actor_name", "occurred_at", "captured_at",
+    "content_state", "target_known", "provenance", "observations", "attachments", "segment",
+    "offset", "index", "retain_until", "sightings", "problem")
+SIGHTING: Final = (
+    "segment", "offset", "index", "captured_at", "retain_until", "differs", "text")
+RELATED: Final = (
+    "kind", "detail", "text", "actor", "actor_type", "actor_name", "occurred_at", "captured_at",
+    "segment", "offset", "index", "problem")
+CONTEXT: Final = (
+    "id", "is_this", "kind", "actor", "actor_type", "actor_name", "direction", "occurred_at",
+    "captured_at", "state", "text")
+GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "status": ("ok", "at", "running", "trial", "mode", "alarms", "parts"),
+    "verify": ("findings", "notes", "partitions", "segments", "cells", "events", "bytes",
+               "earliest_unlock", "trial", "ok"),
+    "segment": ("key", "partition", "first", "last", "events", "sealed_at", "locked_until",
+                "trial", "sha256"),
+    "quarantine": ("id", "at", "door", "reason", "bytes"),
+    "quarantine-replay": ("read", "still", "captured"),
+    "rejected": ("sequence", "at", "door", "reason", "bytes"),
+    "rejected-replay": ("accepted", "still_refused", "unopened"),
+    "spool": ("count", "bytes", "oldest_at", "lanes"),
+    "spool-recover": ("records", "events", "unopened"),
+    "doctor": ("safe", "green", "checks"),
+    "rebuild": ("index",),
+    "keys-backup": ("file", "entries", "bytes"),
+    "keys-check": ("ok", "absent", "different", "entries"),
+    "keys-restore": ("restored", "entries"),
+    "stack-down": ("stopped",),
+}
+
+
+def as_stated(name: str, line: Mapping[str, Any]) -> None:
+    """The line is what its schema says."""
+    schema = json.loads((INTERFACE / f"{name}.schema.json").read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(line)
+
+
+def golden(name: str, line: Mapping[str, Any]) -> None:
+    """The line is what its schema says, with exactly the keys that it had on the first day."""
+    as_stated(name, line)
+    assert GOLDEN[name] == tuple(line)
+
+
+@pytest.fixture(scope="module")
+def firm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A running firm whose week is captured and searchable, and one retraction of a message that
+    nobody ever saw."""
+    firm = Installation(tmp_path_factory.mktemp("firm") / "home")
+    firm.write_directory()
+    with firm.running():
+        firm.play(week(SECRETS, START))
+        metadata = {"display_phone_number": ANNA, "phone_number_id": PHONE_IDS[ANNA]}
+        body = payloads.meta(payloads.envelope(payloads.change("messages", {
+            "messaging_product": "whatsapp", "metadata": metadata,
+            "contacts": [payloads.contact("Maria Souza", MARIA)], "messages": [{
+                "from": MARIA, "id": "wamid.ORPHAN", "timestamp": str(START), "type": "revoke",
+                "revoke": {"original_message_id": NEVER_SEEN}}]})))
+        headers = hub_headers(body, SECRETS.whatsapp_app_secret.encode())
+        assert firm.post("/hooks/whatsapp", body, headers) == 200
+        inside = firm.inside()
+        inside.await_documents([inside.document_id("whatsapp", f"+{ANNA}", NEVER_SEEN)])
+        yield firm
+
+
+@pytest.fixture(scope="module")
+def hits(firm: Installation) -> list[dict[str, Any]]:
+    """Everything that a search can answer with."""
+    return firm.cli("search", "kind:message OR kind:edit OR kind:retraction OR kind:unknown",
+                    "--json", "--limit", "1000").rows()
+
+
+def only(firm: Installation, query: str) -> dict[str, Any]:
+    """The one answer of a search."""
+    return firm.cli("search", query, "--json").row()
+
+
+def test_every_line_of_a_search_is_as_stated(hits: list[dict[str, Any]]) -> None:
+    """One object a line, with the keys of the first day, as docs/interface says."""
+    assert len(hits) > 200
+    for line in hits:
+        as_stated("hit", line)
+        assert tuple(line) == HIT
+
+
+def test_ids_and_times_have_their_form(hits: list[dict[str, Any]]) -> None:
+    """Ids are 32 hex digits, times RFC 3339 UTC with milliseconds, or null where there is none."""
+    assert len(hits) == len({line["id"] for line in hits})
+    for line in hits:
+        assert re.fullmatch("[0-9a-f]{32}", line["id"])
+        assert TIME.fullmatch(line["captured_at"])
+        assert line["occurred_at"] is None or TIME.fullmatch(line["occurred_at"])
+    assert {line["occurred_at"] is None for line in hits if line["channel"] == "sms"} == {True}
+
+
+def test_ids_say_nothing_about_who_and_what(hits: list[dict[str, Any]]) -> None:
+    """No id or time holds a phone number, and none is the plain hash of anything guessable."""
+    guesses = set()
+    for number in (ANNA, BEN, CHEN, MARIA, OMAR):
+        for spelled in (number, f"+{number}", f"whatsapp:+{number}"):
+            guesses.add(spelled)
+            guesses |= {identity.pair(spelled, other) for other in (f"+{ANNA}", f"+{BEN}")}
+    guesses |= {line["text"] for line in hits if line["text"]} | {NEVER_SEEN}
+    keys = {identity.key_of("whatsapp", f"+{ANNA}", NEVER_SEEN).hex()}
+    hashes = keys | {hashlib.new(name, guess.encode()).hexdigest()
+                     for name in ("md5", "sha1", "sha256", "sha512", "blake2b")
+                     for guess in guesses}
+    for line in hits:
+        for name in ("id", "conversation", "occurred_at", "captured_at"):
+            found = line[name] or ""
+            assert not any(number in found for number in (ANNA, BEN, CHEN, MARIA, OMAR))
+            assert not any(one.startswith(found) for one in hashes) or not found
+
+
+def test_a_retracted_message_is_shown_with_all_its_versions(firm: Installation) -> None:
+    """Text, retraction, who, when, how each is known, and where each lies."""
+    found = only(firm, "cousin state:retracted")
+    shown = firm.cli("show", found["id"], "--json").row()
+    as_stated("message", shown)
+    assert tuple(shown) == (*HIT, "versions", "related", "context")
+    said, withdrawn = shown["versions"]
+    assert (tuple(said), tuple(withdrawn)) == (VERSION, VERSION)
+    assert [tuple(one) for one in said["sightings"]] == [SIGHTING]
+    assert (said["kind"], withdrawn["kind"]) == ("message", "retraction")
+    assert said["text"] == shown["text"] == found["text"]
+    assert withdrawn["text"] is None and withdrawn["target_known"] == "explicit"
+    assert (said["actor"], withdrawn["actor"]) == (f"+{OMAR}", f"+{OMAR}")
+    assert said["occurred_at"] < withdrawn["occurred_at"]
+    for one in (said, withdrawn):
+        assert one["provenance"] == "provider_signed" and one["content_state"]
+        assert one["segment"].startswith("segments/") and one["segment"].endswith(".avro")
+        assert isinstance(one["offset"], int)
+        assert TIME.fullmatch(one["captured_at"]) and TIME.fullmatch(one["retain_until"])
+    assert all(tuple(line) == CONTEXT for line in shown["context"])
+    assert [line["is_this"] for line in shown["context"]].count(True) == 1
+
+
+def test_an_edited_message_is_shown_with_what_happened_to_it(firm: Installation) -> None:
+    """Both wordings are found, the current one is shown, and receipts and reactions stand by."""
+    found = only(firm, '"12 March"')
+    assert found["id"] == only(firm, '"21 March"')["id"]
+    assert found["state"] == "edited" and found["version_count"] == 2
+    assert "21 March" in found["text"] and "12 March" in found["earlier_text"]
+    shown = firm.cli("show", found["id"], "--json", "--around", "0").row()
+    as_stated("message", shown)
+    assert ["message", "edit"] == [one["kind"] for one in shown["versions"]]
+    assert {"receipt", "reaction"} == {one["kind"] for one in shown["related"]}
+    assert all(tuple(one) == RELATED for one in shown["related"])
+
+
+def test_a_tombstone_whose_text_was_never_captured_says_so(firm: Installation) -> None:
+    """State retracted, content absent by the source, and no invented text."""
+    doc_id = firm.inside().document_id("whatsapp", f"+{ANNA}", NEVER_SEEN)
+    (found,) = [one for one in firm.cli("search", "state:retracted", "--json").rows()
+                if one["id"] == doc_id]
+    assert (found["state"], found["content_state"], found["text"]) == (
+        "retracted", "absent_by_source", None)
+    assert (found["kind"], found["version_count"]) == ("retraction", 1)
+    assert found["actor"] == f"+{MARIA}"
+
+
+def test_nothing_found_is_an_answer(firm: Installation) -> None:
+    """Exit 0 and not a line, with and without --json."""
+    assert firm.cli("search", "xylophone", "--json").out == ""
+    assert "nothing found" in firm.cli("search", "xylophone").out
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_an_unreadable_query_points_at_the_character(firm: Installation,
+                                                     form: tuple[str, ...]) -> None:
+    """Exit 2; on stderr the query, and a ^ under the character; nothing on stdout."""
+    query = "deposit AND (account"
+    answer = firm.cli("search", query, *form, code=2)
+    lines = answer.err.splitlines()
+    assert answer.out == ""
+    at = lines.index(query)
+    assert lines[at + 1] == " " * query.index("(") + "^"
+    assert lines[at + 2]
+
+
+def test_an_unknown_field_points_at_it(firm: Installation) -> None:
+    """A typing error in a field's name is an error, not a search for something else."""
+    answer = firm.cli("search", "deposit form:maria", "--json", code=2)
+    assert answer.err.splitlines()[1] == " " * len("deposit ") + "^"
+
+
+@pytest.mark.parametrize("wrong", ["0" * 32, "not an id", "ABCDEF" * 6])
+def test_show_of_an_unknown_id_fails_and_says_so(firm: Installation, wrong: str) -> None:
+    """Not 0, nothing on stdout, one sentence on stderr."""
+    answer = firm.cli("show", wrong, "--json", code=None)
+    assert answer.code not in (0, 1) and answer.out == ""
+    assert answer.err.startswith("counterfoil: ") and "id" in answer.err
+
+
+def test_pages_join_to_the_whole(firm: Installation, hits: list[dict[str, Any]]) -> None:
+    """--limit bounds a page, its cursor on stderr leads to the next: nothing twice or left out."""
+    paged: list[str] = []
+    cursor: tuple[str, ...] = ()
+    query = "kind:message OR kind:edit OR kind:retraction OR kind:unknown"
+    while True:
+        answer = firm.cli("search", query, "--json", "--limit", "110", *cursor)
+        rows = answer.rows()
+        paged += [row["id"] for row in rows]
+        following = re.search(r"--cursor (\S+)", answer.err)
+        if following is None:
+            break
+        assert len(rows) == 110
+        cursor = ("--cursor", following.group(1))
+    assert [row["id"] for row in hits] == paged
+    assert firm.cli("search", query, "--json", "--cursor", "no cursor", code=65).out == ""
+
+
+def test_whoever_looks_is_recorded(firm: Installation) -> None:
+    """A search and a view are events in the same archive, found a moment later."""
+    found = only(firm, "cousin OR (curtains conversation:0000000000000000)")
+    firm.cli("show", found["id"], "--json")
+    inside = firm.inside()
+
+    wanted = {("search", found["id"]), ("view", found["id"])}
+
+    def recorded() -> bool:
+        seen = {(event.detail("action"), event.detail("document") or event.detail("shown"))
+                for _, event in inside.events() if event.kind == "audit"
+                if event.text is None or "curtains" in event.text}
+        return wanted <= seen
+
+    wait_for(recorded, "both looks archived")
+    for line in firm.cli("search", "kind:audit", "--json", "--limit", "1000").rows():
+        as_stated("hit", line)
+        assert line["kind"] == "audit" and line["state"] is None
+
+
+def test_searching_needs_no_pause_of_the_writer(firm: Installation) -> None:
+    """While requests come in without a break, every search answers and every request is taken."""
+    statuses: list[int] = []
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            body = payloads.messages(payloads.text(f"wamid.BUSY{number}", f"busy line {number}"))
+            headers = hub_headers(body, SECRETS.whatsapp_app_secret.encode())
+            statuses.append(firm.post("/hooks/whatsapp", body, headers))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        found = [len(firm.cli("search", "deposit", "--json").rows()) for _ in range(4)]
+    finally:
+        stop.set()
+        writer.join()
+    assert set(statuses) == {200} and len(statuses) > 4
+    assert len(set(found)) == 1 and found[0] > 0
+
+
+def test_quarantine_lists_what_could_not_be_read(firm: Installation) -> None:
+    """One object a line with the reason; never a word of the content."""
+    (line,) = firm.cli("quarantine", "list", "--json").rows()
+    golden("quarantine", line)
+    assert (line["door"], line["reason"]) == ("whatsapp", "id is not a string")
+    done = firm.cli("quarantine", "replay", line["id"], "--json").row()
+    golden("quarantine-replay", done)
+    assert done == {"read": 0, "still": 1, "captured": 0}
+
+
+def test_rejected_requests_are_listed(firm: Installation) -> None:
+    """What failed its check is kept and named, and fails again with the same secret."""
+    (line,) = firm.cli("rejected", "list", "--json").rows()
+    golden("rejected", line)
+    done = firm.cli("rejected", "replay", "--json").row()
+    golden("rejected-replay", done)
+    assert done == {"accepted": 0, "still_refused": 1, "unopened": 0}
+
+
+def test_status_names_every_alarm(firm: Installation) -> None:
+    """Exit 1 while one is active; each with its code, since when, and what."""
+    line = firm.cli("status", "--json", code=1).row()
+    golden("status", line)
+    assert not line["ok"] and line["running"]
+    assert {"rejected_requests", "quarantine_waiting", "edit_without_content"} <= {
+        alarm["code"] for alarm in line["alarms"]}
+    assert {"gateway", "archiver", "indexer", "run"} == {part["role"] for part in line["parts"]}
+
+
+def test_segments_are_listed_with_their_locks(firm: Installation) -> None:
+    """Each with what it covers and until when it is locked."""
+    lines = firm.cli("segments", "--json").rows()
+    assert lines
+    for line in lines:
+        golden("segment", line)
+        assert line["sealed_at"] < line["locked_until"]
+
+
+def test_the_other_verbs_print_what_they_state(firm: Installation, tmp_path: Path) -> None:
+    """doctor, spool, keys, rebuild and stack: one object each, with the keys of the first day."""
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("correct horse battery staple")
+    backup = ("--passphrase-file", str(passphrase), "--json")
+    file = str(tmp_path / "keys.cfkb")
+    for name, arguments in {
+        "doctor": ("doctor", "--json"),
+        "spool": ("spool", "list", "--json"),
+        "spool-recover": ("spool", "recover", "--json"),
+        "keys-backup": ("keys", "backup", file, *backup),
+        "keys-check": ("keys", "check", file, *backup),
+        "keys-restore": ("keys", "restore", file, *backup),
+        "rebuild": ("rebuild", "--json"),
+        "stack-down": ("stack", "down", "--json"),
+    }.items():
+        golden(name, firm.cli(*arguments).row())
+
+
+def test_search_answers_the_same_after_a_rebuild(firm: Installation) -> None:
+    """The index was made anew while everything ran, and the phrase is still found."""
+    before = only(firm, '"new account"')
+    firm.cli("rebuild", "--json")
+    assert before == only(firm, '"new account"')

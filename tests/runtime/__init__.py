@@ -1,0 +1,1 @@
+"""Processes: their frame, their sockets, their logs, their configuration."""
