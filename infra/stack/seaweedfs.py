@@ -80,9 +80,9 @@ def _prepare(place: Place) -> list[str]:
         "-master.electionTimeout=1s",
         f"-master.port={ports['s3_master']}",
         f"-master.port.grpc={ports['s3_master_grpc']}",
-        # Every bucket grows seven volumes; too few and a PUT answers 500. Small ones, so that
-        # 300 fit on a laptop.
-        "-volume.max=300",
+        # Slots, not space: every bucket grows seven volumes, and without a free slot a PUT answers
+        # 500. A test session makes some two hundred buckets.
+        "-volume.max=3000",
         "-master.volumeSizeLimitMB=128",
         f"-volume.port={ports['s3_volume']}",
         f"-volume.port.grpc={ports['s3_volume_grpc']}",

@@ -39,6 +39,7 @@ def test_the_demo_works_twice(tmp_path: Path) -> None:
     assert Installation(folder).cli("verify", "--json").row()["ok"]
 
 
+@pytest.mark.slow
 def test_the_demo_never_removes_what_is_not_its_own(tmp_path: Path) -> None:
     """A folder of that name that it did not make is left alone, and named."""
     mine = tmp_path / "home" / "counterfoil-demo"

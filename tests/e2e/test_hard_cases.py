@@ -16,6 +16,8 @@ from tests.e2e.cases import ACCOUNT, AT, BATCH, LARGE, MALFORMED, TIMES, WHATSAP
 from tests.e2e.line import Line, Posted
 from tests.vendor.payloads import BSUID
 
+pytestmark = pytest.mark.slow
+
 
 def posted(line: Line, words: bytes) -> list[Posted]:
     """The requests whose body holds `words`."""

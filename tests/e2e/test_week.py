@@ -21,6 +21,8 @@ from tests.conftest import ElasticsearchServer, KafkaServer, S3Server
 from tests.e2e.installation import SECRETS, Installation, real_configuration, unique_name
 from tests.e2e.line import Line
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = Pointer("", 0, 0, 0, "", 0, 0, 0, 0)
 BATCHES = ("of many", *_PHRASES)
 PLACES = frozenset({"segment", "offset", "index", "retain_until"})

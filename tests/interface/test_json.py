@@ -19,6 +19,8 @@ from tests.e2e.installation import ROOT, SECRETS, Installation, wait_for
 from tests.ingest.doorway import hub_headers
 from tests.vendor import payloads
 
+pytestmark = pytest.mark.slow
+
 INTERFACE: Final = ROOT / "docs" / "interface"
 START: Final = 1_763_000_000
 NEVER_SEEN: Final = "wamid.NEVERSEEN"

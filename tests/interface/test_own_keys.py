@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.e2e.installation import SECRETS, VERIFY_TOKEN, Installation, end
 from tests.ingest.doorway import hub_headers
 from tests.vendor import payloads
+
+pytestmark = pytest.mark.slow
 
 # Role -> what it may open below keys/, by folder. `run` itself makes what is missing.
 ALLOWED: Final[Mapping[str, frozenset[str]]] = {

@@ -28,6 +28,8 @@ from tests.ingest.doorway import hub_headers, twilio_form, twilio_headers
 from tests.interface.test_json import golden
 from tests.vendor import payloads
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT: Final = f"+{payloads.FIRM}"
 BODY: Final = payloads.messages(payloads.text("wamid.FIRST", "the first words"))
 HEADERS: Final = hub_headers(BODY, SECRETS.whatsapp_app_secret.encode())
