@@ -237,7 +237,11 @@ class ElasticIndex:
                     index=self._name, ids=wanted[at:at + _GET_BATCH], realtime=True)
             for one in answer["docs"]:
                 if "error" in one:
-                    raise Retired(f"index {self._name}: {one['error'].get('type')}")
+                    kind = one["error"].get("type")
+                    if kind == "index_not_found_exception":
+                        raise Retired(f"index {self._name}: it is not there")
+                    # A shard that is not up yet, for example: nothing was read.
+                    raise Transient(f"index {self._name}: {kind}")
                 if one["found"]:
                     out[one["_id"]] = Stored(
                         _document(one["_id"], one["_source"]),

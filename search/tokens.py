@@ -267,6 +267,8 @@ def _fold(text: str) -> str:
 
 def _mapped(text: str) -> tuple[str, list[tuple[int, int]]]:
     """`normalise(text)` and, for each of its characters, where in `text` it came from."""
+    if text.isascii():
+        return text.lower(), [(at, at + 1) for at in range(len(text))]
     kept: list[tuple[int, str]] = []
     for index, character in enumerate(text):
         folded = character.translate(_FOLDING)
