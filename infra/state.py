@@ -36,12 +36,16 @@ class StateFolder:
         self._folder = home / "run"
 
     def write(self, state: RoleState) -> None:
-        """Replace a role's file; readers never see half of it."""
+        """Replace a role's file and its gauges; readers never see half of either."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder / f"{state.role}.json"
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         temporary.write_text(json.dumps(asdict(state)), "utf-8")
         temporary.replace(path)
+        # Only processes that run on write states; a command that reads them needs no metrics.
+        from infra import metrics
+
+        metrics.write(self._folder, state)
 
     def read(self) -> list[RoleState]:
         """Every role's last word, by role; an unreadable file is left out."""
@@ -58,6 +62,7 @@ class StateFolder:
     def remove(self, role: str) -> None:
         """A role that ended in order leaves no file."""
         (self._folder / f"{role}.json").unlink(missing_ok=True)
+        (self._folder / f"{role}.prom").unlink(missing_ok=True)
 
 
 def is_alive(pid: int) -> bool:

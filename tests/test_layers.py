@@ -50,6 +50,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "jpype": ("infra.stack.elasticsearch_node",),
     "kafka": ("infra.kafka", "infra.kafka_records", "infra.kafka_transport", "infra.stack.kafka"),
     "phonenumbers": ("ingest", "search.identity"),
+    "prometheus_client": ("infra.metrics",),
     "pydantic": ("infra.config",),
     "pydantic_settings": ("infra.config",),
     "requests": ("infra.stack.jars",),
