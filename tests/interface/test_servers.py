@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import STACK_FOLDER, ElasticsearchServer, KafkaServer, S3Server
-from tests.e2e.installation import SECRETS, Installation
+from tests.e2e.installation import SECRETS, Installation, unique_name
 from tests.ingest.doorway import hub_headers
 from tests.interface.test_json import as_stated
 from tests.vendor import payloads
@@ -36,6 +36,15 @@ def test_stack_up_gives_a_configuration_that_works(
     for line in firm.cli("stack", "status", "--json").rows():
         as_stated("stack-status", line)
         assert line["ready"]
+    # The session's servers are everybody's: this firm takes names of its own on them.
+    name = unique_name("servers")
+    text = written.read_text("utf-8")
+    for section, line in (("[log]", f'topic = "{name}"'), ("[store]", f'bucket = "{name}"'),
+                          ("[keyring]", f'bucket = "{name}-keyring"'),
+                          ("[index]", f'name = "{name}"')):
+        assert section in text
+        text = text.replace(section, f"{section}\n{line}")
+    written.write_text(text, "utf-8")
     firm.cli("provision")
     doctor = firm.cli("doctor", "--json").row()
     as_stated("doctor", doctor)
@@ -53,7 +62,7 @@ def test_stack_up_gives_a_configuration_that_works(
         as_stated("hit", line)
         shown = firm.cli("show", line["id"], "--json").row()
         as_stated("message", shown)
-        assert shown["versions"][0]["segment"].startswith("segments/counterfoil.capture/")
+        assert shown["versions"][0]["segment"].startswith(f"segments/{name}/")
         status = firm.cli("status", "--json").row()
         as_stated("status", status)
         assert status["mode"] == "log kafka, store s3, index elasticsearch"
