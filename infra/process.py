@@ -23,7 +23,7 @@ from infra.wire import clock
 from schemas.errors import CounterfoilError, Halt, Transient
 from schemas.findings import ALARMS, HALTS, Alarm, Finding
 
-_COLLECT_EVERY: Final = 50_000
+_COLLECT_EVERY: Final = 5_000
 _PAUSE_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 # A part that tries the same thing for so long does not work, whatever it says.
 STUCK_MS: Final = 2 * 60_000
@@ -156,9 +156,9 @@ def _alarm_of(error: CounterfoilError) -> tuple[str, str]:
 def settle_memory() -> None:
     """Once everything is imported and made: it stays, and need not be looked through again.
 
-    Batches make many objects and no cycles; looking for cycles among them, at CPython's default of
-    every 700 objects, was a tenth of a drain's CPU. SDKs do make cycles: it is not switched off.
+    Looking for cycles among all of it, at CPython's default of every 700 objects, was a tenth of a
+    drain's CPU. Clients make cycles with megabytes in them: it is neither switched off nor rare.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECT_EVERY, 20, 20)
+    gc.set_threshold(_COLLECT_EVERY, 10, 10)

@@ -47,7 +47,7 @@ def run_sizes(quick: bool) -> dict[str, Any]:
 def run_line(ground: Ground, quick: bool) -> dict[str, Any]:
     """The section `line`."""
     plans = ([LinePlan(100, 4)] if quick else
-             [LinePlan(500, 15), LinePlan(1_000, 25), LinePlan(2_000, 25), LinePlan(0, 15)])
+             [LinePlan(500, 15), LinePlan(1_000, 20), LinePlan(2_000, 20), LinePlan(0, 15)])
     line = Line(ground, _free_port())
     _say("line: starting the system")
     line.start()

@@ -29,7 +29,7 @@ from tests.bench.ground import Ground, measured_child
 from tests.bench.traffic import Capture, Traffic
 
 PARTITIONS: Final = 4
-SMALL: Final = "bench-drain-small"
+BACKLOGS: Final = ("bench-drain-short", "bench-drain-long")
 PEER_KEY: Final = base64.b64encode(bytes(range(32))).decode()
 # Of the sizes tried (512, 10,000, 30,000) the one that is a fair middle of its speed and memory.
 PEER_BATCH: Final = 10_000
@@ -48,9 +48,9 @@ class Plan:
     seed: int = 1
 
     @property
-    def small(self) -> int:
-        """Events of the small backlog, for memory at one and at ten times as much."""
-        return self.events // 10
+    def backlogs(self) -> tuple[int, int]:
+        """Events of a backlog and of one ten times as long, for memory."""
+        return 3 * self.events // 10, 3 * self.events
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +94,24 @@ class Drain:
         router = Router(keys.routing_key(), sealer.capture_id)
         capture = Capture(traffic.directory(), router)
         topics = [_Topic(self._ground, f"bench-drain-{pack}", pack, keys) for pack in plan.packs]
-        small = _Topic(self._ground, SMALL, plan.packs[-1], keys)
+        small, large = (_Topic(self._ground, name, plan.packs[-1], keys) for name in BACKLOGS)
         raw = _RawTopic(self._ground, "bench-drain-raw")
         for number, webhook in enumerate(traffic.webhooks(plan.events)):
             event, = capture.events(webhook)
             item = Item(router.domain(event), router.tag(event), codec.encode(event))
             partition = partition_of(item.tag, PARTITIONS)
             now = number * 1000 // CAPTURED_PER_S
-            for topic in topics if number >= plan.small else (*topics, small):
+            # The long backlog has each event three times: its content is not looked at.
+            for topic in (*topics, large, large, large):
                 topic.add(partition, item, now)
+            if number < plan.backlogs[0]:
+                small.add(partition, item, now)
             raw.add(partition, webhook.body)
             self._expected.setdefault(partition, Expected()).add(item.datum)
             self._raw_expected.setdefault(partition, Expected()).add(webhook.body)
             self.body_bytes += len(webhook.body) / plan.events
             self.datum_bytes += len(item.datum) / plan.events
-        for topic in (*topics, small):
+        for topic in (*topics, small, large):
             topic.close()
         raw.close()
 
@@ -132,10 +135,9 @@ class Drain:
                    found["events"] / max(cells, 1), problem)
 
     def memory(self) -> tuple[float, float]:
-        """Peak of a worker's resident memory in MB, over a small backlog and one of ten times."""
+        """Peak of a worker's resident memory in MB, over a backlog and one ten times as long."""
         peaks = []
-        for topic, events in ((SMALL, self._plan.small),
-                              (f"bench-drain-{self._plan.packs[-1]}", self._plan.events)):
+        for topic, events in zip(BACKLOGS, self._plan.backlogs, strict=True):
             self._runs += 1
             bucket = self._ground.bucket(f"bench-drain-{self._runs}")
             peaks.append(self._child(self._sections(topic, bucket), events)["peak_mb"])

@@ -91,7 +91,9 @@ class Line:
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
         self._expected: Counter[bytes] = Counter()
-        self._documents: set[str] = set()
+        self._archived: Counter[bytes] = Counter()
+        self._next: dict[tuple[str, int], int] = {}
+        self._entries: Counter[tuple[str, str]] = Counter()   # of this load: (document, entry)
         traffic = Traffic(0, PEOPLE)
         lines = ["[classes]", "default = 7"]
         for one in traffic.directory().custodians:
@@ -204,10 +206,12 @@ class Line:
 
     def _expect(self, posts: list[Webhook]) -> None:
         capture, tokenizer = self._capture(), self._ground.wire().tokenizer()
+        self._entries.clear()
         for post in posts:
             for event in capture.events(post):
                 self._expected[event_id(event)] += 1
-                self._documents.add(tokenizer.document(message_key(event)))
+                self._entries[tokenizer.document(message_key(event)),
+                              tokenizer.entry(event_id(event))] += 1
 
     def _settle(self, ended: float) -> float:
         """Seconds from the last answer until the index has seen everything."""
@@ -228,33 +232,39 @@ class Line:
         return _SETTLE_S_MAX
 
     def _check(self, began: float) -> tuple[float, str]:
-        """(archived events per second of this load, "" or what is wrong), over everything that was
-        ever accepted here."""
-        wire = self._ground.wire()
-        reader = wire.reader()
-        got: Counter[bytes] = Counter()
+        """(archived events per second of this load, "" or what is wrong). The archive is read on
+        from where the last check ended; everything that was ever accepted must be in it once."""
+        reader = self._ground.wire().reader()
         sealed: list[tuple[int, int]] = []
-        for topic_id, partition in reader.partitions():
-            for read in reader.follow(topic_id, partition, 0):
+        for partition in reader.partitions():
+            for read in reader.follow(*partition, self._next.get(partition, 0)):
                 events = [codec.decode(one.datum) for one in read.events if one.datum]
                 ours = [one for one in events if isinstance(one, CapturedEvent)
                         and one.channel == "whatsapp"]
-                got.update(event_id(one) for one in ours)
+                self._archived.update(event_id(one) for one in ours)
+                self._next[partition] = read.last + 1
                 if read.sealed_at >= began * 1000:
                     sealed.append((read.sealed_at, len(ours)))
         seconds = (max(at for at, _ in sealed) - began * 1000) / 1000
         rate = sum(count for _, count in sealed) / seconds
-        if got != self._expected:
-            return rate, (f"archive: {(self._expected - got).total()} of "
-                          f"{self._expected.total()} lost, {(got - self._expected).total()} "
-                          "doubled or strange")
-        index = wire.indexes().open(wire.indexes().current() or "")
-        found = Counter(document.doc_id for document in index.scan())
-        missing = self._documents - set(found)
+        if self._archived != self._expected:
+            return rate, (f"archive: {(self._expected - self._archived).total()} of "
+                          f"{self._expected.total()} lost, "
+                          f"{(self._archived - self._expected).total()} doubled or strange")
+        return rate, self._check_index()
+
+    def _check_index(self) -> str:
+        """Whether every event of this load is one entry of its document."""
+        indexes = self._ground.wire().indexes()
+        wanted = {doc_id for doc_id, _ in self._entries}
+        stored = indexes.open(indexes.current() or "").get(wanted)
+        found = Counter((doc_id, entry.entry_id) for doc_id, one in stored.items()
+                        for entry in one.document.entries)
+        missing = self._entries - found
         doubled = [one for one, count in found.items() if count > 1]
         if missing or doubled:
-            return rate, f"index: {len(missing)} documents missing, {len(doubled)} doubled"
-        return rate, ""
+            return f"index: {missing.total()} entries missing, {len(doubled)} doubled"
+        return ""
 
     def _capture(self) -> Capture:
         wire = self._ground.wire()

@@ -46,7 +46,7 @@ def of_drain(plan: drain.Plan, runs: list[drain.Run], body: float, datum: float,
              memory: tuple[float, float], quick: bool) -> dict[str, Any]:
     """The section `drain`."""
     return {**stamp(quick), "plan": asdict(plan), "body_bytes": body, "datum_bytes": datum,
-            "memory_mb": {"events": [plan.small, plan.events], "peaks": memory},
+            "memory_mb": {"events": plan.backlogs, "peaks": memory},
             "rows": [asdict(row) for row in drain.rows(runs)],
             "runs": [{"who": run.who, "rate": run.rate, **_numbers(run.found)} for run in runs]}
 

@@ -7,7 +7,7 @@ the object as it is stored, header and all, and the key records beside it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
@@ -111,7 +111,8 @@ def trace(people: int, age_s_max: int, partitions: int) -> TraceRow:
 def _full(per_cell: int) -> SizeRow:
     count = limits.SEGMENT_BYTES_MAX // 1_450
     traffic = Traffic(4, max(1, count // per_cell))
-    data = _data(traffic, traffic.webhooks(count))
+    data = [_in_session(one, number // limits.SESSION_RECORDS_MAX) for number, one in
+            enumerate(_data(traffic, traffic.webhooks(count)))]
     if per_cell == 1:
         data = list({one.domain: one for one in data}.values())
     return _row(data)
@@ -155,12 +156,18 @@ def _data(traffic: Traffic, webhooks: Iterable[Webhook]) -> list[_Datum]:
 def _captured(capture: Capture, webhooks: Iterable[Webhook]) -> list[_Datum]:
     out = []
     for number, webhook in enumerate(webhooks):
-        # A session is a second long: at a trickle each event has its own, a backlog's are shared.
         event, = capture.events(webhook)
-        who = Session(bytes(16), (webhook.at // 1000).to_bytes(16, "big"), 2**18 - 1)
-        out.append(_Datum(_ROUTER.domain(event), CellEvent(
-            number, 0, _ROUTER.tag(event), who, number % 1000, codec.encode(event))))
+        out.append(_in_session(_Datum(_ROUTER.domain(event), CellEvent(
+            number, 0, _ROUTER.tag(event), Session(bytes(16), bytes(16), 0), number % 1000,
+            codec.encode(event))), webhook.at // 1000))
     return out
+
+
+def _in_session(one: _Datum, number: int) -> _Datum:
+    """A session lasts a second: at a trickle each event has its own, a backlog's are shared."""
+    session_id = sha256(number.to_bytes(8, "big")).digest()[:16]
+    who = Session(bytes(16), session_id, 2**18 - 1)
+    return replace(one, event=one.event._replace(session=who))
 
 
 def _segment(data: Sequence[_Datum], dictionary: Dictionary) -> bytes:

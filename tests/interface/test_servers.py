@@ -39,11 +39,11 @@ def test_stack_up_gives_a_configuration_that_works(
     # The session's servers are everybody's: this firm takes names of its own on them.
     name = unique_name("servers")
     text = written.read_text("utf-8")
-    for section, line in (("[log]", f'topic = "{name}"'), ("[store]", f'bucket = "{name}"'),
+    for section, setting in (("[log]", f'topic = "{name}"'), ("[store]", f'bucket = "{name}"'),
                           ("[keyring]", f'bucket = "{name}-keyring"'),
                           ("[index]", f'name = "{name}"')):
         assert section in text
-        text = text.replace(section, f"{section}\n{line}")
+        text = text.replace(section, f"{section}\n{setting}")
     written.write_text(text, "utf-8")
     firm.cli("provision")
     doctor = firm.cli("doctor", "--json").row()
