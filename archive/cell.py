@@ -33,8 +33,9 @@ INDEX_MAX: Final = 2**32 - 1
 # How hard to try. Readers do not care: every level gives the same kind of frame (RFC 8878).
 LEVEL_QUICK: Final = 2
 _COMMIT_LABEL: Final = b"counterfoil/commit/v1"
-_PLACE: Final = struct.Struct(">16sI")
-_ADDRESS: Final = struct.Struct(">QI")
+# What stands before a datum in its commitment: label, salt, topic id, partition, offset, index.
+_FRONT: Final = struct.Struct(f">{len(_COMMIT_LABEL)}s{SALT_BYTES}s16sIQI")
+_SALTS: Final = struct.Struct(f"{SALT_BYTES}s")
 _SESSION: Final = struct.Struct(">16s16sQ")
 
 
@@ -181,12 +182,12 @@ def _commitments(salt_key: bytes, place: Place, events: Sequence[CellEvent]) -> 
     # One keystream gives every salt: salt i = bytes [32 i, 32 i + 32).
     stream = Cipher(algorithms.AES256(salt_key), modes.CTR(bytes(16))).encryptor().update(
         bytes(SALT_BYTES * len(events)))
-    where = _PLACE.pack(place.topic_id, place.partition)
-    address, join = _ADDRESS.pack, b"".join
-    return [sha256(join((_COMMIT_LABEL, stream[at:at + SALT_BYTES], where, address(offset, index),
-                         datum))).digest()
-            for at, (offset, index, _, _, _, datum)
-            in zip(range(0, len(stream), SALT_BYTES), events, strict=True)]
+    topic_id, partition = place.topic_id, place.partition
+    front, sha, join = _FRONT.pack, sha256, b"".join
+    return [sha(join((front(_COMMIT_LABEL, salt, topic_id, partition, offset, index),
+                      datum))).digest()
+            for (salt,), (offset, index, _, _, _, datum)
+            in zip(_SALTS.iter_unpack(stream), events, strict=True)]
 
 
 def _tags_root(tag_key: bytes, tags: dict[bytes, int]) -> bytes:
@@ -195,11 +196,14 @@ def _tags_root(tag_key: bytes, tags: dict[bytes, int]) -> bytes:
 
 
 def _addresses(first: int, events: Sequence[CellEvent]) -> bytes:
-    number, previous = varint.encode, first
+    number, short, end = varint.encode, varint.SHORT, len(varint.SHORT)
+    previous = first
     out: list[bytes] = []
     for event in events:
-        offset = event[0]
-        out += number(offset - previous), number(event[1])
+        offset, index = event[0], event[1]
+        delta = offset - previous
+        out += (short[delta] if 0 <= delta < end else number(delta),
+                short[index] if index < end else number(index))
         previous = offset
     return b"".join(out)
 
@@ -226,21 +230,26 @@ def read_addresses(data: bytes, place: Place) -> list[tuple[int, int]]:
 
 
 def _layout(events: Sequence[CellEvent]) -> tuple[bytes, dict[bytes, int]]:
-    number, join = varint.encode, b"".join
+    number, short, end, join = varint.encode, varint.SHORT, len(varint.SHORT), b"".join
     tags: dict[bytes, int] = {}
     tag_names: dict[bytes, bytes] = {}
     session_names: dict[Session, bytes] = {}
     body: list[bytes] = []
+    spoken: Session | None = None
+    session_name = b""
     for _, _, tag, session, counter, datum in events:
         if tag in tags:
             tags[tag] += 1
         else:
             tag_names[tag] = number(len(tags))
             tags[tag] = 1
-        session_name = session_names.get(session)
-        if session_name is None:
-            session_name = session_names[session] = number(len(session_names))
-        body += tag_names[tag], session_name, number(counter), number(len(datum)), datum
+        if session is not spoken:
+            # The unsealer gives one object per session: to hash it for each event cost a tenth.
+            spoken = session
+            session_name = session_names.setdefault(session, number(len(session_names)))
+        length = len(datum)
+        body += (tag_names[tag], session_name, number(counter),
+                 short[length] if length < end else number(length), datum)
     front = [number(len(tags)), *tags, number(len(session_names))]
     front += [_SESSION.pack(*session) for session in session_names]
     return join(front + body), tags

@@ -65,7 +65,7 @@ class Committer:
             self._check_ourselves(name, sealed)
             found = self._put(name, sealed, still_ours, record_at, seen)
             if found is not None:
-                ours = found.segment.sha256 == sha256(sealed.body).digest()
+                ours = found.segment.sha256 == sealed.sha256
                 return Committed(found, ours, tuple(seen))
             # The key is squatted by something that is no segment: alarm, and the next name.
         raise Halt("put_undecided", f"{_ATTEMPTS_MAX} names at offset {header.first} are squatted")
@@ -108,7 +108,7 @@ class Committer:
         if found is not None:
             if is_locked(self._store, found):
                 return found, True
-            if found.segment.sha256 == sha256(sealed.body).digest():
+            if found.segment.sha256 == sealed.sha256:
                 raise Halt("store_unsafe", f"{found.key} is not locked as it was asked for")
             # Words of ours that nothing holds: whoever put them there can take them away. A buffer
             # is dropped for a locked segment only (PROTOCOL S2, S8).

@@ -55,10 +55,12 @@ class SealPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A segment ready for its PUT. `refused` are (offset, reason) of records kept as received."""
+    """A segment ready for its PUT, and its hash. `refused` are (offset, reason) of records kept as
+    received."""
 
     header: segment.Header
     body: bytes
+    sha256: bytes
     events: int
     refused: tuple[tuple[int, str], ...]
 
@@ -102,7 +104,8 @@ class SegmentSealer:
                                       lock_years_max=self._policy.lock_years_max),
             trial=self._policy.trial, dictionary=self._dictionary.digest, writer=self._writer)
         body = segment.encode(header, sealed_cells, self._sign)
-        return Sealed(header, body, sum(map(len, groups.values())), tuple(refused))
+        return Sealed(header, body, sha256(body).digest(), sum(map(len, groups.values())),
+                      tuple(refused))
 
     def _open_all(self, log: LogIdentity, partition: int, records: Sequence[LogRecord],
                   now: int) -> tuple[dict[bytes, list[CellEvent]], list[tuple[int, str]]]:

@@ -41,7 +41,8 @@ def run_sizes(quick: bool) -> dict[str, Any]:
     for people, partitions, age_s_max in firms[:2] if quick else firms:
         traces.append(sizes.trace(people, age_s_max, partitions))
         _say(f"sizes: {people} people: {traces[-1].puts_per_day:,} PUTs a day")
-    return results.of_sizes(sizes.full_segments(), sizes.small_segments(), traces, quick)
+    return results.of_sizes(sizes.full_segments(), sizes.bare_segment(), sizes.small_segments(),
+                            traces, quick)
 
 
 def run_line(ground: Ground, quick: bool) -> dict[str, Any]:

@@ -33,6 +33,11 @@ BACKLOGS: Final = ("bench-drain-short", "bench-drain-long")
 PEER_KEY: Final = base64.b64encode(bytes(range(32))).decode()
 # Of the sizes tried (512, 10,000, 30,000) the one that is a fair middle of its speed and memory.
 PEER_BATCH: Final = 10_000
+# What the peer is given: the very events that ours archives (parsed form, webhook, signature), and
+# the webhooks alone, which is half as many bytes.
+SAME: Final = "mq-bridge, the same events"
+BARE: Final = "mq-bridge, bare webhooks"
+_PEER_TOPICS: Final = {SAME: "bench-drain-same", BARE: "bench-drain-bare"}
 # What the backlog's sessions look like: a gateway that took this many events each second.
 CAPTURED_PER_S: Final = 2_000
 
@@ -41,16 +46,16 @@ CAPTURED_PER_S: Final = 2_000
 class Plan:
     """What to run. `people` sets how many events share a cell."""
 
-    events: int = 200_000
+    events: int = 400_000
     packs: tuple[int, ...] = (1, 8, 32)
-    repeats: int = 4
+    repeats: int = 3
     people: int = 110
     seed: int = 1
 
     @property
     def backlogs(self) -> tuple[int, int]:
         """Events of a backlog and of one ten times as long, for memory."""
-        return 3 * self.events // 10, 3 * self.events
+        return self.events // 5, 2 * self.events
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Drain:
         self._plan = plan
         self._runs = 0
         self._expected: dict[int, Expected] = {}
-        self._raw_expected: dict[int, Expected] = {}
+        self._peer_expected: dict[str, dict[int, Expected]] = {SAME: {}, BARE: {}}
         self.body_bytes = self.datum_bytes = 0.0
         ground.home()
         self._keyring = ground.bucket("bench-drain-keyring")
@@ -95,32 +100,35 @@ class Drain:
         capture = Capture(traffic.directory(), router)
         topics = [_Topic(self._ground, f"bench-drain-{pack}", pack, keys) for pack in plan.packs]
         small, large = (_Topic(self._ground, name, plan.packs[-1], keys) for name in BACKLOGS)
-        raw = _RawTopic(self._ground, "bench-drain-raw")
+        peers = {who: _PeerTopic(self._ground, topic) for who, topic in _PEER_TOPICS.items()}
         for number, webhook in enumerate(traffic.webhooks(plan.events)):
             event, = capture.events(webhook)
             item = Item(router.domain(event), router.tag(event), codec.encode(event))
             partition = partition_of(item.tag, PARTITIONS)
             now = number * 1000 // CAPTURED_PER_S
-            # The long backlog has each event three times: its content is not looked at.
-            for topic in (*topics, large, large, large):
+            # The long backlog has each event twice: its content is not looked at.
+            for topic in (*topics, large, large):
                 topic.add(partition, item, now)
             if number < plan.backlogs[0]:
                 small.add(partition, item, now)
-            raw.add(partition, webhook.body)
             self._expected.setdefault(partition, Expected()).add(item.datum)
-            self._raw_expected.setdefault(partition, Expected()).add(webhook.body)
+            # The peer's raw format parts records at newlines, and Avro's bytes have some.
+            for who, datum in ((SAME, item.datum.replace(b"\n", b"\v")), (BARE, webhook.body)):
+                peers[who].add(partition, datum)
+                self._peer_expected[who].setdefault(partition, Expected()).add(datum)
             self.body_bytes += len(webhook.body) / plan.events
             self.datum_bytes += len(item.datum) / plan.events
         for topic in (*topics, small, large):
             topic.close()
-        raw.close()
+        for peer in peers.values():
+            peer.close()
 
     def runs(self) -> Iterator[Run]:
         """Every run, interleaved: forth and back, so that a drift of the machine hits all alike."""
-        row: list[int | None] = [*self._plan.packs, None]
+        row: list[int | str] = [*self._plan.packs, SAME, BARE]
         for repeat in range(self._plan.repeats):
-            for pack in row if repeat % 2 == 0 else row[::-1]:
-                yield self.peer() if pack is None else self.ours(pack)
+            for one in row if repeat % 2 == 0 else row[::-1]:
+                yield self.peer(one) if isinstance(one, str) else self.ours(one)
 
     def ours(self, pack: int) -> Run:
         """One drain of the packs of one size."""
@@ -143,15 +151,15 @@ class Drain:
             peaks.append(self._child(self._sections(topic, bucket), events)["peak_mb"])
         return peaks[0], peaks[1]
 
-    def peer(self) -> Run:
-        """One run of mq-bridge."""
+    def peer(self, who: str) -> Run:
+        """One run of mq-bridge over `SAME` or `BARE`."""
         self._runs += 1
         where = f"s3://{self._peer_bucket}/{self._runs}"
         sealed = {"format": "raw", "compression": "zstd",
                   "encryption": {"cipher": "aes256gcm", "key": PEER_KEY}}
         route = {
             "input": {"kafka": {"url": self._ground.address.kafka_bootstrap,
-                                "topic": "bench-drain-raw", "group_id": f"peer-{self._runs}",
+                                "topic": _PEER_TOPICS[who], "group_id": f"peer-{self._runs}",
                                 "source_metadata": True}},
             "output": {"object_store": {"url": where, "name_by": "source_position", **sealed}},
             "batch_size": PEER_BATCH, "exit_on_empty": True}
@@ -159,8 +167,8 @@ class Drain:
         found["events"] = self._plan.events
         store = S3Store(self._ground.s3(self._peer_bucket))
         objects = list(store.versions(f"{self._runs}/"))
-        return Run("mq-bridge", found, sum(one.size for one in objects) / self._plan.events,
-                   len(objects), 0.0, self._check_peer({"url": where, **sealed}))
+        return Run(who, found, sum(one.size for one in objects) / self._plan.events,
+                   len(objects), 0.0, self._check_peer(who, {"url": where, **sealed}))
 
     def _child(self, sections: dict[str, Any], events: int) -> dict[str, Any]:
         return measured_child("tests.bench.drain_ours", {
@@ -191,11 +199,12 @@ class Drain:
             return cells, f"{sum(versions.values())} versions for {segments} segments"
         return cells, difference(self._expected, got)
 
-    def _check_peer(self, source: dict[str, Any]) -> str:
-        counts = {str(partition): one.count for partition, one in self._raw_expected.items()}
+    def _check_peer(self, who: str, source: dict[str, Any]) -> str:
+        wanted = self._peer_expected[who]
+        counts = {str(partition): one.count for partition, one in wanted.items()}
         found = measured_child("tests.bench.drain_peer", {"source": source, "counts": counts},
                                self._environment())
-        for partition, one in self._raw_expected.items():
+        for partition, one in wanted.items():
             if found[str(partition)] != [one.count, one.running.hexdigest()]:
                 return f"partition {partition}: {found[str(partition)][0]} of {one.count} events"
         return ""
@@ -208,8 +217,8 @@ class Drain:
                 "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "false"}
 
 
-class _RawTopic:
-    """The peer's log. Batched well: what it likes best."""
+class _PeerTopic:
+    """A log of the peer. Batched well: what it likes best."""
 
     def __init__(self, ground: Ground, topic: str) -> None:
         self._topic = topic
@@ -281,13 +290,13 @@ def _producer(ground: Ground, batch_bytes: int, linger_ms: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The runs of one side: median and range of events per CPU-second."""
+    """The runs of one side: median and range of events per CPU-second; `ratios` to each peer's."""
 
     who: str
     median: float
     low: float
     high: float
-    ratio: float
+    ratios: dict[str, float]
     ours_share: float
     bytes_per_event: float
     objects: int
@@ -298,14 +307,16 @@ class Row:
 
 
 def rows(runs: Sequence[Run]) -> list[Row]:
-    """One row per side; `ratio` is the median divided by the peer's."""
+    """One row per side; its `ratios` are its median divided by that of each peer."""
     sides: dict[str, list[Run]] = {}
     for run in runs:
         sides.setdefault(run.who, []).append(run)
-    peer = median(run.rate for run in sides["mq-bridge"])
+    peers = {who: median(run.rate for run in sides[who]) for who in (SAME, BARE)}
     return [Row(
         who, median(run.rate for run in of), min(run.rate for run in of),
-        max(run.rate for run in of), median(run.rate for run in of) / peer if peer else 0.0,
+        max(run.rate for run in of),
+        {name: median(run.rate for run in of) / peer if peer else 0.0
+         for name, peer in peers.items()},
         median(run.found.get("ours_s", 0.0) / run.found["cpu_s"] for run in of),
         of[0].bytes_per_event, of[0].objects, of[0].events_per_cell,
         max(run.found["peak_mb"] for run in of),

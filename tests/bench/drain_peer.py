@@ -1,7 +1,7 @@
 """One drain by the peer, measured: `python -m tests.bench.drain_peer ARGUMENTS`.
 
-mq-bridge (a Rust core behind a thin Python binding) takes the same webhooks, unsealed, from the
-same Kafka: zstd, AES-256-GCM, objects in the same S3 named by source position.
+mq-bridge (a Rust core behind a thin Python binding) takes the same events, or bare webhooks, in
+the clear from the same Kafka: zstd, AES-256-GCM, objects in the same S3 named by source position.
 """
 
 from __future__ import annotations

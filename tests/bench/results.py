@@ -51,12 +51,13 @@ def of_drain(plan: drain.Plan, runs: list[drain.Run], body: float, datum: float,
             "runs": [{"who": run.who, "rate": run.rate, **_numbers(run.found)} for run in runs]}
 
 
-def of_sizes(full: list[sizes.SizeRow], small: list[sizes.SizeRow],
+def of_sizes(full: list[sizes.SizeRow], bare: sizes.SizeRow, small: list[sizes.SizeRow],
              traces: list[sizes.TraceRow], quick: bool) -> dict[str, Any]:
     """The section `sizes`."""
     body, datum = sizes.mean_sizes()
     return {**stamp(quick), "body_bytes": body, "datum_bytes": datum,
-            "full": [asdict(one) for one in full], "small": [asdict(one) for one in small],
+            "full": [asdict(one) for one in full], "bare": asdict(bare),
+            "small": [asdict(one) for one in small],
             "traces": [asdict(one) for one in traces]}
 
 

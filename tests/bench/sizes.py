@@ -76,6 +76,12 @@ def full_segments(per_cell: Sequence[int] = (1, 8, 62)) -> list[SizeRow]:
     return [_full(one) for one in per_cell]
 
 
+def bare_segment(per_cell: int = 62) -> SizeRow:
+    """A backlog's segment of webhooks alone, without parsed form and signature: what the peer and
+    the design's prototype store."""
+    return _full(per_cell, bare=True)
+
+
 def small_segments() -> list[SizeRow]:
     """A trickle's segments: 1 and 12 events, each alone in its cell."""
     out = []
@@ -108,11 +114,15 @@ def trace(people: int, age_s_max: int, partitions: int) -> TraceRow:
                     (per_event * events * days + keys * KEY_RECORD_BYTES) / 1e9)
 
 
-def _full(per_cell: int) -> SizeRow:
-    count = limits.SEGMENT_BYTES_MAX // 1_450
+def _full(per_cell: int, *, bare: bool = False) -> SizeRow:
+    count = limits.SEGMENT_BYTES_MAX // (850 if bare else 1_450)
     traffic = Traffic(4, max(1, count // per_cell))
+    posts = list(traffic.webhooks(count))
     data = [_in_session(one, number // limits.SESSION_RECORDS_MAX) for number, one in
-            enumerate(_data(traffic, traffic.webhooks(count)))]
+            enumerate(_data(traffic, posts))]
+    if bare:
+        data = [replace(one, event=one.event._replace(datum=post.body))
+                for one, post in zip(data, posts, strict=True)]
     if per_cell == 1:
         data = list({one.domain: one for one in data}.values())
     return _row(data)
