@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from archive import cell as cells
 from archive import layout, segment
@@ -32,12 +32,11 @@ _DIGESTS_KEPT: Final = 4096
 _HEADER_BYTES: Final = 8 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class ReadEvent:
+class ReadEvent(NamedTuple):
     """One archived datum. `problem` is "" or why there is no datum: key_lost, cell_unreadable; or
     record_refused, where `datum` is the refused record as kept. `kinds`: what its session may say.
     `reason` is the finding behind a problem and its particulars: "cell_root: …", "key_unreadable:
-    …"; `generation` is that of the domain key.
+    …"; `generation` is that of the domain key. (A tuple: reading makes one of each event.)
     """
 
     pointer: Pointer
@@ -274,12 +273,18 @@ class ArchiveReader:
             opened = self._opened(cell, header)
         except Refused as error:
             return self._unopened(found, placed, str(error))
+        # Said once a cell, not once an event: this is made for every event that is indexed.
+        topic_id, partition, key, last = (
+            header.topic_id.hex(), header.partition, found.key, header.last)
+        start, length, version_id = placed.start, placed.length, found.version_id
+        problems = {session: "record_refused" if session == NOBODY else ""
+                    for session in {event.session for event in opened}}
         return [ReadEvent(
-            _pointer(found, placed, event.offset, event.index, position), event.datum, cell.domain,
-            event.session.capture_id, event.session.session_id, kinds_of(event.session.kinds),
-            event.counter, "record_refused" if event.session == NOBODY else "",
-            generation=cell.generation)
-            for position, event in enumerate(opened)]
+            Pointer(topic_id, partition, offset, index, key, last, start, length, position,
+                    version_id),
+            datum, cell.domain, session.capture_id, session.session_id, kinds_of(session.kinds),
+            counter, problems[session], "", cell.generation)
+            for position, (offset, index, _, session, counter, datum) in enumerate(opened)]
 
     def _opened(self, cell: Cell, header: Header) -> tuple[CellEvent, ...]:
         """Raises Refused whose text begins with the finding's code."""

@@ -19,13 +19,11 @@ from archive.trim import Trimmer
 from infra.keyfiles import writer_id
 from infra.process import Worker
 from infra.state import StateFolder
+from infra.voice import Voice
 from infra.wire import DAY_MS, Wire, clock
 from ingest.own import own_event
-from ingest.publish import CaptureLog
-from ingest.record import LogRecorder
 from schemas import events
 from schemas.errors import Refused
-from schemas.events import CapturedEvent
 from schemas.findings import Finding
 from schemas.wire import LogIdentity
 
@@ -77,8 +75,7 @@ class ArchiverProcess:
         self._keys_at = 0
         self._lag = Lag()
         self._measured_at = 0
-        self._recorder: LogRecorder | None = None
-        self._recorder_log: CaptureLog | None = None
+        self._voice = Voice(wire, "archiver")
         self._gaps: list[Finding] = []
 
     def run(self) -> int:
@@ -86,13 +83,13 @@ class ArchiverProcess:
         self._worker.on_signals()
         code = self._worker.run(self._turn, self._finish)
         self._log.close()
-        if self._recorder_log is not None:
-            self._recorder_log.close()
+        self._voice.close()
         return code
 
     def _turn(self) -> None:
         self._archiver.turn(_POLL_S)
         self._say_gaps()
+        self._voice.beat()
         now = clock()
         if now - self._measured_at >= _MEASURE_EVERY_MS:
             self._measured_at = now
@@ -114,6 +111,7 @@ class ArchiverProcess:
         self._worker.facts["partitions"] = sorted(self._archiver.assigned())
 
     def _finish(self) -> None:
+        self._voice.beat(stopping=True)
         # What waits is on the log and would be read again; closing it now spares the next start.
         self._archiver.turn(0.0, flush=True)
         self._write_head(clock())
@@ -175,19 +173,11 @@ class ArchiverProcess:
         while self._gaps:
             finding = self._gaps[0]
             now = clock()
-            self._say_in_log(own_event(
+            self._voice.say(own_event(
                 events.GAP, f"{finding.code}:{finding.where}:{now}", now,
                 self._wire.directory().firm_years(),
                 {"reason": finding.code, "where": finding.where, "what": finding.detail}))
             self._gaps.pop(0)
-
-    def _say_in_log(self, event: CapturedEvent) -> None:
-        # Made once: each has its own connections, and a log that is down makes this try again.
-        if self._recorder_log is None:
-            self._recorder_log = self._wire.capture_log()
-        if self._recorder is None:
-            self._recorder = self._wire.recorder("archiver", self._recorder_log)
-        self._recorder.record(event)
 
     def _write_head(self, now: int) -> None:
         self._find_other_ends()

@@ -27,8 +27,10 @@ stack_app = typer.Typer(no_args_is_help=True, help="Real Kafka, S3 and Elasticse
 quarantine_app = typer.Typer(no_args_is_help=True, help="Input that could not be read.")
 rejected_app = typer.Typer(no_args_is_help=True, help="Requests that failed authentication.")
 spool_app = typer.Typer(no_args_is_help=True, help="Records that wait for the log.")
+directory_app = typer.Typer(no_args_is_help=True, help="Who is who: the file directory.toml.")
 for _name, _sub in (("keys", keys_app), ("stack", stack_app), ("quarantine", quarantine_app),
-                    ("rejected", rejected_app), ("spool", spool_app)):
+                    ("rejected", rejected_app), ("spool", spool_app),
+                    ("directory", directory_app)):
     app.add_typer(_sub, name=_name)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
@@ -50,6 +52,7 @@ def _wire(context: typer.Context, *, provision: bool = True, **override: Any) ->
     from infra.config import load
 
     wire = Wire(load(context.find_root().obj, **override))
+    context.call_on_close(wire.last_words)
     if provision:
         wire.provision_once()
     return wire
@@ -142,6 +145,26 @@ def show(
     from infra.verbs.searching import show as verb
 
     raise typer.Exit(verb(_wire(context), message, json=json, around=around))
+
+
+@app.command()
+def assign(
+    context: typer.Context,
+    channel: Annotated[str, typer.Option(help="whatsapp or sms.")],
+    account: Annotated[str, typer.Option(help="The account whose messages nobody has claimed.")],
+    custodian: Annotated[str, typer.Option(help="An id of the directory.")],
+    reason: Annotated[str, typer.Option(help="Why; it is recorded with who said it.")],
+    since: Annotated[str, typer.Option(
+        "--from", help="The first day, or time with its offset; without it from the start.")] = "",
+    until: Annotated[str, typer.Option(help="The first moment that is not meant.")] = "",
+    json: Json = False,
+) -> None:
+    """Give an account's unassigned messages to a custodian; recorded, and put right by another."""
+    from infra.verbs.assign import Wanted
+    from infra.verbs.assign import assign as verb
+
+    raise typer.Exit(verb(_wire(context), Wanted(channel, account, custodian, since, until, reason),
+                          json=json))
 
 
 @app.command()
@@ -280,6 +303,26 @@ def spool_recover(context: typer.Context, json: Json = False) -> None:
     from infra.verbs.refused import spool_recover as verb
 
     raise typer.Exit(verb(_wire(context), json=json))
+
+
+@directory_app.command("show")
+def directory_show(context: typer.Context, json: Json = False) -> None:
+    """Custodians, accounts, groups, matters, notices, exclusions and classes, as the file says."""
+    from infra.verbs.directory import show as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), json=json))
+
+
+@directory_app.command("check")
+def directory_check(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="Another file than the one in force.")] = None,
+    json: Json = False,
+) -> None:
+    """Whether the file would be taken; exit 1 and every problem with its line if not."""
+    from infra.verbs.directory import check as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), file, json=json))
 
 
 @stack_app.command("up")

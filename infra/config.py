@@ -79,6 +79,7 @@ class IndexSection(_Section):
     url: str = "http://127.0.0.1:9200"
     name: str = Field("counterfoil", pattern=r"^[a-z0-9][a-z0-9_-]{0,100}$")
     poll_s: float = Field(0, ge=0, le=3600)  # a listing per partition each time, and S3 bills them
+    parts_wait_s: float = Field(3600, gt=0)  # then a large event without all its parts is a gap
     api_key_file: Path | None = None
     ca_file: Path | None = None
 

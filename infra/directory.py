@@ -18,11 +18,37 @@ cannot send a person's messages under another's key.
     custodian = "asmith"
     from = 2026-01-01         # optional; a date is midnight UTC, a time states its offset
     until = 2027-01-01        # optional, the first moment that is not covered
+    max_silence_h = 72        # optional: an alarm after so many hours without an event of it
 
     [[conversation]]
     conversation = "group:12036304"
     compartment = "matter-4711"
     class = "default"         # optional
+
+    [[group]]
+    name = "litigation"
+    members = ["asmith"]      # ids of custodians
+    supervisors = ["c.park"]  # optional: who supervises them, as `search.operator` names people
+
+    [[matter]]
+    id = "4711"
+    name = "Doe v. Roe"
+    custodians = ["asmith"]
+    from = 2026-01-01         # optional, as `until`
+    conversations = ["group:12036304"]  # optional; without it any of the custodians' own
+
+    [[notice]]                # who was told of the capture: a custodian, or an account outside
+    custodian = "asmith"      # or: channel = "whatsapp" and account = "+16505551234"
+    at = 2026-01-01
+    how = "letter"
+    text = "..."              # or document = "notices/2026-01.pdf", or both
+
+    [[exclusion]]             # a personal chat on an account of the firm's
+    channel = "whatsapp"
+    account = "+15550783881"
+    counterparty = "+16505559999"  # or conversation = "group:..."
+    from = 2026-01-01         # optional, as `until`
+    reason = "spouse"
 """
 
 from __future__ import annotations
@@ -35,15 +61,31 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.directory import Account, ConversationRule, Custodian, Directory
+from schemas.directory import (
+    Account,
+    ConversationRule,
+    Custodian,
+    Directory,
+    Exclusion,
+    Group,
+    Matter,
+    Notice,
+)
 from schemas.domains import ROLE_NAMES
 from schemas.errors import Missing, Refused, Transient
 
 CHANNELS: Final = ("whatsapp", "sms")
+TABLES: Final = ("classes", "custodian", "account", "conversation", "group", "matter", "notice",
+                 "exclusion")
 # Of the file; larger is refused.
 BYTES_MAX: Final = 32 * 1024 * 1024
 YEARS_MAX: Final = 100
+# How long an account may be silent before it is an alarm: a quarter of an hour to a year.
+HOURS_MIN: Final = 0.25
+HOURS_MAX: Final = 8_784
 TEXT_CHARS_MAX: Final = 500
+# Of a notice's words, which may have lines.
+NOTICE_CHARS_MAX: Final = 20_000
 # Problems shown at a time; the rest are counted.
 PROBLEMS_MAX: Final = 50
 _TABLE: Final = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_-]+)\s*\]\]?\s*(?:#.*)?")
@@ -91,6 +133,19 @@ def parse_directory(source: bytes, name: str = "directory.toml") -> Directory:
     return directory
 
 
+def account_of(text: str) -> str:
+    """An account as capture spells it: a number without what people put between its digits.
+
+    Raises Refused for a + that no number follows.
+    """
+    if not text.startswith("+"):
+        return text
+    account = _PUNCTUATION.sub("", text)
+    if not (account[1:].isascii() and account[1:].isdigit()):
+        raise Refused("a number is + and digits")
+    return account
+
+
 class _Lines:
     """Where each table and key stands: tomllib does not say. Only for messages."""
 
@@ -127,6 +182,10 @@ class _Row:
         line = self._reader.lines.of(self._table, self._index, key)
         self._reader.problems.append(f"line {line}, {where}, {key}: {text}")
 
+    def has(self, key: str) -> bool:
+        """Whether the table names it at all."""
+        return key in self._values
+
     def known(self, *keys: str) -> None:
         """Everything else is a problem."""
         for key in self._values:
@@ -147,6 +206,69 @@ class _Row:
             self.problem(key, f"must be 1 to {TEXT_CHARS_MAX} printable characters")
             return ""
         return value.strip()
+
+    def words(self, key: str) -> str:
+        """A text of several lines, or ""; a problem where it holds what no one can read."""
+        value = self._values.get(key)
+        if value is None:
+            return ""
+        if not isinstance(value, str) or not value.strip() or len(value) > NOTICE_CHARS_MAX \
+                or not value.replace("\n", "").replace("\t", "").isprintable():
+            self.problem(key, f"must be a text of 1 to {NOTICE_CHARS_MAX} printable characters")
+            return ""
+        return value.strip()
+
+    def texts(self, key: str, required: bool = True) -> tuple[str, ...]:
+        """A list of different texts; a problem for every one that is none or comes twice."""
+        value = self._values.get(key)
+        if value is None and not required:
+            return ()
+        if not isinstance(value, list) or (required and not value):
+            self.problem(key, 'must be a list: ["one", "two"]')
+            return ()
+        found: list[str] = []
+        for one in value:
+            if not isinstance(one, str) or not one.strip() or len(one) > TEXT_CHARS_MAX \
+                    or not one.isprintable():
+                self.problem(key, f"each must be 1 to {TEXT_CHARS_MAX} printable characters")
+            elif one.strip() in found:
+                self.problem(key, f"{one!r} comes twice; name each once")
+            else:
+                found.append(one.strip())
+        return tuple(found)
+
+    def channel(self, required: bool = True) -> str:
+        """A channel that is known."""
+        channel = self.text("channel", required)
+        if channel and channel not in CHANNELS:
+            self.problem("channel", f"{channel!r} is unknown; known are {', '.join(CHANNELS)}")
+        return channel
+
+    def number(self, key: str, required: bool = True) -> str:
+        """An account; a number without what people put between its digits."""
+        try:
+            return account_of(self.text(key, required))
+        except Refused as error:
+            self.problem(key, str(error))
+            return ""
+
+    def period(self) -> tuple[int | None, int | None]:
+        """`from` and `until`."""
+        since, until = self.moment("from"), self.moment("until")
+        if since is not None and until is not None and since >= until:
+            self.problem("until", "is not after `from`")
+        return since, until
+
+    def hours(self, key: str) -> float | None:
+        """Hours, or null; a problem for what is no length of time."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) \
+                or not HOURS_MIN <= value <= HOURS_MAX:
+            self.problem(key, f"must be hours, {HOURS_MIN} to {HOURS_MAX}")
+            return None
+        return float(value)
 
     def moment(self, key: str) -> int | None:
         """UTC ms of a date (midnight UTC) or of a time with its offset."""
@@ -174,7 +296,7 @@ class _Reader:
     def read(self, source: bytes) -> Directory:
         """Everything; problems are collected on the way."""
         for name in self._tables:
-            if name not in ("classes", "custodian", "account", "conversation"):
+            if name not in TABLES:
                 line = max(self.lines.of(name, 0, ""), self.lines.of("", 0, name))
                 self.problems.append(f"line {line}, {name}: unknown table or key")
         classes = self._classes()
@@ -184,14 +306,36 @@ class _Reader:
             if seen.setdefault(one.custodian_id, index) != index:
                 self._row("custodian", index).problem("id", f"{one.custodian_id!r} comes twice")
         accounts = self._rows("account", lambda row: self._account(row, seen))
-        self._one_owner_at_a_time(accounts)
+        self._once_at_a_time("account", "account", accounts,
+                             lambda one: (one.channel, one.account))
         rules = self._rows("conversation", lambda row: self._rule(row, classes))
         ruled: dict[str, int] = {}
         for index, rule in enumerate(rules):
             if ruled.setdefault(rule.conversation, index) != index:
                 self._row("conversation", index).problem("conversation", "comes twice")
-        return Directory(tuple(custodians), tuple(accounts), tuple(rules),
-                         tuple(classes.items()), source)
+        groups = self._named("group", "name", lambda row: self._group(row, seen))
+        matters = self._named("matter", "id", lambda row: self._matter(row, seen))
+        notices = self._rows("notice", lambda row: self._notice(row, seen))
+        owned = {(one.channel, one.account) for one in accounts}
+        exclusions = self._rows("exclusion", lambda row: self._exclusion(row, owned))
+        self._once_at_a_time("exclusion", "conversation", exclusions, lambda one: (
+            one.channel, one.account, one.conversation, one.counterparty))
+        return Directory(
+            tuple(custodians), tuple(accounts), tuple(rules), tuple(classes.items()),
+            groups=groups, matters=matters, notices=tuple(notices),
+            exclusions=tuple(exclusions), source=source)
+
+    def _named(self, table: str, key: str, read: Callable[[_Row], Any]) -> tuple[Any, ...]:
+        """Rows that are called by `key`, each name once."""
+        rows = self._rows(table, read)
+        seen: set[str] = set()
+        for index, one in enumerate(rows):
+            name = one.matter_id if isinstance(one, Matter) else one.name
+            if name and name in seen:
+                self._row(table, index).problem(key, f"{name!r} comes twice; join the two tables, "
+                                                     "or name one of them otherwise")
+            seen.add(name)
+        return tuple(rows)
 
     def _rows(self, table: str, read: Callable[[_Row], Any]) -> list[Any]:
         rows = self._tables.get(table, [])
@@ -233,37 +377,81 @@ class _Reader:
         return Custodian(row.text("id"), row.text("name"), self._class(row, classes) or "default")
 
     def _account(self, row: _Row, custodians: Mapping[str, int]) -> Account:
-        row.known("channel", "account", "custodian", "from", "until")
-        channel, custodian = row.text("channel"), row.text("custodian")
-        if channel and channel not in CHANNELS:
-            row.problem("channel", f"{channel!r} is unknown; known are {', '.join(CHANNELS)}")
-        if custodian and custodian not in custodians:
-            row.problem("custodian", f"no [[custodian]] has the id {custodian!r}")
-        account = row.text("account")
-        if account.startswith("+"):
-            account = _PUNCTUATION.sub("", account)
-            if not account[1:].isdigit():
-                row.problem("account", "a number is + and digits")
-        since, until = row.moment("from"), row.moment("until")
-        if since is not None and until is not None and since >= until:
-            row.problem("until", "is not after `from`")
-        return Account(channel, account, custodian, since, until)
+        row.known("channel", "account", "custodian", "from", "until", "max_silence_h")
+        channel = row.channel()
+        (custodian,) = self._known((row.text("custodian"),), row, "custodian", custodians)
+        return Account(channel, row.number("account"), custodian, *row.period(),
+                       row.hours("max_silence_h"))
+
+    @staticmethod
+    def _known(names: tuple[str, ...], row: _Row, key: str,
+               custodians: Mapping[str, int]) -> tuple[str, ...]:
+        """`names`, with a problem for each that is no custodian's id."""
+        for name in names:
+            if name and name not in custodians:
+                row.problem(key, f"no [[custodian]] has the id {name!r}")
+        return names
+
+    def _group(self, row: _Row, custodians: Mapping[str, int]) -> Group:
+        row.known("name", "members", "supervisors")
+        return Group(row.text("name"),
+                     self._known(row.texts("members"), row, "members", custodians),
+                     row.texts("supervisors", required=False))
+
+    def _matter(self, row: _Row, custodians: Mapping[str, int]) -> Matter:
+        row.known("id", "name", "custodians", "from", "until", "conversations")
+        since, until = row.period()
+        return Matter(row.text("id"), row.text("name"),
+                      self._known(row.texts("custodians"), row, "custodians", custodians),
+                      since, until, row.texts("conversations", required=False))
+
+    def _notice(self, row: _Row, custodians: Mapping[str, int]) -> Notice:
+        row.known("custodian", "channel", "account", "at", "how", "text", "document")
+        (custodian,) = self._known((row.text("custodian", required=False),), row, "custodian",
+                                   custodians)
+        if custodian and (row.has("channel") or row.has("account")):
+            row.problem("custodian", "name a custodian, or a channel and an account; not both")
+        outside = not row.has("custodian")
+        at = row.moment("at")
+        if not row.has("at"):
+            row.problem("at", "is missing: the day, 2026-01-31")
+        text, document = row.words("text"), row.text("document", required=False)
+        if not row.has("text") and not row.has("document"):
+            row.problem("text", "is missing: the words of the notice, or `document`, where they "
+                                "stand")
+        return Notice(at or 0, row.text("how"), custodian, row.channel(outside),
+                      row.number("account", outside), text, document)
+
+    def _exclusion(self, row: _Row, owned: set[tuple[str, str]]) -> Exclusion:
+        row.known("channel", "account", "conversation", "counterparty", "from", "until", "reason")
+        channel, account = row.channel(), row.number("account")
+        if channel and account and (channel, account) not in owned:
+            row.problem("account", f"no [[account]] of the channel {channel!r} is {account}: only "
+                                   "what would be captured can be excluded")
+        if row.has("conversation") == row.has("counterparty"):
+            row.problem("conversation", "name a conversation or a counterparty: one of the two")
+        since, until = row.period()
+        return Exclusion(channel, account, row.text("reason"),
+                         row.text("conversation", required=False),
+                         row.number("counterparty", required=False), since, until)
 
     def _rule(self, row: _Row, classes: Mapping[str, int]) -> ConversationRule:
         row.known("conversation", "compartment", "class")
         return ConversationRule(row.text("conversation"), row.text("compartment"),
                                 self._class(row, classes) or None)
 
-    def _one_owner_at_a_time(self, accounts: list[Account]) -> None:
-        by_name: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
-        for index, one in enumerate(accounts):
+    def _once_at_a_time(self, table: str, key: str, rows: list[Any],
+                        name: Callable[[Any], tuple[str, ...]]) -> None:
+        """A problem for each row whose time overlaps that of another of one `name`."""
+        by_name: dict[tuple[str, ...], list[tuple[float, float, int]]] = {}
+        for index, one in enumerate(rows):
             since = float("-inf") if one.since is None else one.since
             until = float("inf") if one.until is None else one.until
-            by_name.setdefault((one.channel, one.account), []).append((since, until, index))
+            by_name.setdefault(name(one), []).append((since, until, index))
+        held = "has an owner" if table == "account" else "is excluded"
         for spans in by_name.values():
             spans.sort()
             for (_, until, first), (since, _, second) in pairwise(spans):
                 if since < until:
-                    self._row("account", max(first, second)).problem(
-                        "account", "has an owner at that time already "
-                                   f"(account {min(first, second) + 1})")
+                    self._row(table, max(first, second)).problem(
+                        key, f"{held} at that time already ({table} {min(first, second) + 1})")

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any, Final, cast
 
 from elasticsearch import (
@@ -51,20 +53,25 @@ _WORDS: Final = {
 }
 
 # Changes with MAPPING; an index of another shape is rebuilt, never migrated.
-SHAPE: Final = 2
+SHAPE: Final = 4
 
-_Operation = tuple[bytes, bytes]
-"""What to do with which document, and the document: two lines of a bulk request."""
+_Operation = tuple[str, bytes]
+"""A document's id, and its two lines of a bulk request: what to do, and the document."""
+
+# All that is read of the answer to a bulk: the rest is most of it, and is neither made nor parsed.
+_ANSWER: Final = ("errors", "items.*.status", "items.*.error.type")
 
 _TOKENS: Final = {"type": "keyword", "doc_values": False}
 MAPPING: Final[dict[str, Any]] = {
     # strict: a field that is not named here is refused, never guessed at.
     "dynamic": "strict",
     "_meta": {"shape": SHAPE},
-    # Only what `get` needs is kept; the rest is rebuilt from it.
-    "_source": {"includes": ["entries", "cursors"]},
+    # The source is kept whole. To keep a part of it, the server takes each document apart, puts it
+    # together again, and holds the whole one beside it all the same for as long as a replica may
+    # ask for it: a fifth of its CPU. Instead, entries leave out what the other fields say.
     "properties": {
-        "doc_id": {"type": "keyword"},
+        # Sorted by, never looked up: documents are read by `_id`.
+        "doc_id": {"type": "keyword", "index": False},
         "kind": {"type": "keyword"},
         "sort_at": {"type": "long"},
         # Tokens are split at spaces and looked up as they are; a document is found or not, never
@@ -258,6 +265,11 @@ class ElasticIndex:
             self._move(cursors)
         return frozenset(conflicts)
 
+    def start(self, writes: Sequence[Write],
+              cursors: Mapping[Partition, int]) -> Callable[[], frozenset[str]]:
+        """`put` in a thread of its own: what takes its time is the server, not we."""
+        return self._worker.submit(self.put, writes, cursors).result
+
     def state(self) -> IndexState:
         """The cursors' document, and whether the write alias is still there."""
         cursors, _ = self._cursors()
@@ -278,7 +290,7 @@ class ElasticIndex:
             answer = self._client.search(
                 index=self._name, query={"bool": {"filter": filters}}, size=limit + 1,
                 sort=[{"sort_at": first}, {"doc_id": second}], track_total_hits=True,
-                source_includes=["entries"], **more)
+                **more)
         hits = answer["hits"]["hits"]
         shown = hits[:limit]
         following = None
@@ -295,7 +307,7 @@ class ElasticIndex:
                 answer = self._client.search(
                     index=self._name, query={"exists": {"field": "doc_id"}}, size=_SCAN_BATCH,
                     sort=[{"doc_id": "asc"}], track_total_hits=False,
-                    source_includes=["entries"], **more)
+                    **more)
             hits = answer["hits"]["hits"]
             for hit in hits:
                 yield _document(hit["_id"], hit["_source"])
@@ -308,6 +320,11 @@ class ElasticIndex:
         with _translated():
             self._client.indices.refresh(index=self._name)
 
+    @cached_property
+    def _worker(self) -> ThreadPoolExecutor:
+        # One thread, made when first needed: a reader has none. It ends with this object.
+        return ThreadPoolExecutor(max_workers=1, thread_name_prefix="index-put")
+
     def _bulk(self, operations: Sequence[_Operation]) -> set[str]:
         """The ids in conflict. Raises for every other refusal: no item is passed over."""
         try:
@@ -317,8 +334,9 @@ class ElasticIndex:
                 # client's types know only mappings.
                 answer = self._client.bulk(
                     index=_write_alias(self._name), require_alias=True, refresh=False,
+                    filter_path=_ANSWER,
                     operations=cast("list[Mapping[str, Any]]",
-                                    [line for pair in operations for line in pair]))
+                                    b"".join([one for _, one in operations])))
         except _Oversized:
             # Nothing of it was applied. Halves may pass; one document alone waits for a limit.
             half = len(operations) // 2
@@ -328,20 +346,21 @@ class ElasticIndex:
         conflicts: set[str] = set()
         if not answer["errors"]:
             return conflicts
-        for item in answer["items"]:
+        # The answer names the items in the order of the request.
+        for (doc_id, _), item in zip(operations, answer["items"], strict=True):
             (result,) = item.values()
             status = result["status"]
             if status < 300:
                 continue
             reason = result.get("error", {}).get("type", "unknown")
             if status == 409:
-                conflicts.add(result["_id"])
+                conflicts.add(doc_id)
             elif status == 404:
                 raise Retired(f"index {self._name} takes no writes any more")
             elif status in _TRANSIENT_STATUS:
                 raise _transient(status, reason)
             else:
-                raise Halt("index_refused", f"document {result['_id']}: {status} {reason}")
+                raise Halt("index_refused", f"document {doc_id}: {status} {reason}")
         return conflicts
 
     def _cursors(self) -> tuple[dict[Partition, int], tuple[int, int] | None]:
@@ -367,7 +386,7 @@ class ElasticIndex:
                 return
             listed = [[*partition, offset] for partition, offset in sorted(merged.items())]
             body = {"cursors": {"listed": listed}}
-            if not self._bulk([(_operation(_CURSORS_ID, version), _line(body))]):
+            if not self._bulk([(_CURSORS_ID, _operation(_CURSORS_ID, version, body))]):
                 return
         raise Transient("other writers moved the same cursors again and again")
 
@@ -380,26 +399,27 @@ def _bulks(writes: Sequence[Write]) -> Iterator[list[_Operation]]:
     operations: list[_Operation] = []
     size = 0
     for write in writes:
-        body = _line(_fields(write.document))
-        if operations and size + len(body) > _BULK_BYTES_MAX:
+        doc_id = write.document.doc_id
+        lines = _operation(doc_id, write.expected, _fields(write.document))
+        if operations and size + len(lines) > _BULK_BYTES_MAX:
             yield operations
             operations, size = [], 0
-        operations.append((_operation(write.document.doc_id, write.expected), body))
-        size += len(body)
+        operations.append((doc_id, lines))
+        size += len(lines)
     if operations:
         yield operations
 
 
-def _operation(doc_id: str, expected: tuple[int, int] | None) -> bytes:
+# Made once: `json.dumps` with separators makes an encoder for each call.
+_json: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, check_circular=False
+                                ).encode
+
+
+def _operation(doc_id: str, expected: tuple[int, int] | None, body: Mapping[str, Any]) -> bytes:
     """What must be true of the stored version: none there, or the one that was read."""
-    if expected is None:
-        return _line({"create": {"_id": doc_id}})
-    return _line({"index": {"_id": doc_id, "if_seq_no": expected[0],
-                            "if_primary_term": expected[1]}})
-
-
-def _line(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    what: dict[str, Any] = {"create": {"_id": doc_id}} if expected is None else {"index": {
+        "_id": doc_id, "if_seq_no": expected[0], "if_primary_term": expected[1]}}
+    return f"{_json(what)}\n{_json(body)}\n".encode("ascii")
 
 
 def _fields(found: Document) -> dict[str, Any]:
@@ -409,13 +429,15 @@ def _fields(found: Document) -> dict[str, Any]:
         "chars": found.chars, "actors": found.actors, "recipients": found.recipients,
         "conversation": found.conversation, "shared": found.shared or None,
         "channel": found.channel, "state": found.state, "kinds": found.kinds,
-        "entries": {"list": entries.dump(found.entries)},
+        "entries": {"list": entries.dump_beside(found)},
     }
 
 
 def _document(doc_id: str, source: Mapping[str, Any]) -> Document:
     try:
-        return document(doc_id, entries.load(source["entries"]["list"]))
+        said = {"actor": source["actors"], "recipients": source["recipients"],
+                "chars": source["chars"], "words": " ".join(source["words"]).split()}
+        return document(doc_id, entries.load(source["entries"]["list"], said))
     except (KeyError, TypeError, ValueError, Refused) as error:
         raise Halt("format_unknown", f"{doc_id} does not read, rebuild the index") from error
 

@@ -24,6 +24,7 @@ from infra import http
 from infra.directory import load_directory
 from infra.embedded.ring import SqliteRing
 from infra.embedded.spool import SqliteSpool
+from infra.process import settle_memory
 from infra.state import RoleState, StateFolder
 from infra.wire import Wire, clock
 from ingest.adapters import ADAPTERS
@@ -90,7 +91,7 @@ class GatewayProcess:
         listening = _bind(self._host, self._port)
         backlog, connections = _room_of(_raise_descriptors())
         server = uvicorn.Server(uvicorn.Config(
-            create_app(self._gateway), loop="asyncio", ws="none", lifespan="on",
+            create_app(self._gateway), loop="uvloop", ws="none", lifespan="on",
             http=http.bounded(http.HttpLimits(connections)),  # bytes and time before the body
             log_config=None, access_log=False,  # a line a request says who wrote
             log_level="error",         # a warning a malformed request would fill the disk
@@ -108,6 +109,7 @@ class GatewayProcess:
         # more: the default action would end us before the files are closed.
         signal.signal(signal.SIGTERM, ask)
         signal.signal(signal.SIGINT, ask)
+        settle_memory()
         try:
             server.run(sockets=[listening])
         finally:

@@ -10,7 +10,8 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from importlib import resources
@@ -46,7 +47,7 @@ from ingest.routing import Router
 from ingest.transit import TransitSealer
 from schemas import domains
 from schemas.directory import Directory
-from schemas.errors import Halt, Refused
+from schemas.errors import CounterfoilError, Halt, Refused
 from search.audit import Auditor, AuditSettings
 from search.index import IndexSet
 from search.project import Projector
@@ -76,6 +77,7 @@ class Wire:
     config: Config
     clock: Callable[[], int] = clock
     random: Callable[[int], bytes] = random
+    _spoken: list[LogRecorder] = field(default_factory=list, repr=False)
 
     @property
     def home(self) -> Path:
@@ -261,12 +263,19 @@ class Wire:
         """Who is who, as the file says now; empty without one."""
         path = self.directory_path
         found = load_directory(path) if path.exists() else Directory()
+        self.require_years(found)
+        return found
+
+    def require_years(self, found: Directory) -> None:
+        """Raises Refused for a directory that asks for longer locks than the configuration lets.
+
+        Before the first event is captured: what is sealed with these years asks for them.
+        """
         years, limit = found.firm_years(), self.config.retention.lock_years_max
         if years > limit:
-            # Before the first event is captured: what is sealed with these years asks for them.
-            raise Refused(f"{path}: the longest class is {years - 1} years, and the firm's own "
-                          f"records are kept one more; retention.lock_years_max is {limit}")
-        return found
+            raise Refused(f"{self.directory_path}: the longest class is {years - 1} years, and the "
+                          "firm's own records are kept one more; retention.lock_years_max is "
+                          f"{limit}")
 
     @property
     def directory_path(self) -> Path:
@@ -324,10 +333,22 @@ class Wire:
                              ROLES[role], self.random, self.clock, os.getpid)
 
     def recorder(self, role: str, log: CaptureLog | None = None) -> LogRecorder:
-        """How a role says something that is evidence."""
+        """How a role says something that is evidence. With a `log` of the caller's the caller also
+        states what was acknowledged (`LogRecorder.beat`); without one `last_words` does."""
         sealer = self.sealer(role)
         routing = self.keys_folder.routing_key() if role == "gateway" else None
-        return LogRecorder(log or self.capture_log(), sealer, Router(routing, sealer.capture_id))
+        made = LogRecorder(log or self.capture_log(), sealer, Router(routing, sealer.capture_id))
+        if log is None:
+            self._spoken.append(made)
+        return made
+
+    def last_words(self) -> None:
+        """A command ends: what the log acknowledged to it is stated (PROTOCOL T4). What cannot be
+        stated any more is not claimed; the records are on the log all the same."""
+        for recorder in self._spoken:
+            if recorder.unstated:
+                with suppress(CounterfoilError):
+                    recorder.beat(self.clock(), self.directory().firm_years(), stopping=True)
 
 
 def _digest(body: bytes) -> str:

@@ -14,7 +14,7 @@ import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from ingest import doors, heartbeat, own, rejected
 from ingest.body import BodyBudget, BodyRefused, BodyTooLarge, read_body
@@ -49,6 +50,7 @@ ROUTES: Final[tuple[tuple[str, str, str], ...]] = (
 )
 # What Twilio reads as "nothing to say": any other answer is an error in its console.
 _TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+_NO_SNIFFING: Final = {"X-Content-Type-Options": "nosniff"}
 _RETRY_AFTER_S: Final = "5"
 # Meta sends a number; whatever it is, it is short and printable.
 _CHALLENGE_CHARS_MAX: Final = 256
@@ -244,22 +246,23 @@ class Gateway:
         try:
             if self._whole > settings.requests_max:
                 return _again("no room")
-            return await self._admit(door, Knock(
-                door.name, request.method, self._public_url(request),
+            return await self._admit(door, request, Knock(
+                door.name, request.method, self._public_url(request) if door.signs_url else "",
                 "" if request.method == "GET" else content_type,
                 _kept_headers(request, door.headers), body))
         finally:
             self._whole -= 1
             self._budget.taken -= len(body)
 
-    async def _admit(self, door: DoorKind, knock: Knock) -> Response:
+    async def _admit(self, door: DoorKind, request: Request, knock: Knock) -> Response:
         came_at = self._parts.clock()
         if len(knock.body) > _INLINE_BYTES_MAX:
             passed = await asyncio.to_thread(door.check, self._secrets[door.name], knock)
         else:
             passed = door.check(self._secrets[door.name], knock)
         if isinstance(passed, Failed):
-            await self._reject(knock, passed.reason, came_at)
+            await self._reject(replace(knock, url=self._public_url(request)), passed.reason,
+                               came_at)
             return _plain(401, "signature check failed")
         try:
             async with self._working:
@@ -269,9 +272,7 @@ class Gateway:
             return _again("not durable")
         # From here every event of the request is on the log or on the spool: it may be forgotten
         # by everybody else.
-        if door.name == "twilio":
-            return Response(_TWIML, 200, media_type="text/xml")
-        return _plain(200, "")
+        return _ACCEPTED[door.name]
 
     async def _capture(self, knock: Knock, passed: Passed, came_at: int) -> None:
         """Durable when it returns; raises Transient."""
@@ -440,6 +441,26 @@ class Gateway:
                 self._oversized[door] = self._oversized.get(door, 0) + count
 
 
+class _Doors(Starlette):
+    """ROUTES. A request for one of them goes straight to its handler: the framework's way there
+    costs as much as reading the message. Whatever is no route goes the framework's way to 404 and
+    405."""
+
+    def serve_directly(self, handlers: Mapping[str, Mapping[str, Handler]]) -> None:
+        """By path and method, exactly as they are spelled."""
+        self._handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] == "http" and not scope.get("root_path"):
+            handler = self._handlers.get(scope["path"], {}).get(scope["method"])
+            if handler is not None:
+                response = await handler(Request(scope, receive, send))
+                await response(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
 def create_app(gateway: Gateway) -> Starlette:
     """The ASGI application: ROUTES and nothing else. Its lifespan is the gateway's."""
     handlers: dict[str, dict[str, Handler]] = {}
@@ -454,8 +475,9 @@ def create_app(gateway: Gateway) -> Starlette:
         finally:
             await gateway.stop()
 
-    app = Starlette(debug=False, routes=[_route(*one) for one in handlers.items()],
-                    lifespan=lifespan)
+    app = _Doors(debug=False, routes=[_route(*one) for one in handlers.items()],
+                 lifespan=lifespan)
+    app.serve_directly(handlers)
     # A path with a slash too many is another path: 404, not a redirect that loses the body.
     app.router.redirect_slashes = False
     return app
@@ -482,12 +504,9 @@ def _handler(gateway: Gateway, method: str, path: str) -> Handler:
 
 def _kept_headers(request: Request, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """The headers of `names` that came exactly once: of two signatures neither is believed."""
-    kept = []
-    for name in names:
-        values = request.headers.getlist(name)
-        if len(values) == 1:
-            kept.append((name, values[0]))
-    return tuple(kept)
+    headers = request.headers
+    return tuple((name, values[0]) for name in names
+                 if len(values := headers.getlist(name)) == 1)
 
 
 def _unwritable(body: bytes, content_type: str, captured_at: int) -> Parsed:
@@ -495,7 +514,14 @@ def _unwritable(body: bytes, content_type: str, captured_at: int) -> Parsed:
 
 
 def _plain(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    return PlainTextResponse(text, status, {"X-Content-Type-Options": "nosniff", **(headers or {})})
+    return PlainTextResponse(text, status, {**_NO_SNIFFING, **(headers or {})})
+
+
+# Made once: an answer holds nothing of the request.
+_ACCEPTED: Final[Mapping[str, Response]] = {
+    "whatsapp": _plain(200, ""),
+    "twilio": Response(_TWIML, 200, media_type="text/xml"),
+}
 
 
 def _again(text: str) -> Response:

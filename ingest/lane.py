@@ -1,8 +1,9 @@
 """One partition's road to the log: wait, pack, seal, append; or spool, and drain in order (C1, T3).
 
 Owns the order of one partition's records. A pack is whatever waits while the last append is in
-flight, so a trickle is never delayed. While the spool holds records of the partition, newer ones go
-behind them. Lives on the event loop; the log and the spool are called in threads.
+flight or, under load, until the round is over (`ingest/pace.py`). While the spool holds records of
+the partition, newer ones go behind them. Lives on the event loop; the log and the spool are called
+in threads.
 
 What is where when the process is killed:
     waiting or sealed        nothing was acknowledged; the provider delivers again
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 
 from ingest.heartbeat import Acknowledged
+from ingest.pace import Pace
 from ingest.parts import pack_length
 from ingest.spool import DRAIN_BYTES_MAX, DRAIN_RECORDS_MAX, Spool, Spooled, SpoolEntry
 from ingest.status import AlarmBoard
@@ -54,6 +56,7 @@ class Road:
     spool_thread: Executor
     ack_s_max: float
     retry_s: float
+    pace: Pace
 
 
 class Ticket:
@@ -143,6 +146,7 @@ class Lane:
     async def _work(self) -> None:
         try:
             while self._waiting:
+                await self._gather()
                 batch = self._take()
                 try:
                     await self._settle([item for item, _ in batch])
@@ -155,9 +159,19 @@ class Lane:
         finally:
             self._worker = None
 
+    async def _gather(self) -> None:
+        """Let more come, unless a whole pack is there or nobody else sends."""
+        wait_s = self._road.pace.wait_s(asyncio.get_running_loop().time())
+        if wait_s > 0 and self._pack_length() == len(self._waiting):
+            await asyncio.sleep(wait_s)
+
     def _take(self) -> list[tuple[Item, Ticket]]:
-        return [self._waiting.popleft()
-                for _ in range(pack_length(item for item, _ in self._waiting))]
+        taken = [self._waiting.popleft() for _ in range(self._pack_length())]
+        self._road.pace.sent(len(taken), asyncio.get_running_loop().time())
+        return taken
+
+    def _pack_length(self) -> int:
+        return pack_length(item for item, _ in self._waiting)
 
     async def _settle(self, items: list[Item]) -> None:
         """Make one pack durable. Raises Transient when neither log nor spool took it."""

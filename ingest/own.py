@@ -49,9 +49,13 @@ def directory_event(directory: Directory, captured_at: int) -> CapturedEvent:
 
     Loading A, B and A again are three facts, so the time is part of the identity.
     """
+    # The later parts are counted where there are any: a file without them makes the same event.
+    later = {"groups": directory.groups, "matters": directory.matters,
+             "notices": directory.notices, "exclusions": directory.exclusions}
+    more = {name: str(len(rows)) for name, rows in later.items() if rows}
     event = own_event(
         events.DIRECTORY, directory.digest(), captured_at, directory.firm_years(),
         {"digest": directory.digest(), "custodians": str(len(directory.custodians)),
-         "accounts": str(len(directory.accounts)), "classes": str(len(directory.classes))})
+         "accounts": str(len(directory.accounts)), "classes": str(len(directory.classes)), **more})
     return replace(event, revision=str(captured_at), raw=directory.source,
                    raw_type="application/toml")

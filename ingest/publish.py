@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from ingest.heartbeat import Acknowledged
 from ingest.lane import Lane, Road, Ticket, in_thread
+from ingest.pace import Pace
 from ingest.parts import items_of
 from ingest.routing import Router, partition_of
 from ingest.spool import Memory, Spool, SpoolSummary, recall_log, remember_log
@@ -62,7 +63,8 @@ class Publisher:
     def __init__(self, log: CaptureLog, sealer: TransitSealer, router: Router, spool: Spool,
                  memory: Memory, clock: Callable[[], int], alarms: AlarmBoard,
                  ack_s_max: float = limits.LOG_ACK_S_MAX, retry_s: float = 1.0,
-                 batch_bytes_max: int = limits.PUBLISH_BYTES_MAX) -> None:
+                 batch_bytes_max: int = limits.PUBLISH_BYTES_MAX,
+                 pace: Pace | None = None) -> None:
         self.acknowledged = Acknowledged()
         self._log = log
         self._router = router
@@ -76,7 +78,8 @@ class Publisher:
         self._spool_thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._log_threads = ThreadPoolExecutor(_LOG_THREADS, thread_name_prefix="log")
         self._road = Road(log.identity, log.append, sealer, spool, self.acknowledged, alarms,
-                          clock, self._log_threads, self._spool_thread, ack_s_max, retry_s)
+                          clock, self._log_threads, self._spool_thread, ack_s_max, retry_s,
+                          pace or Pace())
         self._identity: LogIdentity | None = None
         self._confirmed = False
         self._lanes: list[Lane] = []

@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 
+from ingest.heartbeat import Acknowledged, heartbeat
 from ingest.parts import items_of, pack_length
 from ingest.publish import CaptureLog
 from ingest.routing import Router, partition_of
 from ingest.transit import TransitSealer
+from schemas.errors import CounterfoilError
 from schemas.events import CapturedEvent
 from schemas.pack import Item
 
@@ -25,6 +27,27 @@ class LogRecorder:
         self._sealer = sealer
         self._router = router
         self._lock = threading.Lock()
+        self._acknowledged = Acknowledged()
+        self._unstated = False
+
+    @property
+    def unstated(self) -> bool:
+        """Whether the log acknowledged something since the last heartbeat, itself apart: then a
+        process states it each minute and once more when it ends (PROTOCOL T4)."""
+        return self._unstated
+
+    def beat(self, now: int, firm_years: int, *, stopping: bool = False) -> None:
+        """State what was acknowledged. Raises what `record` raises: then nothing is claimed, and
+        the next heartbeat states it. `firm_years`: `Directory.firm_years()`."""
+        with self._lock:
+            stated, self._unstated = self._acknowledged.take(), False
+        try:
+            self.record(heartbeat(stated, self._sealer.capture_id, now, firm_years, stopping))
+        except CounterfoilError:
+            with self._lock:
+                self._acknowledged.give_back(stated)
+                self._unstated = True
+            raise
 
     def record(self, event: CapturedEvent) -> None:
         """On the log when it returns. Raises Transient when the log cannot be reached."""
@@ -48,4 +71,6 @@ class LogRecorder:
                     length = pack_length(waiting)
                     record = self._sealer.seal(identity, partition, waiting[:length])
                     self._log.append(partition, record.value, identity.topic_id)
+                    self._acknowledged.add(record.session_id, record.counter)
+                    self._unstated |= not all(item.quiet for item in waiting[:length])
                     del waiting[:length]

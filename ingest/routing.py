@@ -5,12 +5,18 @@ Owns the routing key's use: its labelled subkeys make the opaque ids that the br
 
 from __future__ import annotations
 
+from typing import Final, TypeVar
+
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from schemas import domains
 from schemas.events import CapturedEvent
 from schemas.identity import canonical, keyed
+
+# Ids of either kind that are kept at hand.
+_KNOWN_MAX: Final = 20_000
+_Name = TypeVar("_Name")
 
 
 class Router:
@@ -21,6 +27,7 @@ class Router:
         self._capture_id = capture_id
         self._conversation = _subkey(routing_key, "conversation") if routing_key else None
         self._domain = _subkey(routing_key, "domain") if routing_key else None
+        self._tags: dict[tuple[str, str], bytes] = {}
         self._known: dict[tuple[str, str, int, int, int, str], bytes] = {}
 
     def tag(self, event: CapturedEvent) -> bytes:
@@ -29,7 +36,12 @@ class Router:
             return self._capture_id
         if self._conversation is None:
             raise AssertionError("no routing key: only the firm's own events may be routed")
-        return keyed(self._conversation, "tag", event.channel, event.conversation)
+        name = event.channel, event.conversation
+        known = self._tags.get(name)
+        if known is None:
+            _make_room(self._tags)
+            known = self._tags[name] = keyed(self._conversation, "tag", *name)
+        return known
 
     def domain(self, event: CapturedEvent) -> bytes:
         """16 bytes: reserved for firm, quarantine and unassigned, else an HMAC. A class that is
@@ -44,8 +56,15 @@ class Router:
                 event.compartment)
         known = self._known.get(name)
         if known is None:
+            _make_room(self._known)
             known = self._known[name] = keyed(self._domain, "domain", *name)
         return known
+
+
+def _make_room(known: dict[_Name, bytes]) -> None:
+    """At the limit all are worked out anew: it is reached by an import, and costs it little."""
+    if len(known) >= _KNOWN_MAX:
+        known.clear()
 
 
 def partition_of(tag: bytes, partitions: int) -> int:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from json import JSONDecodeError
-from typing import Final, NamedTuple
+from json.decoder import scanstring  # type: ignore[attr-defined]  # in typeshed it is missing
+from typing import Any, Final, NamedTuple
 
 from ingest.values import DECODER
 from schemas.limits import DELIVERY_ITEMS_MAX, JSON_DEPTH_MAX
@@ -29,6 +30,8 @@ _BARE_WORD: Final = re.compile(r'[^\s,:"\[\]{}]+')
 # can look like this.
 _CANDIDATE: Final = re.compile(r'\{\s*"')
 _CLOSER: Final = {"{": "}", "[": "]"}
+# `raw_decode` without its frame: (text, at) -> (value, end), or StopIteration where none begins.
+_scan: Final[Callable[[str, int], tuple[Any, int]]] = DECODER.scan_once  # type: ignore[attr-defined]
 # Looking for siblings is bounded; at the limit the rest of the delivery is one broken range.
 _CANDIDATES_MAX: Final = 20_000
 # Characters looked at, per byte of the body. A sound one is read once; the rest is for what is
@@ -38,6 +41,10 @@ LOOKS_PER_BYTE: Final = 16
 _SPACES_MAX: Final = 1_024
 # Containers and members walked per item allowed: an update alone in its entry has about eleven.
 _NODES_PER_ITEM: Final = 2
+# What a leaf of a larger body says is not kept beside its range: values take many times the bytes.
+_KEPT_BYTES_MAX: Final = 64 * 1024
+# The value of a leaf that was not kept.
+UNREAD: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,8 @@ class Node(NamedTuple):
     """One JSON value: its half-open byte range and, in a walked container, what it holds.
 
     `complete` is false where a container breaks off at `end`; `readable` is false for a value
-    that is no JSON (its range is then among the broken ones).
+    that is no JSON (its range is then among the broken ones). `value` is what a leaf says, where
+    it was read on the way and its bytes are ASCII, half surrogates and all; else UNREAD.
     """
 
     start: int
@@ -69,6 +77,7 @@ class Node(NamedTuple):
     elements: tuple[Node, ...] = ()
     complete: bool = True
     readable: bool = True
+    value: Any = UNREAD
 
     def all(self, name: str) -> Iterator[Node]:
         """Every member called `name`: JSON allows a key to come twice."""
@@ -76,7 +85,11 @@ class Node(NamedTuple):
 
     def last(self, name: str) -> Node | None:
         """The member `name` that a JSON parser would keep."""
-        return next((node for key, node in reversed(self.members) if key == name), None)
+        found: Node
+        for key, found in reversed(self.members):
+            if key == name:
+                return found
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +118,8 @@ def walk(body: bytes, shape: Shape, items_max: int = DELIVERY_ITEMS_MAX) -> Walk
     everything after leaf element number `items_max`.
     """
     # One character per byte, so that an offset in the text is an offset in the body.
-    walker = _Walker(_Text(body.decode("latin-1")), items_max)
+    keeps = len(body) <= _KEPT_BYTES_MAX and body.isascii()
+    walker = _Walker(_Text(body.decode("latin-1")), items_max, keeps)
     root = walker.root(shape)
     # A body cut off right after a value lost nothing that it held; one without a root is said to.
     broken = (one for one in walker.broken if one.start < one.end or root is None)
@@ -143,8 +157,9 @@ class _Text(str):
 
 
 class _Walker:
-    def __init__(self, text: str, items_max: int) -> None:
+    def __init__(self, text: str, items_max: int, keeps: bool) -> None:
         self.text = text
+        self._keeps = keeps
         self.broken: list[Broken] = []
         self._items_left = items_max
         self._nodes_left = items_max * _NODES_PER_ITEM
@@ -176,11 +191,14 @@ class _Walker:
         return self._leaf(at, level)
 
     def _object(self, at: int, shape: Shape, level: int) -> Node:
+        text, shapes = self.text, shape.members
         members: list[tuple[str, Node]] = []
         position = at + 1
         while True:
-            position = self._skip_space(position)
-            character = self.text[position:position + 1]
+            character = text[position:position + 1]
+            if character <= " ":
+                position = self._skip_space(position)
+                character = text[position:position + 1]
             if character == "}":
                 return Node(at, position + 1, "object", tuple(members))
             if character == ",":
@@ -193,7 +211,9 @@ class _Walker:
                 self._reason = self._reason if self._full() else _MALFORMED
                 return Node(at, position, "object", tuple(members), complete=False)
             name, position = start
-            node = self._value(position, shape.members.get(name), level + 1)
+            inner = shapes.get(name)
+            node = (self._leaf(position, level + 1) if inner is None
+                    else self._value(position, inner, level + 1))
             if not node.complete:
                 if node.kind != "leaf":
                     members.append((name, node))
@@ -205,16 +225,19 @@ class _Walker:
 
     def _member_value(self, at: int) -> tuple[str, int] | None:
         """The key that begins at `at` and where its value begins; null where that is not so."""
+        text = self.text
         try:
-            name, end = DECODER.raw_decode(self.text, at)
+            name, end = scanstring(text, at + 1, False)
         except ValueError as error:
             self._charge(at, error)
             return None
         self.looked_at += end - at
-        end = self._skip_space(end)
-        if self.text[end:end + 1] != ":":
-            return None
-        return name, self._skip_space(end + 1)
+        if text[end:end + 1] != ":":
+            end = self._skip_space(end)
+            if text[end:end + 1] != ":":
+                return None
+        end += 1
+        return name, end if text[end:end + 1] > " " else self._skip_space(end)
 
     def _array(self, at: int, element: Shape, level: int) -> Node:
         elements: list[Node] = []
@@ -277,9 +300,10 @@ class _Walker:
 
     def _leaf(self, at: int, level: int) -> Node:
         """Any value, skipped. Where no end can be told it ends where it began, not complete."""
+        text = self.text
         try:
-            _, end = DECODER.raw_decode(self.text, at)
-        except (ValueError, RecursionError) as error:
+            value, end = _scan(text, at)
+        except (StopIteration, ValueError, RecursionError) as error:
             self._reason = _TOO_DEEP if isinstance(error, RecursionError) else _MALFORMED
             self._charge(at, error)
             balanced = self._balanced_end(at)
@@ -287,10 +311,10 @@ class _Walker:
                 return Node(at, at, "leaf", complete=False, readable=False)
             return Node(at, balanced, "leaf", readable=False)
         self.looked_at += end - at
-        if is_deeper(self.text, at, end, JSON_DEPTH_MAX - level + 1):
+        if text[at] in _CLOSER and is_deeper(text, at, end, JSON_DEPTH_MAX - level + 1):
             self._reason = _TOO_DEEP
             return Node(at, end, "leaf", readable=False)
-        return Node(at, end, "leaf")
+        return Node(at, end, "leaf", (), (), True, True, value if self._keeps else UNREAD)
 
     def _balanced_end(self, at: int) -> int | None:
         """Where brackets and strings that begin at `at` are closed again, or null."""
@@ -372,7 +396,9 @@ class _Walker:
         """Count what a decoding that began at `at` looked at before it failed."""
         # A string without an end is reported where it begins, a recursion nowhere: the rest then.
         end = len(self.text)
-        if isinstance(error, JSONDecodeError) and not error.msg.startswith("Unterminated"):
+        if isinstance(error, StopIteration):
+            end = error.value                     # no value begins there
+        elif isinstance(error, JSONDecodeError) and not error.msg.startswith("Unterminated"):
             end = error.pos
         self.looked_at += end - at
 

@@ -16,7 +16,7 @@ from schemas.errors import Refused
 # int() of a long string is quadratic, and Python refuses more than 4,300 digits with an error.
 _INTEGER_CHARS_MAX: Final = 24
 # An escaped surrogate, paired or not: only then is a value walked for lone ones.
-_SURROGATE_ESCAPE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+SURROGATE_ESCAPE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 # JSON joins proper pairs while decoding: what is left in this range is half of one.
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -42,7 +42,7 @@ def decode(raw: bytes) -> tuple[Any, bool]:
         raise Refused("invalid UTF-8") from error
     except (ValueError, RecursionError) as error:
         raise Refused("malformed JSON") from error
-    if _SURROGATE_ESCAPE.search(raw) is None:
+    if SURROGATE_ESCAPE.search(raw) is None:
         return value, False
     return _scrubbed(value)
 
@@ -151,6 +151,10 @@ class Facts:
         """Keep every pair whose name is not there yet."""
         for name, value in pairs:
             self.add(name, value)
+
+    def get(self, name: str) -> str | None:
+        """The fact called `name`, or null."""
+        return self._pairs.get(name)
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The facts, sorted by name."""

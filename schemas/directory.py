@@ -1,4 +1,4 @@
-"""Who is who at a given moment: custodians, accounts, groups, retention classes (PROTOCOL C4).
+"""Who is who at a given moment: custodians, accounts, groups, matters and the rest (PROTOCOL C4).
 
 Pure. `infra/directory.py` reads the file; capture resolves here and writes the answer into the
 event, so that a rebuild never reads today's file.
@@ -23,13 +23,21 @@ class Custodian:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A firm-side identity and whose it was, from when until when (UTC ms, half open)."""
+    """A firm-side identity and whose it was, from when until when (UTC ms, half open).
+
+    `max_silence_h`: hours without an event after which somebody has to look; null = not watched.
+    """
 
     channel: str                 # whatsapp | sms
     account: str                 # +15550783881, or a provider's id of the number
     custodian_id: str
     since: int | None = None
     until: int | None = None
+    max_silence_h: float | None = None
+
+    def covers(self, at: int) -> bool:
+        """Whether the account was theirs at `at` (UTC ms)."""
+        return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,56 @@ class ConversationRule:
     conversation: str
     compartment: str
     retention_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A team: custodians by id, and who supervises them, as `search.operator` names people."""
+
+    name: str
+    members: tuple[str, ...]
+    supervisors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """A case: whose messages of which time concern it (UTC ms, half open; null = open), and the
+    conversations that do, or none = any of theirs."""
+
+    matter_id: str
+    name: str
+    custodians: tuple[str, ...]
+    since: int | None = None
+    until: int | None = None
+    conversations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Who was told that messages are captured: a custodian, or a counterparty's account on a
+    channel; when (UTC ms), how, and the words or the document that says them."""
+
+    at: int
+    how: str
+    custodian_id: str = ""
+    channel: str = ""
+    account: str = ""
+    text: str = ""
+    document: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A personal chat on a firm's account: the conversation, or everything with one counterparty.
+    Listed here with its reason; what it does to capture is docs/decisions/0013."""
+
+    channel: str
+    account: str
+    reason: str
+    conversation: str = ""
+    counterparty: str = ""
+    since: int | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +117,20 @@ class Directory:
     accounts: tuple[Account, ...] = ()
     conversations: tuple[ConversationRule, ...] = ()
     classes: tuple[tuple[str, int], ...] = (("default", 7),)
+    groups: tuple[Group, ...] = ()
+    matters: tuple[Matter, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
     source: bytes = field(default=b"", repr=False)
 
     def digest(self) -> str:
         """Which load this is: SHA-256 of the file's bytes, hex."""
         return hashlib.sha256(canonical("counterfoil/directory/v1", self.source)).hexdigest()
+
+    def supervised_by(self, supervisor: str) -> tuple[str, ...]:
+        """The custodians that a person supervises: members of all groups that name them, sorted."""
+        return tuple(sorted({member for group in self.groups if supervisor in group.supervisors
+                             for member in group.members}))
 
     def years(self, retention_class: str) -> int:
         """Years of a class; an unknown class counts as the longest, so nothing goes too early."""
@@ -94,6 +161,11 @@ class Directory:
         if rule and rule.retention_class:
             name = rule.retention_class
         return Resolved(custodian.custodian_id, name, self.years(name), compartment)
+
+    def told_at(self, custodian_id: str) -> int | None:
+        """When a custodian was first given notice of the capture (UTC ms); null = never."""
+        return min((one.at for one in self.notices if one.custodian_id == custodian_id),
+                   default=None)
 
     def _custodian(self, channel: str, account: str, at: int) -> Custodian | None:
         channel = "sms" if channel == "mms" else channel

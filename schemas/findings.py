@@ -85,6 +85,7 @@ ALARMS: Final[dict[str, str]] = {
     "record_refused": FINDINGS["record_refused"],
     "archive_behind": "records on the log wait too long to be archived",
     "index_behind": "archived records wait too long to be searchable",
+    "parts_incomplete": FINDINGS["parts_incomplete"],
     "process_down": "a part of the system is not running and should be",
     "process_restarting": "a part of the system stops again and again",
     "key_unreadable": FINDINGS["key_unreadable"],
@@ -122,6 +123,7 @@ OBSERVATIONS: Final[dict[str, str]] = {
     "placeholder_target": "the nested context names a placeholder, not a message",
     "claimed_by_export": "an export claims a change to a message that its provider vouches for",
     "text_unchanged": "an edit whose text equals the version before it",
+    "ambiguous_marker": "the text is what the source writes for a deletion or for nothing",
     "text_cut_in_index": "only the first words are indexed; the whole text is archived",
 }
 

@@ -60,3 +60,22 @@ DOCUMENT_TOKENS_MAX: Final = 200_000
 QUERY_BOOLEAN_DEPTH_MAX: Final = 24
 # Documents on one page of answers; more is asked for page by page.
 PAGE_HITS_MAX: Final = 1_000
+# One message of a phone backup without its pictures; a larger one is quarantined in pieces.
+BACKUP_ELEMENT_BYTES_MAX: Final = 16 * 1024 * 1024
+# A picture inside one that stays in the message's raw bytes; a larger one is cut out of them, with
+# its place and hash in the details, and is stored as the attachment alone (PROTOCOL M1).
+BACKUP_INLINE_BYTES_MAX: Final = 64 * 1024
+# A chat export. One physical line; longer is read in pieces of this length.
+EXPORT_LINE_BYTES_MAX: Final = 1024 * 1024
+# One message with all its lines; what follows until the next header is quarantined.
+EXPORT_MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+# Members of an exported zip; WhatsApp puts at most 10,000 files into one. More: refused.
+ZIP_MEMBERS_MAX: Final = 50_000
+# All members unpacked; more is refused, before anything is unpacked.
+ZIP_UNPACKED_BYTES_MAX: Final = 64 * 1024 * 1024 * 1024
+# A zip that unpacks to more than ZIP_RATIO_BYTES_MIN and more than this many times its own size is
+# a bomb: refused. Chat text packs about eight times, pictures not at all.
+ZIP_RATIO_MAX: Final = 100
+ZIP_RATIO_BYTES_MIN: Final = 64 * 1024 * 1024
+# A piece of a quarantined member; a larger member is quarantined in several.
+ZIP_QUARANTINE_BYTES_MAX: Final = 8 * 1024 * 1024

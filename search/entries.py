@@ -7,62 +7,92 @@ rebuilt, never migrated (G5).
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
+from operator import attrgetter
 from typing import Any, Final
 
-from schemas.document import Entry, PartInfo
+from schemas.document import Document, Entry, PartInfo
 from schemas.errors import Refused
 from schemas.wire import Pointer
 from search.tokens import TOKEN_BYTES
 
-SHAPE: Final = 2
+SHAPE: Final = 4
 
 _HEX: Final = TOKEN_BYTES * 2
 _POINTER: Final = tuple(field.name for field in fields(Pointer))
 _PART: Final = tuple(field.name for field in fields(PartInfo))
 # Rare fields stand last: an entry that has their defaults ends before them.
-_RARE: Final = ("observations", "part", "joined", "subkind", "unreadable")
+_RARE: Final = ("observations", "part", "joined", "unreadable")
 _FIELDS: Final = (*(f.name for f in fields(Entry) if f.name not in _RARE), *_RARE)
 _DEFAULTS: Final = {f.name: f.default for f in fields(Entry) if f.default is not MISSING}
 # Lists of tokens are kept as the tokens' bytes, in base64: half the size of the digits.
 _TOKENS: Final = frozenset({"actor", "recipients", "words", "chars"})
+_PLACES: Final = {name: place for place, name in enumerate(_FIELDS)}
+_RARE_FROM: Final = len(_FIELDS) - len(_RARE)
+_RARE_DEFAULTS: Final = [_DEFAULTS[name] for name in _RARE]
+_values_of: Final = attrgetter(*_FIELDS)
+_pointer_of: Final = attrgetter(*_POINTER)
+_part_of: Final = attrgetter(*_PART)
 
 
 def dump(entries: Iterable[Entry]) -> list[Any]:
     """The shape's version, then one list of values per entry."""
-    return [SHAPE, *(_dump(entry) for entry in entries)]
+    return [SHAPE, *(_dump(entry, ()) for entry in entries)]
 
 
-def load(stored: Sequence[Any]) -> tuple[Entry, ...]:
-    """The entries. Raises Refused for a shape of another version."""
+def dump_beside(found: Document) -> list[Any]:
+    """`dump` of a document's entries for an index that gives the document's own fields back as
+    well: where there is one entry, tokens that those fields hold already are left out (null)."""
+    if len(found.entries) > 1:
+        return dump(found.entries)
+    entry, = found.entries
+    held = [name for name, same in (
+        ("actor", entry.actor == found.actors),
+        ("recipients", entry.recipients == found.recipients),
+        ("words", (entry.words,) == found.words), ("chars", entry.chars == found.chars)) if same]
+    return [SHAPE, _dump(entry, held)]
+
+
+def load(stored: Sequence[Any], beside: Mapping[str, Sequence[str]] | None = None,
+         ) -> tuple[Entry, ...]:
+    """The entries. `beside`: what `dump_beside` left out, by the name of the entry's field.
+
+    Raises Refused for a shape of another version.
+    """
     if not stored or stored[0] != SHAPE:
         raise Refused("the index has another shape than this version writes: rebuild it")
-    return tuple(_load(one) for one in stored[1:])
+    return tuple(_load(one, beside or {}) for one in stored[1:])
 
 
-def _dump(entry: Entry) -> list[Any]:
-    values: list[Any] = []
-    for name in _FIELDS:
-        value = getattr(entry, name)
-        if name in _TOKENS:
-            value = base64.b64encode(bytes.fromhex("".join(value))).decode("ascii")
-        elif name == "pointer":
-            value = [getattr(value, part) for part in _POINTER]
-        elif name == "part" and value is not None:
-            value = [getattr(value, part) for part in _PART]
-        values.append(value)
-    while _FIELDS[len(values) - 1] in _RARE and values[-1] == _DEFAULTS[_FIELDS[len(values) - 1]]:
-        values.pop()
+def _dump(entry: Entry, left_out: Iterable[str]) -> list[Any]:
+    values = list(_values_of(entry))
+    values[_PLACES["pointer"]] = _pointer_of(entry.pointer)
+    for name in _TOKENS:
+        held = values[_PLACES[name]]
+        values[_PLACES[name]] = _packed(held) if held else ""
+    for name in left_out:
+        values[_PLACES[name]] = None
+    if values[_RARE_FROM:] == _RARE_DEFAULTS:
+        del values[_RARE_FROM:]
+    elif entry.part is not None:
+        values[_PLACES["part"]] = _part_of(entry.part)
     return values
 
 
-def _load(values: Sequence[Any]) -> Entry:
+def _packed(tokens: Iterable[str]) -> str:
+    return base64.b64encode(bytes.fromhex("".join(tokens))).decode("ascii")
+
+
+def _load(values: Sequence[Any], beside: Mapping[str, Sequence[str]]) -> Entry:
     named = dict(zip(_FIELDS, values, strict=False))
     named["pointer"] = Pointer(*named["pointer"])
     if named.get("part") is not None:
         named["part"] = PartInfo(*named["part"])
     for name in _TOKENS:
+        if named[name] is None:
+            named[name] = tuple(beside[name])
+            continue
         digits = base64.b64decode(named[name]).hex()
         named[name] = tuple(digits[at:at + _HEX] for at in range(0, len(digits), _HEX))
     if "observations" in named:

@@ -6,8 +6,10 @@ Owns the meaning and nothing else: no tokens, no index. Highlighting and alerts 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
+from schemas.assignment import Assignments
 from schemas.document import Document, Entry
 from schemas.events import CapturedEvent
 from search import identity, parse, tokens
@@ -31,9 +33,14 @@ class Subject:
     conversations: frozenset[str]        # its id and its token
 
 
-def subject(found: Document, event_of: Callable[[Entry], CapturedEvent]) -> Subject:
+_NOTHING_ASSIGNED: Final = Assignments()
+
+
+def subject(found: Document, event_of: Callable[[Entry], CapturedEvent],
+            assigned: Assignments = _NOTHING_ASSIGNED) -> Subject:
     """What a query sees of a document whose records are readable."""
-    said = [identity.sides(event_of(entry)) for entry in author_entries(found)]
+    said = [identity.sides(_moved(event_of(entry), found, assigned))
+            for entry in author_entries(found)]
     texts = (event_of(entry).text for entry in revision_entries(found))
     named = {event_of(e).conversation for e in found.entries
              if e.conversation == found.conversation and not e.unreadable and e.part is None}
@@ -44,6 +51,14 @@ def subject(found: Document, event_of: Callable[[Entry], CapturedEvent]) -> Subj
         channel=found.channel, state=found.state, kind=found.kind, kinds=frozenset(found.kinds),
         sort_at=found.sort_at, conversations=frozenset({found.conversation, *named}),
     )
+
+
+def _moved(event: CapturedEvent, found: Document, assigned: Assignments) -> CapturedEvent:
+    """The event with the custodian who was given it, if nobody's account it was."""
+    if event.custodian or not event.account:
+        return event
+    return replace(event, custodian=assigned.custodian(
+        found.channel, event.account, found.sort_at))
 
 
 def answers(tree: parse.Tree, about: Subject, *, region: str | None = None) -> bool:

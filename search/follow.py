@@ -7,25 +7,35 @@ follower is bound to one concrete index; the state of the world lives in that in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from archive.reader import SegmentRead
 from schemas import document as shape
+from schemas import events
 from schemas.document import Document, Entry
-from schemas.errors import Halt, Missing, Refused, Transient
+from schemas.errors import CounterfoilError, Halt, Missing, Refused, Transient
 from schemas.wire import Pointer
 from search.index import Index, IndexSet, Outdated, Partition, Retired, Write
+from search.partwatch import waiting_sets
 from search.project import Projector, complete_sets, document, entry_key
 
 # Entries gathered before they are written; a segment is never cut, so the last may go over.
-BATCH_ENTRIES_MAX: Final = 5_000
+# Two batches are held at a time: one under way to the index, one that grows.
+BATCH_ENTRIES_MAX: Final = 2_500
 # The same for their words, which are most of what a batch takes in memory.
-_BATCH_TERMS_MAX: Final = 1_000_000
+_BATCH_TERMS_MAX: Final = 500_000
 # Segments read in one turn; the caller looks up in between.
 TURN_SEGMENTS_MAX: Final = 200
 # Writers that meet on one document each win once; more rounds than this is no ordinary meeting.
 _ROUNDS_MAX: Final = 50
+# What is said about a message that is most likely indexed already: read before it is written. What
+# begins a document is created unread; that it was there after all is a conflict like any other.
+_FOLLOWING_KINDS: Final = frozenset({
+    events.EDIT, events.RETRACTION, events.RESTORATION, events.REACTION, events.RECEIPT,
+    events.REVIEW, events.DERIVED, shape.PART,
+})
 
 
 class Reader(Protocol):
@@ -63,6 +73,10 @@ class Follower:
         self._projector = projector
         self._batch_entries_max = batch_entries_max
         self._takes = takes
+        # Documents in which a large event was not whole when they were made: `partwatch` looks.
+        self.parts_wait: set[str] = set()
+        self._under_way: _UnderWay | None = None
+        self._segments = self._events = self._documents = 0  # of the turn
 
     def turn(self, segments_max: int = TURN_SEGMENTS_MAX) -> Turn:
         """Index up to about `segments_max` segments that the index has not seen.
@@ -79,25 +93,14 @@ class Follower:
         if foreign:
             raise Halt("cursor_ahead", f"the index knows {len(foreign)} partitions that the "
                                        "archive does not have")
-        done = _Batch()
-        segments = events = documents = 0
+        self._segments = self._events = self._documents = 0
         try:
-            for partition in filter(self._takes, partitions):
-                start = state.cursors.get(partition, 0)
-                for read in self._reader.follow(*partition, start):
-                    segments += 1
-                    events += len(read.events)
-                    self._add(done, partition, read)
-                    if done.size >= self._batch_entries_max or done.terms >= _BATCH_TERMS_MAX:
-                        documents += self._write(done)
-                        done = _Batch()
-                    if segments >= segments_max:
-                        documents += self._write(done)
-                        return Turn(segments, events, documents)
-            documents += self._write(done)
+            self._read_on(filter(self._takes, partitions), state.cursors, segments_max)
         except Retired:
-            return Turn(segments, events, documents, retired=True)
-        return Turn(segments, events, documents)
+            return self._so_far(retired=True)
+        finally:
+            self._abandon()
+        return self._so_far()
 
     def run_to_end(self) -> Turn:
         """Turns until everything that is archived now is indexed, or the index is retired."""
@@ -109,6 +112,28 @@ class Follower:
             if turn.retired or not turn.segments:
                 return total
 
+    def _read_on(self, partitions: Iterable[Partition], cursors: Mapping[Partition, int],
+                 segments_max: int) -> None:
+        """While a batch is under way to the index, the next is read and projected."""
+        batch = _Batch()
+        for partition in partitions:
+            for read in self._reader.follow(*partition, cursors.get(partition, 0)):
+                self._segments += 1
+                self._events += len(read.events)
+                self._add(batch, partition, read)
+                if batch.size >= self._batch_entries_max or batch.terms >= _BATCH_TERMS_MAX:
+                    self._start(batch)
+                    batch = _Batch()
+                if self._segments >= segments_max:
+                    break
+            if self._segments >= segments_max:
+                break
+        self._start(batch)
+        self._settle()
+
+    def _so_far(self, *, retired: bool = False) -> Turn:
+        return Turn(self._segments, self._events, self._documents, retired)
+
     def _add(self, batch: _Batch, partition: Partition, read: SegmentRead) -> None:
         for event in read.events:
             projected = self._projector.project(event, read.retain_until)
@@ -118,25 +143,59 @@ class Follower:
                 batch.terms += projected[1].term_count
         batch.cursors[partition] = read.last + 1
 
-    def _write(self, batch: _Batch) -> int:
-        """Merge and store; a conflict means that somebody else stored first: read theirs, merge
-        again. Nobody's entry is lost, because the union holds both."""
+    def _start(self, batch: _Batch) -> None:
+        """Settle the batch under way, then set this one on its way."""
         if not batch.cursors:
-            return 0
+            return
+        writes: list[Write] = []
+        known: list[str] = []
+        for doc_id, new in batch.entries.items():
+            if all(entry.kind in _FOLLOWING_KINDS for entry in new):
+                known.append(doc_id)
+            else:
+                writes.append(Write(self._joined(document(doc_id, new)), None))
+        # Only now: what is read next may lie in the batch before.
+        self._settle()
+        writes += self._merged(batch.entries, known)
+        # From here documents of this batch may be stored; its cursors move when all of them are.
+        self._under_way = _UnderWay(batch, len(writes), self._index.start(writes, batch.cursors))
+
+    def _settle(self) -> None:
+        """The batch under way is stored, cursors and all, when this returns.
+
+        A conflict means that somebody stored first: read theirs, merge, put again. Nobody's entry
+        is lost, because the union holds both."""
+        if self._under_way is None:
+            return
+        sent, self._under_way = self._under_way, None
+        conflicts, count = sent.answer(), sent.writes
         for _ in range(_ROUNDS_MAX):
-            writes = self._writes(batch.entries)
-            if not self._index.put(writes, batch.cursors):
-                return len(writes)
-            # Some documents may be stored by now and no cursor moved.
+            self._documents += count - len(conflicts)
+            if not conflicts:
+                return
+            # Here the others are stored and no cursor moved.
+            writes = self._merged(sent.batch.entries, conflicts)
+            conflicts, count = self._index.put(writes, sent.batch.cursors), len(writes)
         raise Transient("other writers changed the same documents again and again")
 
-    def _writes(self, entries: Mapping[str, Iterable[Entry]]) -> list[Write]:
-        stored = self._index.get(entries)
+    def _abandon(self) -> None:
+        """Wait for what is under way after something else failed; how it went is not asked. The
+        cursors in the index say what was stored, and whatever was not is read again."""
+        if self._under_way is not None:
+            sent, self._under_way = self._under_way, None
+            with suppress(CounterfoilError):
+                sent.answer()
+
+    def _merged(self, entries: Mapping[str, Iterable[Entry]],
+                doc_ids: Iterable[str]) -> list[Write]:
+        """These documents with what is stored of them; those that it changes."""
+        wanted = list(doc_ids)
+        stored = self._index.get(wanted) if wanted else {}
         writes: list[Write] = []
-        for doc_id, new in entries.items():
+        for doc_id in wanted:
             held = stored.get(doc_id)
             old = held.document.entries if held else ()
-            merged = self._joined(document(doc_id, (*old, *new)))
+            merged = self._joined(document(doc_id, (*old, *entries[doc_id])))
             if held is None or merged.entries != old:
                 writes.append(Write(merged, held.version if held else None))
         return writes
@@ -151,7 +210,10 @@ class Follower:
             if (*entry_key(chain[0])[:-1], True) in known:
                 continue
             new.append(self._join(chain))
-        return document(found.doc_id, (*found.entries, *new)) if new else found
+        joined = document(found.doc_id, (*found.entries, *new)) if new else found
+        if waiting_sets(joined.entries):
+            self.parts_wait.add(found.doc_id)
+        return joined
 
     def _join(self, chain: tuple[Entry, ...]) -> Entry:
         try:
@@ -171,6 +233,15 @@ class _Batch:
         self.cursors: dict[Partition, int] = {}
         self.size = 0
         self.terms = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A batch that the index has, of how many documents, and how to ask what became of it."""
+
+    batch: _Batch
+    writes: int
+    answer: Callable[[], frozenset[str]]
 
 
 def bind(indexes: IndexSet) -> str:

@@ -28,7 +28,8 @@ _NUMBER_DIGITS_MIN: Final = 5
 _NUMBER_DIGITS_MAX: Final = 20
 
 Fact = tuple[str, str]
-"""("id" | "phone" | "custodian" | "name" | "names", value): one thing known of a person."""
+"""("id" | "phone" | "custodian" | "unassigned" | "name" | "names", value): one thing known of
+a person."""
 
 
 def facts(identity: Identity) -> Iterator[Fact]:
@@ -57,6 +58,12 @@ def custodian_facts(custodian: str) -> Iterator[Fact]:
     """What a custodian can be found by."""
     if custodian:
         yield "custodian", _plain(custodian)
+
+
+def unassigned_fact(account: str) -> Fact:
+    """What the firm's side of an event is known by that was captured on an account of nobody's:
+    no query names it, an assignment does (decision 0015)."""
+    return "unassigned", _plain(account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,8 @@ def _others(event: CapturedEvent) -> Iterator[Identity]:
 def _firm_facts(account: str, custodian: str) -> Iterator[Fact]:
     yield from account_facts(account)
     yield from custodian_facts(custodian)
+    if account and not custodian:
+        yield unassigned_fact(account)
 
 
 def _plain(value: str) -> str:

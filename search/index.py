@@ -6,7 +6,7 @@ of blind tokens; the cursor of each partition lives in it, so that both are lost
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -94,14 +94,21 @@ class Index(Protocol):
     def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
         """Store the documents, then move the cursors: all of it, or no cursor.
 
-        Returns the ids whose stored version was not the expected one; those were not written, and
-        unless the set is empty no cursor moved: the caller reads, merges and puts again. A cursor
+        Returns the ids whose stored version was not the expected one; those were not written, all
+        others were, and unless the set is empty no cursor moved: the caller reads those, merges
+        and puts them again. A cursor
         never moves back. Idempotent. Raises Halt("index_refused") for a document that the mapping
         does not take, Transient for what somebody outside can change (a privilege, a limit on
         requests), and Retired once a newer index is current. After a crash inside, some
         documents may be stored and no cursor moved: the same segments are read again, and the
         same documents come out.
         """
+
+    def start(self, writes: Sequence[Write],
+              cursors: Mapping[Partition, int]) -> Callable[[], frozenset[str]]:
+        """`put`, under way or done when this returns; calling the answer waits for what `put`
+        returns or raises. One at a time: nothing else is asked of this index before the answer
+        was."""
 
     def state(self) -> IndexState:
         """Cursors and whether the index was retired."""

@@ -43,6 +43,8 @@ def hit(view: HitView) -> dict[str, Any]:
         "observations": list(view.observations),
         "copies": list(view.copies),
         "problem": view.problem or None,
+        "custodian": view.custodian or None,
+        "custodian_assigned": view.assigned,
     }
 
 

@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import Final
 
 from archive.reader import ReadEvent
-from schemas import codec, events, limits
+from schemas import codec, datum, events, limits
 from schemas import document as shape
 from schemas.document import Document, Entry, PartInfo
 from schemas.errors import Refused
@@ -44,6 +44,7 @@ _LAST: Final = (shape.PART, shape.UNREADABLE, shape.KEY_LOST, shape.ERASED)
 UNINDEXED_KINDS: Final = frozenset({events.HEARTBEAT})
 _SUBKIND: Final = re.compile(r"[a-z_]{1,32}")
 _CUT: Final = "text_cut_in_index"
+_ALONE_STATES: Final = {events.RETRACTION: shape.RETRACTED, events.EDIT: shape.EDITED}
 _SUBKIND_DETAILS: Final = ("status", "action", "type")
 
 EntryKey = tuple[str, int, int, int, bool]
@@ -74,10 +75,16 @@ class Projector:
         """
         if read.problem or read.datum is None:
             return self._stub(read, retain_until, read.problem or "cell_unreadable")
-        try:
-            found = codec.decode(read.datum)
-        except Refused:
-            return self._stub(read, retain_until, "datum_unreadable")
+        content: bytes | None = None
+        quick = datum.read(read.datum)
+        found: CapturedEvent | EventPart
+        if quick is not None:
+            found, content = quick
+        else:
+            try:
+                found = codec.decode(read.datum)
+            except Refused:
+                return self._stub(read, retain_until, "datum_unreadable")
         if found.kind not in read.kinds:
             return self._stub(read, retain_until, "kind_not_enrolled")
         if isinstance(found, EventPart):
@@ -85,11 +92,12 @@ class Projector:
         if found.kind in UNINDEXED_KINDS:
             return None
         doc_id = self._tokenizer.document(message_key(found))
-        return doc_id, self.entry(found, read.pointer, retain_until, seen=self._seen(read))
+        return doc_id, self.entry(found, read.pointer, retain_until, seen=self._seen(read),
+                                  content=content)
 
     def entry(self, event: CapturedEvent, pointer: Pointer, retain_until: int, *, seen: str,
-              joined: bool = False) -> Entry:
-        """What the index keeps of `event`."""
+              joined: bool = False, content: bytes | None = None) -> Entry:
+        """What the index keeps of `event`. `content`: its `codec.encode_content`, when at hand."""
         tokenizer = self._tokenizer
         actor, recipients = self._people.sides(event)
         shared = shared_key(event)
@@ -97,7 +105,7 @@ class Projector:
         chars: tuple[str, ...] = ()
         observations = event.observations
         if event.text is not None:
-            words, chars = tokenizer.words(event.text), tokenizer.chars(event.text)
+            words, chars = tokenizer.words_and_chars(event.text)
             if max(len(words), len(chars)) > limits.INDEXED_TOKENS_MAX:
                 words = words[:limits.INDEXED_TOKENS_MAX]
                 chars = chars[:limits.INDEXED_TOKENS_MAX]
@@ -106,7 +114,8 @@ class Projector:
             entry_id=tokenizer.entry(event_id(event)),
             pointer=pointer, kind=event.kind, captured_at=event.captured_at,
             occurred_at=event.occurred_at, retain_until=retain_until,
-            digest=tokenizer.digest("content", codec.encode_content(event)),
+            digest=tokenizer.digest(
+                "content", codec.encode_content(event) if content is None else content),
             text_digest="" if event.text is None else tokenizer.digest(
                 "text", event.text.encode("utf-8", "surrogatepass")),
             direction=event.direction, content_state=event.content_state,
@@ -121,7 +130,7 @@ class Projector:
             shared=tokenizer.digest("shared", shared) if shared else "",
             words=words, chars=chars, term_count=len(words) + len(chars),
             attachments=len(event.attachments),
-            observations=tuple(sorted(set(observations))), joined=joined,
+            observations=tuple(sorted(set(observations))) if observations else (), joined=joined,
             subkind=_subkind(event), seen=seen,
         )
 
@@ -197,6 +206,13 @@ def joined_event(datums: Sequence[bytes]) -> CapturedEvent:
 
 def document(doc_id: str, entries: Iterable[Entry]) -> Document:
     """What the entries mean together. Closed under union: order and repetition do not matter."""
+    entries = tuple(entries)
+    if len(entries) == 1 and _is_plain(entries[0]):
+        return _alone(doc_id, entries[0])
+    return _together(doc_id, entries)
+
+
+def _together(doc_id: str, entries: Sequence[Entry]) -> Document:
     union, cut = _trimmed(_union(entries))
     whole = [e for e in union if e.kind not in shape.STUB_KINDS]
     versions = [e for e in whole if e.kind in VERSION_KINDS]
@@ -228,6 +244,38 @@ def document(doc_id: str, entries: Iterable[Entry]) -> Document:
         subkinds=_collected((e.subkind,) for e in whole),
         words=tuple(e.words for e in revisions),
         chars=_collected(e.chars for e in revisions),
+    )
+
+
+def _is_plain(entry: Entry) -> bool:
+    """Whether nothing of it can be trimmed, and it is no stub."""
+    return (entry.kind not in shape.STUB_KINDS
+            and entry.term_count <= limits.DOCUMENT_TOKENS_MAX
+            and (entry.term_count > 0 or not (entry.words or entry.chars)))
+
+
+def _alone(doc_id: str, entry: Entry) -> Document:
+    """`_together` of one plain entry, said without the sorting and grouping that one does not need:
+    most documents are one message that nobody edits. A test compares the two."""
+    state, content_state = shape.NONE, entry.content_state
+    if entry.kind in VERSION_KINDS:
+        state = _ALONE_STATES.get(entry.kind, shape.LIVE)
+        if entry.kind in (events.RETRACTION, events.RESTORATION):
+            content_state = events.ABSENT_BY_SOURCE
+    return Document(
+        doc_id=doc_id, entries=(entry,), channel=entry.channel, kind=entry.kind,
+        kinds=(entry.kind,), state=state, content_state=content_state,
+        conversation=entry.conversation, direction=entry.direction,
+        occurred_at=entry.occurred_at, captured_at=entry.captured_at,
+        sort_at=effective_time(entry), version_count=1, sighting_count=1,
+        custodians=(entry.custodian,) if entry.custodian else (),
+        actors=_collected((entry.actor,)), recipients=_collected((entry.recipients,)),
+        accounts=(entry.account,) if entry.account else (),
+        shared=entry.shared, attachments=entry.attachments,
+        observations=tuple(sorted(set(entry.observations))) if entry.observations else (),
+        subkinds=(entry.subkind,) if entry.subkind else (),
+        words=(entry.words,) if entry.words else (),
+        chars=_collected((entry.chars,)) if entry.chars else (),
     )
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, tzinfo
 from typing import Final
 
 from schemas import events, limits
+from schemas.assignment import Assignments, Window
 from schemas.errors import QueryError
 from search import identity, parse
 from search.tokens import Tokenizer
@@ -88,15 +89,29 @@ class TokenQuery:
     kinds: frozenset[str] = events.ANSWERING_KINDS
 
 
+_NOTHING_ASSIGNED: Final = Assignments()
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What leaves are translated with."""
+
+    tokenizer: Tokenizer
+    region: str | None
+    assigned: Assignments
+
+
 def compile_query(query: str, tokenizer: Tokenizer, *, zone: tzinfo = UTC,
-                  region: str | None = None) -> tuple[parse.Tree, TokenQuery]:
+                  region: str | None = None, assigned: Assignments = _NOTHING_ASSIGNED,
+                  ) -> tuple[parse.Tree, TokenQuery]:
     """The tree and the token query of a query as typed.
 
     `zone`: where the days of `date:` begin; `region`: the country (two letters) whose national
-    number forms are understood. Raises QueryError.
+    number forms are understood; `assigned`: whose what was captured unassigned is. Raises
+    QueryError.
     """
     tree = parse.parse(query, zone=zone)
-    root = flatten(_node(tree, tokenizer, region))
+    root = flatten(_node(tree, _Context(tokenizer, region, assigned)))
     if depth(root) > limits.QUERY_BOOLEAN_DEPTH_MAX:
         raise QueryError(query, 0, f"AND, OR and NOT may stand {limits.QUERY_BOOLEAN_DEPTH_MAX} "
                                    "deep inside each other, not deeper")
@@ -161,18 +176,18 @@ def _lifted(children: Iterable[Node], kind: type[And | Or]) -> tuple[Node, ...]:
     return tuple(out)
 
 
-def _node(tree: parse.Tree, tokenizer: Tokenizer, region: str | None) -> Node:
+def _node(tree: parse.Tree, context: _Context) -> Node:
     if isinstance(tree, parse.And | parse.Or):
-        children = tuple(_node(child, tokenizer, region) for child in tree.children)
+        children = tuple(_node(child, context) for child in tree.children)
         return And(children) if isinstance(tree, parse.And) else Or(children)
     if isinstance(tree, parse.Not):
-        return Not(_node(tree.child, tokenizer, region))
+        return Not(_node(tree.child, context))
     if isinstance(tree, parse.Text):
-        return _text(tree, tokenizer)
+        return _text(tree, context.tokenizer)
     if isinstance(tree, parse.Party):
-        return _party(tree, tokenizer, region)
+        return _party(tree, context)
     if isinstance(tree, parse.Value):
-        return _value(tree, tokenizer)
+        return _value(tree, context.tokenizer)
     return Between(tree.since, tree.until) if isinstance(tree, parse.Dates) else All()
 
 
@@ -188,9 +203,31 @@ def _value(value: parse.Value, tokenizer: Tokenizer) -> Node:
     return Term("kinds" if value.name == "kind" else value.name, value.value)
 
 
-def _party(party: parse.Party, tokenizer: Tokenizer, region: str | None) -> Node:
-    return Or(tuple(
-        And(tuple(Term(side, token) for token in identity.blind(tokenizer, wanted)))
-        for side in _SIDES[party.side]
-        for wanted in identity.alternatives(party.value, region)
+def _party(party: parse.Party, context: _Context) -> Node:
+    alternatives = identity.alternatives(party.value, context.region)
+
+    def is_meant(custodian: str) -> bool:
+        known = frozenset(identity.custodian_facts(custodian))
+        return any(known.issuperset(wanted) for wanted in alternatives)
+
+    said: list[Node] = []
+    for side in _SIDES[party.side]:
+        said += [And(tuple(Term(side, token)
+                           for token in identity.blind(context.tokenizer, wanted)))
+                 for wanted in alternatives]
+        said += [_assigned(side, window, context.tokenizer)
+                 for window in context.assigned.windows(is_meant)]
+    return Or(tuple(said))
+
+
+def _assigned(side: str, window: Window, tokenizer: Tokenizer) -> Node:
+    """What was captured unassigned on an account within a window. Its time is the one that it is
+    sorted by, as everywhere in a search."""
+    channels = ("sms", "mms") if window.channel == "sms" else (window.channel,)
+    return And((
+        *(Term(side, token) for token in identity.blind(
+            tokenizer, (identity.unassigned_fact(window.account),))),
+        Or(tuple(Term("channel", channel) for channel in channels)),
+        *((Between(window.since, window.until),)
+          if (window.since, window.until) != (None, None) else ()),
     ))

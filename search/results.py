@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from schemas.assignment import Assignments
 from schemas.document import Document, Entry
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent, Identity
@@ -27,7 +28,8 @@ class HitView:
     `highlights`: half-open ranges of `text`. `conversation` is the token that `conversation:`
     takes. `state` null = nothing that could be edited or retracted. `earlier_text`: where the words
     of the query stand only in another version, that version. `copies`: ids of the same message as
-    captured at other accounts. Times: UTC ms or null.
+    captured at other accounts. `custodian`: whose account it was captured on, "" = nobody's yet;
+    `assigned`: that was decided afterwards (schemas/assignment.py). Times: UTC ms or null.
     """
 
     doc_id: str
@@ -52,10 +54,15 @@ class HitView:
     earlier_text: str | None = None
     earlier_highlights: tuple[tuple[int, int], ...] = ()
     copies: tuple[str, ...] = ()
+    custodian: str = ""
+    assigned: bool = False
+
+
+_NOTHING_ASSIGNED: Final = Assignments()
 
 
 def hit(found: Document, bodies: Bodies, tree: parse.Tree | None = None,
-        copies: tuple[str, ...] = ()) -> HitView:
+        copies: tuple[str, ...] = (), assigned: Assignments = _NOTHING_ASSIGNED) -> HitView:
     """What a list shows of `found`; one read of the archive."""
     with_text = text_entry(found)
     entry = with_text or next(iter(author_entries(found)), None)
@@ -65,6 +72,7 @@ def hit(found: Document, bodies: Bodies, tree: parse.Tree | None = None,
     earlier, earlier_marks = (None, [])  # type: str | None, list[tuple[int, int]]
     if tree is not None and not marks:
         earlier, earlier_marks = _earlier(found, with_text, bodies, tree)
+    custodian, is_assigned = _custodian(found, event, assigned)
     return HitView(
         doc_id=found.doc_id, channel=found.channel, kind=found.kind, kinds=found.kinds,
         conversation=found.conversation, actor=event.actor if event else None,
@@ -76,7 +84,18 @@ def hit(found: Document, bodies: Bodies, tree: parse.Tree | None = None,
         version_count=found.version_count, sighting_count=found.sighting_count,
         attachments=found.attachments, observations=found.observations,
         subkind=" ".join(found.subkinds), problem=problem, copies=copies,
+        custodian=custodian, assigned=is_assigned,
     )
+
+
+def _custodian(found: Document, event: CapturedEvent | None,
+               assigned: Assignments) -> tuple[str, bool]:
+    """(whose the message is, whether that was decided afterwards). What capture wrote is never
+    overruled: an assignment speaks of what nobody had claimed."""
+    if event is None or event.custodian or not event.account:
+        return event.custodian if event else "", False
+    custodian = assigned.custodian(found.channel, event.account, found.sort_at)
+    return custodian, bool(custodian)
 
 
 def _earlier(found: Document, shown: Entry | None, bodies: Bodies,

@@ -11,14 +11,16 @@ from datetime import UTC, tzinfo
 from typing import Final
 
 from schemas import limits
+from schemas.assignment import Assignments
 from schemas.document import Document
 from schemas.errors import Missing, Refused
-from search import audit, thread
+from search import audit, parse, thread
+from search.assigned import AssignedReader
 from search.audit import Auditor
 from search.bodies import Bodies, Reads
 from search.copies import Linked, copies_of, linked
 from search.index import Index, IndexSet, Page, PageCursor
-from search.query import compile_query
+from search.query import TokenQuery, compile_query
 from search.results import HitView, hit
 from search.thread import MessageView
 from search.tokens import Tokenizer
@@ -55,6 +57,7 @@ class Searcher:
                  locale: Locale | None = None) -> None:
         self._indexes = indexes
         self._bodies = Bodies(reader)
+        self._assigned = AssignedReader(self._bodies)
         self._tokenizer = tokenizer
         self._auditor = auditor
         self._locale = locale or Locale()
@@ -67,14 +70,16 @@ class Searcher:
         Raises QueryError (it points at the character), Refused for a page cursor that is none,
         Transient when the look could not be recorded or the index not be reached.
         """
-        tree, asked = compile_query(
-            query, self._tokenizer, zone=self._locale.zone, region=self._locale.region)
+        tree, asked = self._compiled(query)
         limit = max(1, min(limit, limits.PAGE_HITS_MAX))
         place = PageCursor.read(after) if after is not None else None
         index = self._index()
+        assigned = self._assigned.all(index) if index else Assignments()
+        if assigned:
+            tree, asked = self._compiled(query, assigned)
         page = index.search(asked, limit, place) if index else Page((), 0, None)
         links = linked(index, asked, page.documents) if index else Linked()
-        hits = tuple(hit(found, self._bodies, tree, links.copies.get(found.doc_id, ()))
+        hits = tuple(hit(found, self._bodies, tree, links.copies.get(found.doc_id, ()), assigned)
                      for found in page.documents if found.doc_id not in links.hidden)
         self._auditor.record(audit.SEARCH, actor, query, {
             "limit": str(limit), "after": after or "", "total": str(page.total),
@@ -95,12 +100,18 @@ class Searcher:
         if index is None or found is None:
             raise Missing(f"no message has the id {doc_id}")
         lines = thread.conversation_around(found, index, min(around, limits.PAGE_HITS_MAX))
-        seen = thread.message(found, self._bodies, lines, copies=copies_of(index, found))
+        seen = thread.message(found, self._bodies, lines, copies=copies_of(index, found),
+                              assigned=self._assigned.all(index))
         self._auditor.record(audit.VIEW, actor, None, {
             "document": doc_id,
             "shown": " ".join(line.hit.doc_id for line in seen.conversation),
         })
         return seen
+
+    def _compiled(self, query: str,
+                  assigned: Assignments | None = None) -> tuple[parse.Tree, TokenQuery]:
+        return compile_query(query, self._tokenizer, zone=self._locale.zone,
+                             region=self._locale.region, assigned=assigned or Assignments())
 
     @staticmethod
     def _document(index: Index | None, doc_id: str) -> Document | None:

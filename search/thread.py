@@ -12,6 +12,7 @@ from typing import Final
 
 from schemas import document as shape
 from schemas import events
+from schemas.assignment import Assignments
 from schemas.document import Document, Entry
 from schemas.events import Identity
 from search import parse, query
@@ -28,6 +29,7 @@ from search.project import (
 from search.results import HitView, hit, readable
 
 AROUND_DEFAULT: Final = 3
+_NOTHING_ASSIGNED: Final = Assignments()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,10 @@ class MessageView:
 
 
 def message(found: Document, bodies: Bodies, around: Sequence[Document] = (),
-            tree: parse.Tree | None = None, copies: tuple[str, ...] = ()) -> MessageView:
+            tree: parse.Tree | None = None, copies: tuple[str, ...] = (),
+            assigned: Assignments = _NOTHING_ASSIGNED) -> MessageView:
     """The view of `found` between the documents `around` it (see `conversation_around`)."""
-    this = hit(found, bodies, tree, copies)
+    this = hit(found, bodies, tree, copies, assigned)
     lines = [ConversationLine(this if one.doc_id == found.doc_id else hit(one, bodies),
                               one.doc_id == found.doc_id) for one in around]
     return MessageView(

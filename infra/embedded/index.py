@@ -11,7 +11,7 @@ import json
 import re
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,7 @@ from search.query import TokenQuery
 
 # How long a writer waits for another writer; readers never wait.
 _BUSY_TIMEOUT_S: Final = 30.0
-_SCHEMA_VERSION: Final = 2
+_SCHEMA_VERSION: Final = 4
 _GET_BATCH: Final = 500
 _SCAN_BATCH: Final = 500
 # FTS5's parser (before SQLite 3.46) has a stack of 100; three are used per bracket.
@@ -198,15 +198,13 @@ class SqliteIndex:
         return out
 
     def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
-        """Everything in one transaction; a conflict rolls all of it back, so that a second try
-        meets the same state."""
+        """Everything in one transaction; after a conflict what did not conflict, and no cursor."""
         with _translated(), self._writing() as database:
             if database.execute("SELECT 1 FROM retired").fetchone():
                 raise Retired("this index was retired: a newer one has taken its place")
             conflicts = frozenset(
                 write.document.doc_id for write in writes if not _put(database, write))
             if conflicts:
-                database.execute("ROLLBACK")
                 return conflicts
             for (topic_id, partition), next_offset in cursors.items():
                 database.execute(
@@ -214,6 +212,12 @@ class SqliteIndex:
                     "DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)",
                     (topic_id, partition, next_offset))
         return frozenset()
+
+    def start(self, writes: Sequence[Write],
+              cursors: Mapping[Partition, int]) -> Callable[[], frozenset[str]]:
+        """Done when it returns: a connection belongs to one thread at a time."""
+        conflicts = self.put(writes, cursors)
+        return lambda: conflicts
 
     def state(self) -> IndexState:
         """Cursors and retirement, as of one moment."""

@@ -16,8 +16,15 @@ from search.audit import Auditor, AuditSettings
 
 def record_act(wire: Wire, action: str, details: Mapping[str, str] | None = None) -> None:
     """`action` is on the log when this returns. Raises Transient: then nothing may be done."""
-    settings = AuditSettings(domains.ROLE_NAMES[domains.FIRM], wire.directory().firm_years())
-    actor = f"{wire.config.search.operator} ({getpass.getuser()})"
+    years = wire.directory().firm_years()
+    settings = AuditSettings(domains.ROLE_NAMES[domains.FIRM], years)
     with closing(wire.capture_log()) as log:
-        auditor = Auditor(wire.recorder("search", log), settings, wire.clock, wire.random)
-        auditor.record(action, actor, None, details or {})
+        recorder = wire.recorder("search", log)
+        auditor = Auditor(recorder, settings, wire.clock, wire.random)
+        auditor.record(action, acting(wire), None, details or {})
+        recorder.beat(wire.clock(), years, stopping=True)
+
+
+def acting(wire: Wire) -> str:
+    """Who acts on a command line, as records name them."""
+    return f"{wire.config.search.operator} ({getpass.getuser()})"

@@ -68,7 +68,7 @@ def print_message(view: MessageView) -> None:
     hit = view.hit
     OUT.print(Text.assemble(
         (f"{hit.channel} {hit.kind}", "bold"), f"  {hit.doc_id}\n", _state(hit),
-        f"  {_name(hit.actor)}  {short(hit.occurred_at or hit.captured_at)} UTC"))
+        f"  {_name(hit.actor)}  {short(hit.occurred_at or hit.captured_at)} UTC{_whose(hit)}"))
     table = Table("", "what", "when (UTC)", "who", "text", "how it is known", show_lines=True,
                   title=f"{len(view.versions)} versions: none was ever removed")
     table.columns[4].overflow = "fold"
@@ -97,6 +97,12 @@ def print_message(view: MessageView) -> None:
         f"{short(line.hit.occurred_at or line.hit.captured_at)}  {_name(line.hit.actor)}: ",
         _text(line.hit.text, (), line.hit), "  ", _state(line.hit)) for line in view.conversation]
     OUT.print(Panel(Text("\n").join(lines), title="the conversation around it"))
+
+
+def _whose(hit: HitView) -> str:
+    if not hit.custodian:
+        return ""
+    return f"\n{shown(hit.custodian)}'s" + (" (assigned afterwards)" if hit.assigned else "")
 
 
 def rebuild(wire: Wire, *, json: bool) -> int:

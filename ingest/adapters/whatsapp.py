@@ -83,7 +83,9 @@ class _Reading:
         walked = spans.walk(body, ENVELOPE)
         self.root = walked.root
         self.events: list[CapturedEvent] = []
-        self.seen: set[CapturedEvent] = set()
+        self.seen: set[CapturedEvent] | None = None     # made when there is a second event
+        # Then a value that the walk read may hold half of one: each is read anew, and scrubbed.
+        self.has_surrogates = values.SURROGATE_ESCAPE.search(body) is not None
         self.quarantined = [
             Quarantined(one.reason, body[one.start:one.end], one.start, one.end)
             for one in walked.broken
@@ -109,8 +111,8 @@ class _Reading:
             waba_id = self._scalar(entry, "id") or None
             changes = [one for node in entry.all("changes") for one in node.elements]
             entry_time = self._scalar(entry, "time")
-            context = self._context(None, waba_id, "", entry_time)
             if stated not in ("", _OBJECT) or (not changes and entry.kind == "object"):
+                context = self._context(None, waba_id, "", entry_time)
                 self._unknown(entry, context, "unknown_field")
                 continue
             if entry.kind != "object":
@@ -202,7 +204,7 @@ class _Reading:
     def _item(self, node: Node, read: Callable[..., CapturedEvent]) -> None:
         """Read one item; whatever is wrong with it costs this item only."""
         try:
-            item, replaced = values.decode(self.body[node.start:node.end])
+            item, replaced = self._value_of(node)
             if not isinstance(item, dict):
                 raise Refused("an item is not an object")
             event = read(item, delivery=_place(node))
@@ -239,6 +241,11 @@ class _Reading:
         # One POST can hold a message twice (CAPTURE case 5). Equal but for its place is a repeat;
         # the same id with other content is a second sighting and stays (PROTOCOL I2).
         self.handled += 1
+        if not self.events:
+            self.events.append(event)
+            return
+        if self.seen is None:
+            self.seen = {replace(self.events[0], delivery=None)}
         bare = replace(event, delivery=None)
         if bare not in self.seen:
             self.seen.add(bare)
@@ -279,15 +286,23 @@ class _Reading:
         if node is None or not node.readable or not node.complete:
             return None
         try:
-            value, _ = values.decode(self.body[node.start:node.end])
+            value, _ = self._value_of(node)
         except Refused:
             # Only context is read through here; the items keep their bytes either way.
             return None
         return value
 
+    def _value_of(self, node: Node) -> tuple[Any, bool]:
+        """See values.decode; of the bytes of `node`."""
+        if node.value is not spans.UNREAD and not self.has_surrogates:
+            return node.value, False
+        return values.decode(self.body[node.start:node.end])
+
     def _scalar(self, node: Node, name: str) -> str:
         member = node.last(name)
-        return shared({name: self._decoded(member)}, name) or "" if member else ""
+        if member is None:
+            return ""
+        return shared({name: self._decoded(member)}, name) or ""
 
 
 def _place(node: Node) -> Delivery:

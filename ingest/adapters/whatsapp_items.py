@@ -290,10 +290,11 @@ def _others(context: Context, peer: Party, group_id: str | None, outgoing: bool,
         others.append(Identity(group_id, "group"))
     elif outgoing and peer.identity:
         others.append(peer.identity)
-    known = dict(facts.pairs())
-    successor = context.party(known.get("new_wa_id"), known.get("new_user_id"), None).identity
-    if ("new_wa_id" in known or "new_user_id" in known) and successor:
-        others.append(successor)
+    wa_id, user_id = facts.get("new_wa_id"), facts.get("new_user_id")
+    if wa_id is not None or user_id is not None:
+        successor = context.party(wa_id, user_id, None).identity
+        if successor:
+            others.append(successor)
     return tuple(others)
 
 
@@ -346,5 +347,5 @@ def _required(item: Fields, name: str) -> str:
 
 
 def _codes(*groups: list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted({code for group in groups for code in group}))
+    return tuple(sorted(set().union(*groups)))
 

@@ -8,6 +8,7 @@ The requests are made before the clock starts; only the writing of bytes is in i
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -17,13 +18,18 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final
 
+import uvloop
+
 from tests.bench.meter import cpu_s
 from tests.bench.traffic import Traffic, Webhook
 
 PATH: Final = "/hooks/whatsapp"
-_TICK_S: Final = 0.001
+# Requests that are due go out together: at 2,000/s ten at a time. Their latency counts from when
+# each of them was due.
+_TICK_S: Final = 0.005
 _DRAIN_S_MAX: Final = 30.0
 _HEAD_END: Final = b"\r\n\r\n"
+_EMPTY: Final = b"content-length: 0\r\n"
 
 
 def request_bytes(webhook: Webhook) -> bytes:
@@ -43,10 +49,6 @@ class _Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.number = -1
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-
     def send(self, number: int, data: bytes) -> None:
         """Request `number`."""
         self.number = number
@@ -54,6 +56,9 @@ class _Connection(asyncio.Protocol):
         self.transport.write(data)
 
     def data_received(self, data: bytes) -> None:
+        if not self._read and data.endswith(_HEAD_END) and _EMPTY in data:
+            self._done(self, int(data[9:12]))     # one whole answer without a body: every good one
+            return
         self._read += data
         head, found, rest = self._read.partition(_HEAD_END)
         if not found:
@@ -92,8 +97,9 @@ class _Load:
         """Everything sent and answered, or the time over."""
         loop = asyncio.get_running_loop()
         for _ in range(connections):
-            _, made = await loop.create_connection(lambda: _Connection(self._done), "127.0.0.1",
-                                                   port)
+            transport, made = await loop.create_connection(lambda: _Connection(self._done),
+                                                           "127.0.0.1", port)
+            made.transport = transport
             self._idle.append(made)
         self._began = time.monotonic()
         deadline = None
@@ -145,7 +151,8 @@ def main() -> None:
     Path(asked["ready"]).touch()
     load = _Load(requests, asked["rate"])
     began = cpu_s()
-    asyncio.run(load.run(asked["port"], asked["connections"]))
+    gc.disable()                                 # what it makes, it drops
+    uvloop.run(load.run(asked["port"], asked["connections"]))
     Path(asked["accepted"]).write_text(json.dumps(load.accepted), "ascii")
     cuts = quantiles(load.latencies, n=100)
     print(json.dumps({

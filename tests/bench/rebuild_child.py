@@ -51,7 +51,10 @@ def replay(wire: Wire, requests: list[Any]) -> float:
     began = time.monotonic()
     for operations in requests:
         answer = indexes._client.bulk(index=name, operations=operations, refresh=False)
-        if answer["errors"]:
+        # A conflict was one in the rebuild as well: created unread, and it was there.
+        if answer["errors"] and any(
+                one["status"] not in (200, 201, 409)
+                for item in answer["items"] for one in item.values()):
             raise SystemExit("a replayed bulk request had errors")
     return time.monotonic() - began
 

@@ -158,7 +158,7 @@ def _line(found: dict[str, Any]) -> str:
         "above together with the load generator. Signed webhooks, one message each, 110 people; "
         "`segment_age_s_max` 2, 4 partitions, refresh each second. An answer's time counts from "
         "the moment at which the request was due. Markers are posted four times a second and "
-        "looked for ten times a second with a search.", _table(rows),
+        "looked for five times a second with a search.", _table(rows),
         "CPU microseconds per accepted event, by process:", _table(cpu),
         f"**Rebuild**: {rebuild['events']:,} archived events read, verified, decrypted, projected "
         f"and stored in {median(rebuild['rebuild_s']):.1f} s (median; "

@@ -101,6 +101,29 @@ class IndexContract:
         assert frozenset({doc_id}) == index.put([Write(stored.document, None)], {(TOPIC, 0): 9})
         assert {(TOPIC, 0): 5} == dict(index.state().cursors)
 
+    def test_a_conflict_keeps_nobody_else_out(self, index: Index) -> None:
+        """The others of the same put are stored; the cursors wait for all."""
+        (doc_id,) = put(index, world.event(), cursor=5)
+        held = index.get([doc_id])[doc_id]
+        others = [document(f"{n:032x}", held.document.entries) for n in range(3)]
+        lost = index.put([Write(one, None) for one in (others[0], held.document, *others[1:])],
+                         {(TOPIC, 0): 9})
+        assert frozenset({doc_id}) == lost
+        assert {one.doc_id: one for one in others} == {
+            found: one.document for found, one in
+            index.get([one.doc_id for one in others]).items()}
+        assert {(TOPIC, 0): 5} == dict(index.state().cursors)
+
+    def test_a_put_that_was_started_is_a_put(self, index: Index) -> None:
+        """The answer is the one of `put`, and what it acknowledges is there."""
+        (doc_id,) = put(index, world.event(), cursor=1)
+        held = index.get([doc_id])[doc_id].document
+        fresh = document("ab" * 16, held.entries)
+        assert frozenset() == index.start([Write(fresh, None)], {(TOPIC, 0): 2})()
+        assert fresh == index.get([fresh.doc_id])[fresh.doc_id].document
+        assert frozenset({doc_id}) == index.start([Write(held, None)], {(TOPIC, 0): 3})()
+        assert {(TOPIC, 0): 2} == dict(index.state().cursors)
+
     def test_a_new_document_that_expects_a_version_is_a_conflict(self, index: Index) -> None:
         """A document that is not there has no version to replace."""
         (doc_id,) = put(index, world.event())

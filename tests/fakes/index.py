@@ -7,7 +7,7 @@ AssertionError.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.document import Document
@@ -92,9 +92,11 @@ class FakeIndex:
     def __init__(self, data: _Data, faults: FaultPlan) -> None:
         self._data = data
         self._faults = faults
+        self._under_way = False
 
     def get(self, doc_ids: Iterable[str]) -> dict[str, Stored]:
         """See Index."""
+        assert not self._under_way, "asked while a put is under way"
         wanted = set(doc_ids)
         return self._faults.run("index.get", lambda: {
             doc_id: Stored(found, (version, 0))
@@ -103,6 +105,7 @@ class FakeIndex:
 
     def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
         """See Index."""
+        assert not self._under_way, "asked while a put is under way"
         ids = [write.document.doc_id for write in writes]
         assert len(ids) == len(set(ids)), "one document twice in one put"
         for write in writes:
@@ -113,8 +116,21 @@ class FakeIndex:
             self._faults.run("index.cursor", lambda: self._move(cursors))
         return conflicts
 
+    def start(self, writes: Sequence[Write],
+              cursors: Mapping[Partition, int]) -> Callable[[], frozenset[str]]:
+        """See Index. Nothing happens before the answer is asked for: the latest allowed moment."""
+        assert not self._under_way, "two puts under way"
+        self._under_way = True
+
+        def answer() -> frozenset[str]:
+            assert self._under_way, "one answer, asked for twice"
+            self._under_way = False
+            return self.put(writes, cursors)
+        return answer
+
     def state(self) -> IndexState:
         """See Index."""
+        assert not self._under_way, "asked while a put is under way"
         return self._faults.run(
             "index.state", lambda: IndexState(dict(self._data.cursors), self._data.retired))
 

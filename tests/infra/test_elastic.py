@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from infra import elastic
 from infra.elastic import ElasticIndex, connect
 from schemas.errors import Halt, Transient
+from schemas.events import CapturedEvent
 from search.index import Write
 from search.project import document
-from tests.search import world
+from tests.search import strategies, world
 from tests.search.world import PROJECTOR, MemoryArchive
 
 
@@ -84,6 +88,20 @@ def writes(count: int) -> list[Write]:
     archive.seal([world.event(native_id=f"m{number}") for number in range(count)])
     projected = [PROJECTOR.project(read, 0) for read in archive.events()]
     return [Write(document(one[0], [one[1]]), None) for one in projected if one]
+
+
+@given(strategies.message_events(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_what_is_stored_gives_the_document_back(items: list[CapturedEvent], whole: bool) -> None:
+    """One entry leaves out what the fields say, several do not; both come back as they were."""
+    archive = MemoryArchive()
+    archive.seal(items)
+    found = [one for read in archive.events() if (one := PROJECTOR.project(read, 0)) is not None]
+    for many in [[entry for _, entry in found]] if whole else [[entry] for _, entry in found]:
+        made = document("ab" * 16, many)
+        what, body = elastic._operation(made.doc_id, None, elastic._fields(made)).splitlines()
+        assert {"create": {"_id": made.doc_id}} == json.loads(what)
+        assert made == elastic._document(made.doc_id, json.loads(body))
 
 
 def test_a_request_that_is_too_large_is_halved(index: ElasticIndex, script: Script) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from infra.directory import load_directory, parse_directory
+from ingest.own import directory_event
+from schemas.directory import Exclusion, Group, Matter, Notice
 from schemas.errors import Missing, Refused
+from schemas.identity import event_id
 
 GOOD = b"""\
 [classes]
@@ -108,6 +111,121 @@ def test_names_the_line_and_the_field(change: tuple[bytes, bytes], problem: str)
         parse_directory(GOOD.replace(*change, 1))
     assert problem in str(caught.value)
     assert str(caught.value).startswith("directory.toml")
+
+
+MORE = GOOD + b"""
+[[group]]
+name = "litigation"
+members = ["asmith", "bjones"]
+supervisors = ["c.park"]
+
+[[matter]]
+id = "4711"
+name = "Doe v. Roe"
+custodians = ["asmith"]
+from = 2026-01-01
+until = 2026-07-01
+conversations = ["group:1"]
+
+[[notice]]
+custodian = "asmith"
+at = 2026-01-01
+how = "letter"
+text = '''
+Your messages with clients are kept.
+'''
+
+[[notice]]
+channel = "whatsapp"
+account = "+1 650 555 1234"
+at = 2026-01-01T09:30:00+01:00
+how = "first reply"
+document = "notices/2026-01.pdf"
+
+[[exclusion]]
+channel = "whatsapp"
+account = "+15550783881"
+counterparty = "+1 650 555 9999"
+from = 2026-01-01
+reason = "spouse"
+"""
+
+
+def test_reads_groups_matters_notices_and_exclusions() -> None:
+    """Every part of the file is there, spelled as capture spells it."""
+    found = parse_directory(MORE)
+    assert found.groups == (Group("litigation", ("asmith", "bjones"), ("c.park",)),)
+    assert found.supervised_by("c.park") == ("asmith", "bjones")
+    assert found.supervised_by("nobody") == ()
+    assert found.matters == (Matter("4711", "Doe v. Roe", ("asmith",), JANUARY, 1_782_864_000_000,
+                                    ("group:1",)),)
+    assert found.notices == (
+        Notice(JANUARY, "letter", "asmith", text="Your messages with clients are kept."),
+        Notice(JANUARY + 8 * 3_600_000 + 1_800_000, "first reply", channel="whatsapp",
+               account="+16505551234", document="notices/2026-01.pdf"))
+    assert found.exclusions == (Exclusion("whatsapp", "+15550783881", "spouse",
+                                          counterparty="+16505559999", since=JANUARY),)
+
+
+@pytest.mark.parametrize(("change", "problem"), [
+    ((b'members = ["asmith", "bjones"]', b'members = ["asmith", "cwhite"]'),
+     "line 32, group 1, members: no [[custodian]] has the id 'cwhite'"),
+    ((b'members = ["asmith", "bjones"]', b'members = "asmith"'),
+     'line 32, group 1, members: must be a list: ["one", "two"]'),
+    ((b'members = ["asmith", "bjones"]', b"members = []"),
+     'line 32, group 1, members: must be a list'),
+    ((b'members = ["asmith", "bjones"]', b'members = ["asmith", "asmith"]'),
+     "line 32, group 1, members: 'asmith' comes twice; name each once"),
+    ((b'members = ["asmith", "bjones"]', b'members = ["asmith", 7]'),
+     "line 32, group 1, members: each must be 1 to 500 printable characters"),
+    ((b"[[matter]]", b'[[group]]\nname = "litigation"\nmembers = ["asmith"]\n[[matter]]'),
+     "line 36, group 2, name: 'litigation' comes twice; join the two tables"),
+    ((b"[[notice]]", b'[[matter]]\nid = "4711"\nname = "x"\ncustodians = ["asmith"]\n[[notice]]'),
+     "line 44, matter 2, id: '4711' comes twice"),
+    ((b"until = 2026-07-01", b"until = 2025-07-01"),
+     "line 40, matter 1, until: is not after `from`"),
+    ((b'custodians = ["asmith"]', b'custodians = ["asmit"]'),
+     "line 38, matter 1, custodians: no [[custodian]] has the id 'asmit'"),
+    ((b'custodian = "asmith"\nat', b'custodian = "asmit"\nat'),
+     "line 44, notice 1, custodian: no [[custodian]] has the id 'asmit'"),
+    ((b'custodian = "asmith"\nat', b'custodian = "asmith"\nchannel = "sms"\nat'),
+     "line 44, notice 1, custodian: name a custodian, or a channel and an account; not both"),
+    ((b'custodian = "asmith"\nat', b"at"), "line 43, notice 1, channel: is missing"),
+    ((b'at = 2026-01-01\nhow = "letter"', b'how = "letter"'), "line 43, notice 1, at: is missing"),
+    ((b'document = "notices/2026-01.pdf"', b""),
+     "line 51, notice 2, text: is missing: the words of the notice, or `document`"),
+    ((b'reason = "spouse"', b""), "line 58, exclusion 1, reason: is missing"),
+    ((b'counterparty = "+1 650 555 9999"', b""),
+     "line 58, exclusion 1, conversation: name a conversation or a counterparty: one of the two"),
+    ((b'"+15550783881"\ncounterparty', b'"+15550783882"\ncounterparty'),
+     "line 60, exclusion 1, account: no [[account]] of the channel 'whatsapp' is +15550783882"),
+    ((b'reason = "spouse"', b'reason = "spouse"\n[[exclusion]]\nchannel = "whatsapp"\naccount = '
+      b'"+15550783881"\ncounterparty = "+16505559999"\nreason = "again"\n'),
+     "line 64, exclusion 2, conversation: is excluded at that time already (exclusion 1)"),
+    ((b"[[exclusion]]", b"[[exclusions]]"), "line 58, exclusions: unknown table or key"),
+])
+def test_names_the_line_of_the_later_parts_too(change: tuple[bytes, bytes], problem: str) -> None:
+    """Unknown people, doubled names and impossible times are refused with what to do."""
+    assert change[0] in MORE
+    with pytest.raises(Refused) as caught:
+        parse_directory(MORE.replace(*change, 1))
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["group", "matter", "notice", "exclusion"])
+def test_every_part_of_the_file_makes_another_load(name: str) -> None:
+    """A change of any part is a `directory` event of its own, with the file in it; a file without
+    the later parts makes the event that it always made."""
+    whole = parse_directory(MORE)
+    start = MORE.rindex(b"[[%s]]" % name.encode())
+    end = MORE.find(b"[[", start + 2)
+    less = parse_directory(MORE[:start] + (MORE[end:] if end > 0 else b""))
+    first, second = directory_event(whole, JANUARY), directory_event(less, JANUARY)
+    assert event_id(first) != event_id(second)
+    assert (first.raw, second.raw) == (whole.source, less.source)
+    assert first.detail(f"{name}s") == str(len(getattr(whole, f"{name}s")))
+    assert [key for key, _ in directory_event(parse_directory(GOOD), JANUARY).details] == [
+        "accounts", "classes", "custodians", "digest"]
 
 
 def test_names_every_problem_at_once() -> None:

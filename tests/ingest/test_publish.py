@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from ingest.pace import Pace
 from ingest.publish import Publisher
 from ingest.record import LogRecorder
 from ingest.spool import SpoolEntry, recover
@@ -39,6 +40,7 @@ class Bench:
     partitions: int = 1
     ack_s_max: float = PATIENT
     batch_bytes_max: int = limits.PUBLISH_BYTES_MAX
+    pace: Pace = field(default_factory=Pace)
     spool: FakeSpool = field(default_factory=FakeSpool)
     clock: Clock = field(default_factory=Clock)
 
@@ -51,7 +53,7 @@ class Bench:
         """A new process over the same spool, log and keys."""
         return Publisher(self.log, self.keys.sealer, self.keys.router, self.spool, self.spool,
                          self.clock, self.alarms, self.ack_s_max, retry_s=0.005,
-                         batch_bytes_max=self.batch_bytes_max)
+                         batch_bytes_max=self.batch_bytes_max, pace=self.pace)
 
     def run(self, act: Callable[[Publisher], Awaitable[None]], settle: bool = True) -> None:
         """Start, act, settle and stop in order."""
@@ -118,6 +120,26 @@ def test_packs_what_waits_while_the_last_append_is_in_flight() -> None:
     bench.run(act)
     assert [len(one.rows) for one in bench.keys.opened(bench.log)[0]] == [1, 100]
     assert bench.ids() == [[f"wamid.{n}" for n in range(101)]]
+
+
+def test_under_load_events_gather_until_the_round_is_over() -> None:
+    """What comes one by one after the free ones is one record, in order; a record that is full
+    does not wait."""
+    bench = Bench(pace=Pace(round_s=0.4, free_items=1))
+
+    async def act(publisher: Publisher) -> None:
+        await publisher.publish([message(0)])
+        tasks = []
+        for number in range(1, 31):
+            tasks.append(asyncio.create_task(publisher.publish([message(number)])))
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+        await publisher.publish([message(n) for n in range(31, 31 + limits.PACK_EVENTS_MAX + 1)])
+
+    bench.run(act)
+    assert [len(one.rows) for one in bench.keys.opened(bench.log)[0]] == [
+        1, 30, limits.PACK_EVENTS_MAX, 1]
+    assert bench.ids() == [[f"wamid.{n}" for n in range(31 + limits.PACK_EVENTS_MAX + 1)]]
 
 
 def test_a_silent_log_means_the_spool_and_a_late_append_is_not_sent_twice() -> None:

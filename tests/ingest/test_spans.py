@@ -196,3 +196,25 @@ def leaves(node: Node | None) -> list[Node]:
     below += [found for one in node.elements for found in (
         [one] if one.kind == "leaf" else leaves(one))]
     return below
+
+
+@given(st.dictionaries(st.text(max_size=4), _JSON, max_size=4), st.booleans())
+@settings(max_examples=150)
+def test_a_leafs_value_is_what_its_bytes_say(members: dict[str, Any], escaped: bool) -> None:
+    """Kept where Latin-1 and UTF-8 are one; where they are not, nobody is told anything."""
+    body = json.dumps(members, ensure_ascii=escaped).encode("utf-8")
+    root = spans.walk(body, ITEMS).root
+    assert root is not None
+    leaves = [node for _, node in root.members if node.kind == "leaf"]
+    for node in leaves:
+        if body.isascii():
+            assert node.value == DECODER.decode(body[node.start:node.end].decode())
+        else:
+            assert node.value is spans.UNREAD
+
+
+def test_the_values_of_a_large_body_are_not_kept() -> None:
+    """They take many times its bytes."""
+    root = spans.walk(json.dumps({"a": "x" * 70_000, "b": 1}).encode(), ITEMS).root
+    assert root is not None
+    assert [node.value for _, node in root.members] == [spans.UNREAD, spans.UNREAD]

@@ -31,7 +31,7 @@ HIT: Final = (
     "id", "channel", "kind", "conversation", "actor", "actor_type", "actor_name", "direction",
     "occurred_at", "captured_at", "state", "content_state", "text", "highlights", "earlier_text",
     "earlier_highlights", "version_count", "sighting_count", "attachments", "observations",
-    "copies", "problem")
+    "copies", "problem", "custodian", "custodian_assigned")
 VERSION: Final = (
     "kind", "text", "actor", "actor_type", "actor_name", "occurred_at", "captured_at",
     "content_state", "target_known", "provenance", "observations", "attachments", "segment",
@@ -62,6 +62,10 @@ GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "keys-check": ("ok", "absent", "different", "entries"),
     "keys-restore": ("restored", "entries"),
     "stack-down": ("stopped",),
+    "directory": ("file", "exists", "digest", "classes", "custodians", "accounts", "conversations",
+                  "groups", "matters", "notices", "exclusions"),
+    "directory-check": ("ok", "file", "problems", "counts"),
+    "assign": ("id", "channel", "account", "custodian", "from", "until"),
 }
 
 
@@ -343,6 +347,8 @@ def test_the_other_verbs_print_what_they_state(firm: Installation, tmp_path: Pat
         "keys-restore": ("keys", "restore", file, *backup),
         "rebuild": ("rebuild", "--json"),
         "stack-down": ("stack", "down", "--json"),
+        "directory": ("directory", "show", "--json"),
+        "directory-check": ("directory", "check", "--json"),
     }.items():
         golden(name, firm.cli(*arguments).row())
 
@@ -352,3 +358,30 @@ def test_search_answers_the_same_after_a_rebuild(firm: Installation) -> None:
     before = only(firm, '"new account"')
     firm.cli("rebuild", "--json")
     assert before == only(firm, '"new account"')
+
+
+def test_an_account_of_nobodys_is_given_to_a_custodian(firm: Installation) -> None:
+    """Its messages are unassigned, then found and shown under the custodian, also after a rebuild;
+    who decided it is recorded, and a decision on nobody is refused."""
+    body = payloads.messages(payloads.text("wamid.NOBODYS", "pineapple for nobody"))
+    assert firm.post("/hooks/whatsapp", body,
+                     hub_headers(body, SECRETS.whatsapp_app_secret.encode())) == 200
+    wait_for(lambda: bool(firm.cli("search", "pineapple", "--json").rows()), "it is searchable")
+    before = only(firm, "pineapple")
+    assert (before["custodian"], before["custodian_assigned"]) == (None, False)
+    told = ("assign", "--channel", "whatsapp", "--account", f"+{payloads.FIRM}", "--reason",
+            "Ben's second phone", "--json", "--custodian")
+    assert firm.cli(*told, "nobody", code=65).out == ""
+    decided = firm.cli(*told, "ben.okafor").row()
+    golden("assign", decided)
+    wait_for(lambda: bool(firm.cli("search", "pineapple to:ben.okafor", "--json").rows()),
+             "the decision is indexed")
+    after = only(firm, "pineapple with:ben.okafor")
+    as_stated("hit", after)
+    assert {name for name in after if after[name] != before[name]} == {
+        "custodian", "custodian_assigned"}
+    assert (after["custodian"], after["custodian_assigned"]) == ("ben.okafor", True)
+    assert firm.cli("show", after["id"], "--json").row()["custodian"] == "ben.okafor"
+    assert firm.cli("show", decided["id"], "--json").row()["text"] == "Ben's second phone"
+    firm.cli("rebuild", "--json")
+    assert after == only(firm, "pineapple with:ben.okafor")

@@ -62,9 +62,10 @@ def recorded(wire: Wire) -> list[CapturedEvent]:
 
 @pytest.mark.parametrize("action", ACTS)
 def test_an_act_is_on_the_log(wire: Wire, action: str) -> None:
-    """Who did it, what, and when."""
+    """Who did it, what, and when; and the heartbeat that states it was acknowledged."""
     ACTS[action](wire)
-    (event,) = recorded(wire)
+    event, heartbeat = recorded(wire)
+    assert heartbeat.kind == events.HEARTBEAT
     assert (event.kind, event.detail("action")) == (events.AUDIT, action)
     assert event.actor is not None and event.actor.native_id.startswith("local operator (")
 

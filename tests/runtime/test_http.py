@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 
 from infra.http import BoundedProtocol, HttpLimits, bounded
 from tests.ingest.doorway import until
@@ -39,7 +40,7 @@ def serve(limits: HttpLimits, act: Callable[[Client, type[BoundedProtocol]],
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
             server = uvicorn.Server(uvicorn.Config(
-                hello, http=protocol, ws="none", loop="asyncio", lifespan="off",
+                hello, http=protocol, ws="none", loop="none", lifespan="off",
                 log_config=None, access_log=False, log_level="error"))
             port = listening.getsockname()[1]
             serving = asyncio.create_task(server.serve([listening]))
@@ -60,7 +61,7 @@ def serve(limits: HttpLimits, act: Callable[[Client, type[BoundedProtocol]],
                 await serving
                 assert not protocol.waiting
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes:

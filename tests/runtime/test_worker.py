@@ -9,7 +9,7 @@ import pytest
 
 from infra.archiver import ArchiverProcess, Lag, heads_ahead, newest_head
 from infra.config import load
-from infra.indexer import IndexerProcess
+from infra.indexer import BUSY_LOOKS, BUSY_REST_S, IndexerProcess, rest_s
 from infra.process import STUCK_MS, Worker, run_told
 from infra.state import RoleState, StateFolder
 from infra.verbs.check import active_alarms
@@ -123,8 +123,8 @@ def test_the_indexer_is_behind_until_a_turn_reaches_the_end(
 def test_a_head_that_cannot_be_written_stops_nothing(wire: Wire) -> None:
     """The folder of heads is gone or full: an alarm, tried again within minutes, no end."""
     process = ArchiverProcess(wire)
-    process._say_in_log(_event(wire))
-    recorder = process._recorder
+    process._voice.say(_event(wire))
+    recorder = process._voice._recorder
     for _ in range(3):
         process._turn()
     process._archiver.turn(0.0, flush=True)
@@ -135,11 +135,10 @@ def test_a_head_that_cannot_be_written_stops_nothing(wire: Wire) -> None:
     process._write_head(NOW + 60_000)
     assert "head_stale" not in process._worker.alarms
     assert newest_head(wire) is not None
-    process._say_in_log(_event(wire))
-    assert process._recorder is recorder and recorder is not None, "one for the process"
+    process._voice.say(_event(wire))
+    assert process._voice._recorder is recorder and recorder is not None, "one for the process"
     process._log.close()
-    assert process._recorder_log is not None
-    process._recorder_log.close()
+    process._voice.close()
 
 
 def _event(wire: Wire) -> CapturedEvent:
@@ -172,3 +171,10 @@ def test_who_is_down_and_says_why_is_one_alarm(wire: Wire) -> None:
 
 def _refused() -> int:
     raise Refused("a typing error")
+
+
+def test_the_indexer_looks_more_often_while_segments_come() -> None:
+    """A short rest for some looks after the last find, then the one that was set; never longer."""
+    assert [BUSY_REST_S, BUSY_REST_S, 5.0] == [
+        rest_s(5.0, looks) for looks in (1, BUSY_LOOKS, BUSY_LOOKS + 1)]
+    assert 0.1 == rest_s(0.1, 1)

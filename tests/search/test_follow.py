@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 import pytest
 
+from archive.reader import SegmentRead
 from schemas.document import Entry
 from schemas.errors import CounterfoilError, Halt, Transient
 from search.follow import Difference, Follower, bind, compare, rebuild
@@ -62,6 +64,44 @@ def test_a_writer_that_comes_in_between_is_merged() -> None:
     index.refresh()
     assert faults.calls["index.put"] > 2
     assert [1, 1, 3] == sorted(len(one.entries) for one in index.scan())
+
+
+def test_a_reader_that_fails_leaves_no_put_under_way() -> None:
+    """What was sent is waited for, its cursors count, and the next turn goes on behind it."""
+    archive = archive_of_two()
+    indexes = FakeIndexSet()
+    index = indexes.open(bind(indexes))
+    follower = Follower(archive, index, PROJECTOR, batch_entries_max=1)
+    follow, fails = archive.follow, [True]
+
+    def failing(topic_id: str, partition: int, next_offset: int) -> Iterator[SegmentRead]:
+        yield from follow(topic_id, partition, next_offset)
+        if fails and partition == 0:
+            raise Transient("the store went away")
+
+    archive.follow = failing  # type: ignore[method-assign]
+    with pytest.raises(Transient, match="went away"):
+        follower.turn()
+    assert {("ab" * 16, 0): 4} == dict(index.state().cursors)
+    fails.clear()
+    assert 1 == follower.run_to_end().segments
+    index.refresh()
+    assert [1, 1, 3] == sorted(len(one.entries) for one in index.scan())
+
+
+def test_only_what_follows_a_message_is_read_before_it_is_written() -> None:
+    """A message is created unread; an edit, a retraction or a receipt asks for its message."""
+    archive = MemoryArchive()
+    archive.seal([world.event(), world.event(native_id="m2", text="other")])
+    archive.seal([world.retraction(), world.event(native_id="m3")])
+    faults = FaultPlan()
+    indexes = FakeIndexSet(faults)
+    index = indexes.open(bind(indexes))
+    follower = Follower(archive, index, PROJECTOR)
+    follower.turn(1)
+    assert 0 == faults.calls["index.get"]
+    follower.turn(1)
+    assert (1, 2) == (faults.calls["index.get"], faults.calls["index.put"])
 
 
 def test_a_replay_writes_nothing() -> None:
@@ -146,7 +186,8 @@ def test_writers_that_never_let_us_in_are_an_error_that_may_be_tried_again() -> 
     indexes = FakeIndexSet(faults)
     index = indexes.open(bind(indexes))
     follower = Follower(archive, index, PROJECTOR)
-    index.put = lambda writes, cursors: frozenset({"x"})  # type: ignore[method-assign]
+    index.put = lambda writes, cursors: frozenset(  # type: ignore[method-assign]
+        write.document.doc_id for write in writes)
     with pytest.raises(Transient, match="again and again"):
         follower.turn()
 

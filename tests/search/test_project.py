@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import codec, events
+from schemas import codec, events, limits
+from schemas import document as shape
 from schemas.document import Document, Entry
 from schemas.events import CapturedEvent, EventPart
 from schemas.identity import event_id, message_key
 from search.follow import Follower
-from search.project import complete_sets, document, merge, text_entry
+from search.project import _together, complete_sets, document, merge, text_entry
 from search.thread import ordered_versions
 from tests.fakes.index import FakeIndexSet
 from tests.search import strategies, world
@@ -63,6 +64,18 @@ def test_any_order_repetition_and_split_gives_one_document(
         merged = merge(document(DOC, left), document(DOC, right))
         assert whole == merged == merge(document(DOC, right), document(DOC, left))
     assert whole == merge(whole, whole)
+
+
+@given(strategies.message_events())
+@settings(max_examples=80)
+def test_a_message_alone_is_what_it_is_among_others(items: list[CapturedEvent]) -> None:
+    """The short way for a document of one entry is no other meaning."""
+    for entry in entries_of(items):
+        for one in (entry, replace(entry, term_count=0), replace(entry, occurred_at=None),
+                    replace(entry, term_count=limits.DOCUMENT_TOKENS_MAX + 1),
+                    replace(entry, custodian="", observations=("b", "a")),
+                    replace(entry, kind=events.AUDIT), replace(entry, kind=shape.UNREADABLE)):
+            assert _together(DOC, (one,)) == document(DOC, [one])
 
 
 @given(strategies.message_events(), st.data())

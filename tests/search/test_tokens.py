@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 
 import pytest
 from hypothesis import example, given, settings
@@ -118,6 +119,20 @@ def test_tokens_stay_what_they_are() -> None:
         "conversation": one.named("conversation", "group:1"), "entry": one.entry(b"e" * 16),
         "document": one.document(b"m" * 16), "place": one.place("ab" * 16, 1, 2, 3),
     }
+
+
+@given(strategies.wild_texts)
+def test_words_and_units_in_one_look_are_the_same(text: str) -> None:
+    """The indexer's way to both says what each says alone."""
+    one = world.TOKENIZER
+    assert (one.words(text), one.chars(text)) == one.words_and_chars(text)
+
+
+@given(st.binary(max_size=200))
+def test_a_token_is_an_hmac(body: bytes) -> None:
+    """The quick form is RFC 2104, as the library computes it."""
+    key = tokens._subkey(world.INDEX_KEY, "content")
+    assert hmac.digest(key, body, "sha256")[:8].hex() == world.TOKENIZER.digest("content", body)
 
 
 def test_an_index_key_has_32_bytes() -> None:

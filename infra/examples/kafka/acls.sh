@@ -23,5 +23,5 @@ allow counterfoil-gateway "Write Describe" --topic "$topic"
 allow counterfoil-archiver "Read Write Describe DescribeConfigs Delete" --topic "$topic"
 allow counterfoil-archiver "Read Describe" --group "$group"
 
-# Whoever searches is recorded: audit events enter at the front too.
+# Whoever searches is recorded: audit events enter at the front too, and the indexer's gaps.
 allow counterfoil-search "Write Describe" --topic "$topic"
