@@ -168,11 +168,17 @@ def assign(
 
 
 @app.command()
-def rebuild(context: typer.Context, json: Json = False) -> None:
+def rebuild(
+    context: typer.Context,
+    json: Json = False,
+    workers: Annotated[int | None, typer.Option(
+        min=1, help="Processes; one a core unless said. Each takes a share of the partitions.",
+    )] = None,
+) -> None:
     """Make the index again from the archive, and swap it in when it has caught up."""
     from infra.verbs.searching import rebuild as verb
 
-    raise typer.Exit(verb(_wire(context), json=json))
+    raise typer.Exit(verb(_wire(context), json=json, workers=workers))
 
 
 @app.command()

@@ -61,6 +61,10 @@ class Halt(CounterfoilError):
         self.finding = finding
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type[Halt], tuple[str, str]]:
+        """As it was made: a worker process hands its own to the process that waits for it."""
+        return Halt, (self.finding, self.detail)
+
 
 class QueryError(Refused):
     """A query that cannot be read. `position` is the offset of the character, from 0."""

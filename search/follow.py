@@ -259,15 +259,18 @@ def ready(reader: Reader, indexes: IndexSet, projector: Projector) -> str:
     return name
 
 
-def rebuild(reader: Reader, indexes: IndexSet, projector: Projector) -> str:
+def rebuild(reader: Reader, indexes: IndexSet, projector: Projector,
+            fill: Callable[[str], None] = lambda name: None) -> str:
     """A new index from the archive alone, swapped in once it has reached the live one.
 
     Returns its name. The old index is retired, not dropped: its follower stops by itself. After a
-    crash the unfinished index is never current; calling again builds another.
+    crash the unfinished index is never current; calling again builds another. `fill` may do the
+    most of it first, in whatever order and with however many followers.
     """
     bind(indexes)
     name = indexes.create()
     fresh = indexes.open(name)
+    fill(name)
     follower = Follower(reader, fresh, projector)
     while True:
         follower.run_to_end()

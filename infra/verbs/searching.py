@@ -10,6 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from infra.shares import fill, workers_for
 from infra.verbs.screen import ERR, OUT, bad, emit, short, shown, trial_banner
 from infra.wire import Wire
 from schemas.events import Identity
@@ -105,12 +106,13 @@ def _whose(hit: HitView) -> str:
     return f"\n{shown(hit.custodian)}'s" + (" (assigned afterwards)" if hit.assigned else "")
 
 
-def rebuild(wire: Wire, *, json: bool) -> int:
-    """A new index from the archive alone."""
+def rebuild(wire: Wire, *, json: bool, workers: int | None) -> int:
+    """A new index from the archive alone. `workers`: processes; null = one a core."""
+    count = workers_for(wire, workers)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True, disable=json) as progress:
-        progress.add_task("reading the archive", total=None)
-        name = rebuild_index(wire.reader(), wire.indexes(), wire.projector())
+        progress.add_task(f"reading the archive, {count} at a time", total=None)
+        name = rebuild_index(wire.reader(), wire.indexes(), wire.projector(), fill(wire, count))
     if json:
         emit({"index": name})
     else:

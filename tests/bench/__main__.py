@@ -16,7 +16,7 @@ from typing import Any
 from tests.bench import report, results, sizes
 from tests.bench.drain import Drain, Plan
 from tests.bench.ground import Ground, measured_child
-from tests.bench.line import Line, LinePlan
+from tests.bench.line import WARM_UP, Line, LinePlan
 from tests.bench.servers import servers
 
 
@@ -48,7 +48,8 @@ def run_sizes(quick: bool) -> dict[str, Any]:
 def run_line(ground: Ground, quick: bool) -> dict[str, Any]:
     """The section `line`."""
     plans = ([LinePlan(100, 4)] if quick else
-             [LinePlan(500, 15), LinePlan(1_000, 20), LinePlan(2_000, 20), LinePlan(0, 15)])
+             [WARM_UP, LinePlan(500, 20), LinePlan(1_000, 20), LinePlan(2_000, 20),
+              LinePlan(0, 20)])
     line = Line(ground, _free_port())
     _say("line: starting the system")
     line.start()

@@ -1,12 +1,14 @@
 """A rebuild beside Elasticsearch's own bulk rate: `python -m tests.bench.rebuild_child ARGUMENTS`.
 
-The rebuild reads the archive, verifies, decrypts, projects and stores. The limit is the same bulk
-requests, made before and sent again as they are into an index of the same mapping.
+The rebuild reads the archive, verifies, decrypts, projects and stores, with as many processes as
+`counterfoil rebuild` takes here. The limit is the same bulk requests, made before and sent again as
+they are into an index of the same mapping.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -14,22 +16,29 @@ from typing import Any
 
 from infra.config import load
 from infra.process import settle_memory
+from infra.shares import fill, workers_for
 from infra.wire import Wire
 from search.follow import Follower
 from tests.bench.meter import cpu_s, peak_mb
 
 
-def rebuild(wire: Wire) -> tuple[int, int, float, float, str]:
-    """(events, documents, seconds, CPU seconds, index) of one run of the follower from zero."""
+def rebuild(wire: Wire, workers: int) -> tuple[float, float]:
+    """(seconds, CPU seconds, of the children too) of one index from zero."""
     indexes = wire.indexes()
     name = indexes.create()
-    began, began_cpu = time.monotonic(), cpu_s()
-    done = Follower(wire.reader(), indexes.open(name), wire.projector()).run_to_end()
-    return done.events, done.documents, time.monotonic() - began, cpu_s() - began_cpu, name
+    began, began_cpu = time.monotonic(), _cpu_s()
+    fill(wire, workers)(name)
+    Follower(wire.reader(), indexes.open(name), wire.projector()).run_to_end()
+    return time.monotonic() - began, _cpu_s() - began_cpu
 
 
-def captured(wire: Wire) -> list[Any]:
-    """The bulk requests of a rebuild."""
+def _cpu_s() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return cpu_s() + children.ru_utime + children.ru_stime
+
+
+def captured(wire: Wire) -> tuple[int, int, list[Any]]:
+    """(events, documents, bulk requests) of a rebuild."""
     indexes: Any = wire.indexes()
     client, requests = indexes._client, []
     bulk = client.bulk
@@ -40,8 +49,8 @@ def captured(wire: Wire) -> list[Any]:
 
     client.bulk = keep
     index = indexes.open(indexes.create())
-    Follower(wire.reader(), index, wire.projector()).run_to_end()
-    return requests
+    done = Follower(wire.reader(), index, wire.projector()).run_to_end()
+    return done.events, done.documents, requests
 
 
 def replay(wire: Wire, requests: list[Any]) -> float:
@@ -63,17 +72,19 @@ def main() -> None:
     """ARGUMENTS: home, repeats."""
     asked = json.loads(sys.argv[1])
     wire = Wire(load(Path(asked["home"])))
-    requests = captured(wire)
+    events, documents, requests = captured(wire)
     settle_memory()
-    ours, limit = [], []
+    workers = workers_for(wire, None)
+    alone, shared, limit = [], [], []
     for _ in range(asked["repeats"]):
-        ours.append(rebuild(wire))
+        alone.append(rebuild(wire, 1))
+        shared.append(rebuild(wire, workers))
         limit += [replay(wire, requests), replay(wire, requests)]
-        ours.append(rebuild(wire))
-    events, documents = ours[0][:2]
+        shared.append(rebuild(wire, workers))
     print(json.dumps({
-        "events": events, "documents": documents, "rebuild_s": [one[2] for one in ours],
-        "cpu_s": [one[3] for one in ours], "bulk_s": limit, "peak_mb": peak_mb()}))
+        "events": events, "documents": documents, "workers": workers,
+        "alone_s": [one[0] for one in alone], "rebuild_s": [one[0] for one in shared],
+        "cpu_s": [one[1] for one in shared], "bulk_s": limit, "peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":
