@@ -80,17 +80,10 @@ class Acknowledged:
     def state(self, capture_id: bytes, event: CapturedEvent, where: str, sealed_at: int) -> None:
         """Take in a heartbeat of the process `capture_id`: it speaks for its own sessions only.
         One that states nothing readable claims nothing."""
-        try:
-            stated = json.loads(event.detail("acknowledged") or "{}")
-            claims = [(bytes.fromhex(session), int(low), int(high))
-                      for session, ranges in stated.items() for low, high in ranges]
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            return
-        for session_id, low, high in claims[:_STATED_MAX]:
-            if 0 <= low <= high < _COUNTERS_END and len(session_id) == 16:
-                bits = (1 << high + 1) - (1 << low)
-                self._stated.append((capture_id + session_id, where, sealed_at, event.captured_at,
-                                     bits))
+        for session_id, low, high in claims(event):
+            bits = (1 << high + 1) - (1 << low)
+            self._stated.append((capture_id + session_id, where, sealed_at, event.captured_at,
+                                 bits))
 
     def judged(self, now: int) -> Judged:
         """Every statement that is not borne out, at `now` (UTC ms)."""
@@ -136,6 +129,18 @@ class _Unread:
             self._left[place] -= some
             taken, place = taken + some, place + 1
         return taken
+
+
+def claims(event: CapturedEvent) -> list[tuple[bytes, int, int]]:
+    """(session id, first, last) of each range that a heartbeat states, as far as it reads."""
+    try:
+        stated = json.loads(event.detail("acknowledged") or "{}")
+        found = [(bytes.fromhex(session), int(low), int(high))
+                 for session, ranges in stated.items() for low, high in ranges]
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return []
+    return [(session_id, low, high) for session_id, low, high in found[:_STATED_MAX]
+            if 0 <= low <= high < _COUNTERS_END and len(session_id) == 16]
 
 
 def _mark(known: dict[bytes, int], session: bytes, counter: int) -> None:

@@ -2,7 +2,7 @@
 
     segments/<topic>/<topic id>/<partition>/<expected offset, 20 digits>[.<attempt>].avro
     schemas/<sha-256>.avsc        dictionaries/<sha-256>.zdict
-    media/...                     doctor/... (what `doctor` tries the store with)
+    media/<32 hex digits>         doctor/... (what `doctor` tries the store with)
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from schemas import media
 from schemas.wire import LogIdentity
 
 _SEGMENT = re.compile(
@@ -19,7 +20,7 @@ _SEGMENT = re.compile(
 SEGMENTS = "segments/"
 SCHEMAS = "schemas/"
 DICTIONARIES = "dictionaries/"
-MEDIA = "media/"
+MEDIA = media.PREFIX
 DOCTOR = "doctor/"
 _FORMAT = re.compile(r"(?:schemas/([0-9a-f]{64})\.avsc|dictionaries/([0-9a-f]{64})\.zdict)")
 

@@ -7,6 +7,7 @@ if a head was given, not rolled back behind it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -18,14 +19,16 @@ from archive.authentic import Authentic, Authenticator, foreign, in_order
 from archive.heads import Head
 from archive.keyring import DomainKeys, name_of
 from archive.layout import SegmentName
+from archive.media import MediaCheck
 from archive.partsets import PartSets
 from archive.reader import ArchiveReader, ReadEvent, SegmentRead
+from archive.retention import DAY_MS, end_of
 from archive.seal import decode_refused
 from archive.segment import NO_PREVIOUS
 from archive.store import ObjectStore, ObjectVersion
-from schemas import codec, events
+from schemas import codec, domains, events, media
 from schemas.errors import Missing, Refused
-from schemas.events import EventPart
+from schemas.events import CapturedEvent, EventPart
 from schemas.findings import FINDINGS, Finding
 
 _Ends = dict[tuple[str, str, int], dict[int, str]]
@@ -63,6 +66,7 @@ class Report:
 class _Seen:
     """What the segments say that is judged when all were read."""
 
+    media: MediaCheck
     acknowledged: Acknowledged = field(default_factory=Acknowledged)
     parts: PartSets = field(default_factory=PartSets)
     # Until when each dictionary must be locked; 0 where only trial segments name it.
@@ -84,19 +88,23 @@ class Verifier:
         self._lock_mode = lock_mode
         self._progress = progress
 
-    def run(self, now: int, head: Head | None = None, erased: Iterable[str] = ()) -> Report:
+    def run(self, now: int, head: Head | None = None, erased: Iterable[str] = (), *,
+            deep: bool = True) -> Report:
         """Everything, at `now` (UTC ms). `erased`: key names that a signed erasure lists (K3).
+        `deep`: media are opened and hashed too, not only looked at.
 
         Raises Halt("format_unknown") when a segment is of a later version than this code knows.
         """
-        report, seen, ends = Report(), _Seen(), _Ends()
+        report, ends = Report(), _Ends()
+        seen = _Seen(MediaCheck(self._store, self._lock_mode))
         destroyed = frozenset(erased)
         names = self._reader.names()
         report.partitions = len(names)
         for name in names:
             ends[name.topic, name.topic_id.hex(), name.partition] = self._partition(
                 name, report, seen, destroyed)
-        self._check_objects(report)
+        self._check_objects(report, seen)
+        self._check_media(report, seen, now, deep=deep)
         self._check_dictionaries(report, seen)
         self._check_keys(report, destroyed)
         _check_parts(report, seen.parts, now)
@@ -183,9 +191,9 @@ class Verifier:
                 _check_datum(report, read, event, event.datum, seen)
         seen.acknowledged.unread(read.sealed_at, len(offsets - readable))
 
-    def _check_objects(self, report: Report) -> None:
+    def _check_objects(self, report: Report, seen: _Seen) -> None:
         """Everything in the bucket has a name of ours, and a schema or dictionary is what its name
-        says. Segments were looked at in their order; media have no rule yet (PROTOCOL M1)."""
+        says. Segments were looked at in their order, media are compared with what events name."""
         for version in self._store.versions(""):
             key = version.key
             if key.startswith(layout.SEGMENTS):
@@ -193,8 +201,21 @@ class Verifier:
                     report.take(foreign(key))
             elif key.startswith((layout.SCHEMAS, layout.DICTIONARIES)):
                 self._check_format(report, version)
-            elif not key.startswith((layout.MEDIA, layout.DOCTOR)):
+            elif media.is_object_name(key):
+                seen.media.see(version)
+            elif not key.startswith(layout.DOCTOR):
                 report.take(Finding("foreign_object", key, "nothing of ours has such a name"))
+
+    def _check_media(self, report: Report, seen: _Seen, now: int, *, deep: bool) -> None:
+        notes: Counter[str] = Counter()
+        for found in seen.media.findings(
+                now, deep=deep, progress=lambda key: self._progress(report.segments, key)):
+            if isinstance(found, Finding):
+                report.take(found)
+            else:
+                notes[found] += 1
+        report.notes += [note if count == 1 else f"{note} ({count} of them)"
+                         for note, count in notes.items()]
 
     def _check_format(self, report: Report, version: ObjectVersion) -> None:
         digest = layout.digest_of(version.key)
@@ -238,6 +259,7 @@ class Verifier:
 def _unopened(report: Report, read: SegmentRead, event: ReadEvent, seen: _Seen,
               erased: frozenset[str]) -> None:
     """One finding per cell, by its reason."""
+    seen.media.unread(event.domain)
     code, _, detail = event.reason.partition(": ")
     name = name_of(event.domain, event.generation)
     if code == "key_lost" and name in erased:
@@ -267,6 +289,25 @@ def _check_datum(report: Report, read: SegmentRead, event: ReadEvent, datum: byt
         seen.parts.add(decoded, event, read.sealed_at)
     elif decoded.kind == events.HEARTBEAT:
         seen.acknowledged.state(event.capture_id, decoded, where, read.sealed_at)
+    elif decoded.kind == events.DERIVED:
+        _check_fact(report, read, decoded, where, seen)
+
+
+def _check_fact(report: Report, read: SegmentRead, event: CapturedEvent, where: str,
+                seen: _Seen) -> None:
+    """A file that an event names is looked for when all objects were seen."""
+    try:
+        fact = media.read_fact(event)
+    except Refused as error:
+        report.add("media_missing", where, str(error))
+        return
+    if fact is None or fact.stored is None:
+        return
+    try:
+        until = 0 if read.trial else end_of(domains.facts_of(event)) + DAY_MS
+    except (ValueError, OverflowError, OSError):
+        until = 0  # a senseless time or class: the archiver gave it a month of its own (F39)
+    seen.media.name(fact.stored, where, until)
 
 
 def _refusal(datum: bytes) -> tuple[str, bytes]:

@@ -16,6 +16,7 @@ from archive.authentic import Authentic
 from archive.heads import HeadLine, render
 from archive.tail import last_segment
 from archive.trim import Trimmer
+from infra.carry import FLUSH
 from infra.keyfiles import writer_id
 from infra.process import Worker
 from infra.state import StateFolder
@@ -77,6 +78,8 @@ class ArchiverProcess:
         self._measured_at = 0
         self._voice = Voice(wire, "archiver")
         self._gaps: list[Finding] = []
+        self._flush = wire.home / "run" / FLUSH
+        self._asked: dict[int, int] = {}
 
     def run(self) -> int:
         """Until told to stop; the exit code."""
@@ -87,7 +90,7 @@ class ArchiverProcess:
         return code
 
     def _turn(self) -> None:
-        self._archiver.turn(_POLL_S)
+        self._archiver.turn(_POLL_S, flush=self._is_asked())
         self._say_gaps()
         self._voice.beat()
         now = clock()
@@ -115,6 +118,19 @@ class ArchiverProcess:
         # What waits is on the log and would be read again; closing it now spares the next start.
         self._archiver.turn(0.0, flush=True)
         self._write_head(clock())
+
+    def _is_asked(self) -> bool:
+        """Whether an import waits for what was on the log when it asked (`infra/carry.py`): then
+        segments are closed, however young, until the archive has reached that."""
+        if self._flush.exists():
+            # Taken before it is looked how far: who asks again meanwhile is heard the next time.
+            self._flush.unlink(missing_ok=True)
+            self._asked = {partition: self._log.bounds(partition)[1]
+                           for partition in self._archiver.assigned()}
+        expected = self._archiver.expected()
+        self._asked = {partition: end for partition, end in self._asked.items()
+                       if expected.get(partition, end) < end}
+        return bool(self._asked)
 
     def sealed(self, partition: int, found: Authentic, events: int, records: int) -> None:
         """See archive.consume.Observer."""

@@ -80,6 +80,7 @@ class IndexSection(_Section):
     name: str = Field("counterfoil", pattern=r"^[a-z0-9][a-z0-9_-]{0,100}$")
     poll_s: float = Field(0, ge=0, le=3600)  # a listing per partition each time, and S3 bills them
     parts_wait_s: float = Field(3600, gt=0)  # then a large event without all its parts is a gap
+    counters_wait_s: float = Field(900, ge=60)  # then an acknowledged record not archived is one
     api_key_file: Path | None = None
     ca_file: Path | None = None
 
@@ -110,6 +111,22 @@ class GatewaySection(_Section):
     transit_suite: Literal["x25519", "mlkem768-x25519"] = "x25519"
 
 
+class MediaSection(_Section):
+    """How files are fetched from providers and put under `media/`."""
+
+    mb_max: int = Field(256, ge=1, le=2048)
+    fetches_max: int = Field(4, ge=1, le=64)
+    scratch_mb_max: int = Field(2048, ge=1)
+    hosts: tuple[str, ...] = (
+        "graph.facebook.com", "lookaside.fbsbx.com", "api.twilio.com", "media.twiliocdn.com",
+        "mms.twiliocdn.com", "s3-external-1.amazonaws.com")
+    whatsapp_url: str = "https://graph.facebook.com"
+    whatsapp_version: str = Field("v24.0", pattern=r"^v[0-9]{1,3}\.[0-9]$")
+    twilio_url: str = "https://api.twilio.com"
+    access_key_file: Path | None = None
+    secret_key_file: Path | None = None
+
+
 class SearchSection(_Section):
     """How queries are read."""
 
@@ -133,15 +150,20 @@ class Config(BaseSettings):
     archive: ArchiveSection = ArchiveSection()
     retention: RetentionSection = RetentionSection()
     gateway: GatewaySection = GatewaySection()
+    media: MediaSection = MediaSection()
     search: SearchSection = SearchSection()
     # A list, newest first; in the environment one value, or several separated by commas.
     whatsapp_app_secret: SecretStr | None = None
     whatsapp_verify_token: SecretStr | None = None
+    whatsapp_token: SecretStr | None = None
     twilio_auth_token: SecretStr | None = None
+    twilio_account_sid: SecretStr | None = None
     public_url: str | None = None
     whatsapp_app_secret_file: Path | None = None
     whatsapp_verify_token_file: Path | None = None
+    whatsapp_token_file: Path | None = None
     twilio_auth_token_file: Path | None = None
+    twilio_account_sid_file: Path | None = None
     public_url_file: Path | None = None
 
     @classmethod
@@ -203,10 +225,11 @@ class Config(BaseSettings):
         return self.log.partitions or (1 if self.embedded else 4)
 
 
-def load(home: str | Path | None = None, **override: Any) -> Config:
-    """The configuration of a data folder. Raises Refused, naming the key and what is wrong."""
+def load(home: str | Path | None = None, file: Path | None = None, **override: Any) -> Config:
+    """The configuration of a data folder; with `file` that one instead of the folder's own. Raises
+    Refused, naming the key and what is wrong."""
     folder = Path(home or os.environ.get("COUNTERFOIL_HOME") or DEFAULT_HOME).absolute()
-    path = folder / CONFIG_NAME
+    path = file or folder / CONFIG_NAME
     values: dict[str, Any] = {}
     if path.is_file():
         try:

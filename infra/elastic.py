@@ -53,7 +53,7 @@ _WORDS: Final = {
 }
 
 # Changes with MAPPING; an index of another shape is rebuilt, never migrated.
-SHAPE: Final = 4
+SHAPE: Final = 5
 
 _Operation = tuple[str, bytes]
 """A document's id, and its two lines of a bulk request: what to do, and the document."""

@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -22,6 +23,7 @@ import uvicorn
 
 from infra import http
 from infra.directory import load_directory
+from infra.embedded.media import SqliteTaskList
 from infra.embedded.ring import SqliteRing
 from infra.embedded.spool import SqliteSpool
 from infra.process import settle_memory
@@ -29,6 +31,7 @@ from infra.state import RoleState, StateFolder
 from infra.wire import Wire, clock
 from ingest.adapters import ADAPTERS
 from ingest.delivery import Deliverer
+from ingest.exclusion_counts import ExclusionCounts
 from ingest.gateway import Gateway, GatewayParts, GatewaySettings, create_app
 from ingest.publish import Publisher
 from ingest.rejected import SEAL_LABEL
@@ -60,6 +63,10 @@ class GatewayProcess:
         self._log = wire.capture_log()
         self._spool = SqliteSpool(folder / "spool.db", config.gateway.spool_mb_max << 20)
         self._ring = SqliteRing(folder / "rejected.db")
+        self._tasks = SqliteTaskList(folder / "media.db")
+        # As many as fetch, and one for the list, which must not wait for them.
+        self._fetching = ThreadPoolExecutor(config.media.fetches_max + 1,
+                                            thread_name_prefix="media")
         sealer = wire.sealer("gateway")
         router = Router(keys.routing_key(), sealer.capture_id)
         alarms = AlarmBoard()
@@ -78,7 +85,11 @@ class GatewayProcess:
                 seal=lambda plain: seal_once(archiver, capture_key, SEAL_LABEL, plain),
                 parses={name: one.parse for name, one in ADAPTERS.items()},
                 capture_id=sealer.capture_id, clock=clock, alarms=alarms, sink=self,
-                reload=directory))
+                exclusions=ExclusionCounts(self._spool, router.exclusion_key(), sealer.capture_id,
+                                           os.urandom),
+                reload=directory,
+                media=wire.media_worker(publisher.publish, router, alarms, self._tasks,
+                                        self._fetching)))
         # What happened before a restart still waits for somebody to look at it.
         self._kept = KeptAlarms(folder / "alarms.json")
         for code, since, until, detail in self._kept.read(clock()):
@@ -116,6 +127,8 @@ class GatewayProcess:
             self._log.close()
             self._spool.close()
             self._ring.close()
+            self._fetching.shutdown(wait=False, cancel_futures=True)
+            self._tasks.close()
         if not server.started:
             return Transient.exit_code
         self._states.remove("gateway")
@@ -130,6 +143,7 @@ class GatewayProcess:
             "rejected_recently": status.rejected_recently,
             "closed_doors": list(status.closed_doors),
             "requests_in_flight": status.requests_in_flight,
+            "media_waiting": status.media_waiting,
         }
         try:
             self._states.write(RoleState("gateway", os.getpid(), status.at, status.stopping,
@@ -157,7 +171,7 @@ class KeptAlarms:
 
     # The other occurrence is `door_closed`: after a restart it may be open.
     CODES: Final = ("quarantine_waiting", "edit_without_content", "delivery_oversized",
-                    "unassigned_traffic")
+                    "unassigned_traffic", "capture_gap", "media_failed")
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -13,11 +13,12 @@ import structlog
 from archive import layout
 from archive.reader import ArchiveReader
 from infra.process import STUCK_MS, Worker
+from infra.silence import SilenceWatch, Watched
 from infra.state import StateFolder
 from infra.voice import Voice
 from infra.wire import Wire, clock
 from ingest.own import own_event
-from schemas import events
+from schemas import events, gaps
 from schemas.errors import Halt, Missing, Refused
 from schemas.identity import message_key
 from schemas.wire import Pointer
@@ -52,6 +53,8 @@ class IndexerProcess:
         self._parts_at = 0
         self._parts_said: set[str] = set()
         self._voice = Voice(wire, "search")
+        self._silence = SilenceWatch(wire, self._worker, self._voice, clock())
+        self._watched = Watched(self._reader, self._silence.counters)
         self._caught_up_at = clock()
         self._idle_looks = BUSY_LOOKS
 
@@ -68,7 +71,7 @@ class IndexerProcess:
             structlog.get_logger().info("following", index=name)
             self._worker.facts["index"] = name
             self._index = self._indexes.open(name)
-            self._follower = Follower(self._reader, self._index, self._wire.projector())
+            self._follower = Follower(self._watched, self._index, self._wire.projector())
             self._parts = None
         began_at = clock()
         turn = self._follower.turn()
@@ -85,6 +88,8 @@ class IndexerProcess:
         if turn.segments < TURN_SEGMENTS_MAX:
             # At the end of the archive: what is not there now is not merely still to be read.
             self._watch_parts(self._follower, self._index)
+            if self._index is not None:
+                self._silence.look(clock(), self._index)
         self._voice.beat()
         self._idle_looks = 0 if turn.segments else self._idle_looks + 1
         if self._idle_looks:
@@ -109,6 +114,7 @@ class IndexerProcess:
                                f"{first.set_id}, has {first.there} of {first.total} parts")
         else:
             self._worker.clear("parts_incomplete")
+        self._silence.settle_parts(now, index, overdue)
 
     def _say_gap(self, index: Index, one: Overdue, now: int) -> None:
         # One set is one gap, whoever says it and how often: its id is the set's. What the index
@@ -118,8 +124,8 @@ class IndexerProcess:
         event = own_event(
             events.GAP, f"parts_incomplete:{one.set_id}", now,
             self._wire.directory().firm_years(),
-            {"reason": "parts_incomplete", "set": one.set_id, "kind": one.kind,
-             "parts": str(one.total)})
+            gaps.details("parts_incomplete", gaps.OVER, since=one.sealed_at, until=one.sealed_at,
+                         set=one.set_id, kind=one.kind, parts=str(one.total)))
         if not index.get([self._wire.tokenizer().document(message_key(event))]):
             self._voice.say(event)
         self._parts_said.add(one.set_id)

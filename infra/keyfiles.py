@@ -6,7 +6,8 @@ the public one; nothing else is opened.
     keys/public/archiver.json     transit public key, by id and suite
     keys/public/sealing.json      sealing public keys, by id
     keys/public/enrolled.json     capture public keys, by id, with the kinds each may say
-    keys/gateway/                 capture.key  routing.key
+    keys/gateway/                 capture.key  routing.key  media.key
+    keys/importer/                ledger.key (an importer opens the gateway's as well)
     keys/archiver/                transit-<id>.key  sealing.key  capture.key
     keys/search/                  index.key  capture.key
     keys/kek/                     kek.key (only with the local key service)
@@ -38,6 +39,7 @@ from schemas.kinds import mask_of
 
 ROLES: Final = {"gateway": CAPTURE_KINDS, "archiver": ARCHIVER_KINDS, "search": CONSOLE_KINDS}
 _DONE: Final = "provisioned.json"
+_LEDGER_MADE: Final = "ledger-made"
 _SUITES: Final = {"x25519": pack.SUITE_X25519, "mlkem768-x25519": pack.SUITE_MLKEM768_X25519}
 
 
@@ -60,7 +62,7 @@ class KeyFolder:
         One process at a time. A key that is missing in a folder that was provisioned is never made
         anew: what was sealed with it would be unreadable in silence.
         """
-        for role in (*ROLES, "public", "kek"):
+        for role in (*ROLES, "importer", "public", "kek"):
             make_folder(self.root / role)
         suite = _SUITES[suite_name]
         with exclusive(self.root / "lock"):
@@ -70,6 +72,8 @@ class KeyFolder:
                 self._create(f"{role}/capture.key",
                              Ed25519PrivateKey.generate().private_bytes_raw())
             self._create("gateway/routing.key", os.urandom(32))
+            self._create("gateway/media.key", os.urandom(32))
+            self._create("importer/ledger.key", os.urandom(32))
             self._create("search/index.key", os.urandom(32))
             self._create("archiver/sealing.key",
                          Ed25519PrivateKey.generate().private_bytes_raw())
@@ -97,6 +101,30 @@ class KeyFolder:
     def routing_key(self) -> bytes:
         """32 bytes; gateway and importers only."""
         return self._read("gateway/routing.key")
+
+    def media_key(self) -> bytes:
+        """32 bytes; the gateway's list of files to be fetched. Made where it is missing: a folder
+        may be older than it, and with it no more is lost than a list."""
+        self._create("gateway/media.key", os.urandom(32))
+        return self._read("gateway/media.key")
+
+    def ledger_key(self, *, may_make: bool) -> bytes:
+        """32 bytes; importers only. The ids of imported lines come from it: with another one the
+        same chat would be captured a second time. So a missing key is made in a folder that is
+        older than imports alone (`may_make`: there is no ledger yet); else Missing."""
+        if may_make:
+            make_folder(self.root / "importer")
+            self._create("importer/ledger.key", os.urandom(32))
+        return self._read("importer/ledger.key")
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether an import ledger was ever made. In a backup it says that one is missing."""
+        return (self.root / "importer" / _LEDGER_MADE).exists()
+
+    def note_ledger(self) -> None:
+        """There is one now: from here it is missed where it is gone."""
+        self._create(f"importer/{_LEDGER_MADE}", b"1\n")
 
     def index_key(self) -> bytes:
         """32 bytes; the search side only."""

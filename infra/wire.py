@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from importlib import resources
@@ -28,6 +29,7 @@ from archive.consume import Archiver, Observer, Ports
 from archive.keyring import DomainKeys, Keyring, KeyService
 from archive.log import ArchiveLog
 from archive.reader import ArchiveReader, Dictionaries
+from archive.retention import retain_until
 from archive.seal import SealPolicy, SegmentSealer
 from archive.segment import CELL_SCHEMA
 from archive.store import ObjectStore
@@ -39,15 +41,21 @@ from infra.directory import load_directory
 from infra.embedded.keys import FolderKeyring, LocalKeyService
 from infra.embedded.log import EmbeddedArchiveLog, EmbeddedCaptureLog
 from infra.embedded.log import provision as provision_log
+from infra.embedded.media import ScratchFolder, SealedFolder, SqliteTaskList
 from infra.embedded.store import FolderStore
 from infra.keyfiles import ROLES, KeyFolder, writer_id
+from ingest.media import MediaStore, MediaWriter
+from ingest.mediatask import TaskCipher, tasks_of
+from ingest.mediaworker import MediaWorker, TaskList, WorkerParts
 from ingest.publish import CaptureLog
 from ingest.record import LogRecorder
 from ingest.routing import Router
+from ingest.status import AlarmBoard
 from ingest.transit import TransitSealer
 from schemas import domains
 from schemas.directory import Directory
 from schemas.errors import CounterfoilError, Halt, Refused
+from schemas.events import CapturedEvent
 from search.audit import Auditor, AuditSettings
 from search.index import IndexSet
 from search.project import Projector
@@ -296,6 +304,63 @@ class Wire:
         committer = Committer(self.store, self.authenticator(), time.sleep)
         return Archiver(Ports(log, self.store, self.authenticator(), sealer, committer, observer,
                               self.clock), limits)
+
+    def media_store(self) -> MediaStore:
+        """Where capture puts files: the store, with credentials that may put there and no more."""
+        if self.config.store.driver == "folder":
+            return FolderStore(self.home / "store")
+        from infra.s3 import S3Store
+
+        section, settings = self.config.media, self.s3_settings(self.config.store.bucket)
+        if section.access_key_file is not None:
+            settings = replace(settings, access_key=_text(section.access_key_file),
+                               secret_key=_text(section.secret_key_file))
+        return S3Store(settings)
+
+    def media_locked_until(self, event: CapturedEvent, now: int) -> int:
+        """How long a file of `event` is locked (UTC ms): as a segment with it would be."""
+        return retain_until((domains.facts_of(event),), now, trial=self.config.retention.trial,
+                            lock_years_max=self.config.retention.lock_years_max)
+
+    def media_writer(self) -> MediaWriter:
+        """Stores the files that an importer finds inside a file. Holds the routing key."""
+        sealer = self.sealer("gateway")
+        router = Router(self.keys_folder.routing_key(), sealer.capture_id)
+        return MediaWriter(
+            self.media_store(), ScratchFolder(self.home / "gateway" / "scratch"), router.domain,
+            self.media_locked_until, self.clock, self.random, self.config.media.mb_max << 20)
+
+    def media_worker(self, publish: Callable[[Sequence[CapturedEvent]], Awaitable[None]],
+                     router: Router, alarms: AlarmBoard, tasks: TaskList,
+                     threads: Executor) -> MediaWorker:
+        """Fetches the files of what the gateway captures."""
+        from infra.media import ProviderFetcher, access_of
+
+        section = self.config.media
+        kept: list[MediaStore] = []
+
+        def store() -> MediaStore:
+            # Made when the first file is put: a gateway starts without its store.
+            if not kept:
+                kept.append(self.media_store())
+            return kept[0]
+
+        return MediaWorker(
+            WorkerParts(
+                tasks, SealedFolder(self.home / "gateway" / "media", section.scratch_mb_max << 20),
+                ProviderFetcher(access_of(self.config)), store,
+                TaskCipher(self.keys_folder.media_key(), self.random), publish, router.domain,
+                self.media_locked_until, self.clock, self.random, alarms, threads),
+            fetches_max=section.fetches_max, bytes_max=section.mb_max << 20)
+
+    def expect_media(self, events: Iterable[CapturedEvent]) -> None:
+        """The gateway fetches the files of events that an operator's command records; it looks at
+        its list each second. On disk when this returns. Raises Transient."""
+        cipher, now = TaskCipher(self.keys_folder.media_key(), self.random), self.clock()
+        rows = [cipher.row(task, now) for task in tasks_of(events)]
+        if rows:
+            with closing(SqliteTaskList(self.home / "gateway" / "media.db")) as tasks:
+                tasks.put(rows)
 
     def indexes(self) -> IndexSet:
         """The indexes of this archive."""

@@ -6,22 +6,27 @@ Owns what the directory says of each event, where a delivery's raw bytes go, and
 A delivery whose items share one key domain is kept whole in its first item's event. Otherwise each
 item's event holds its own slice, and one `delivery` event of the firm holds the rest: never one
 custodian's words under another's key, never a byte twice.
+
+Where the directory excludes an item, the delivery that is kept is another one: the bytes of the
+other items, one after the other, without the envelope (it names who wrote) and without the
+signature, which is over what is gone. Its events say so: `delivery_cut`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import takewhile
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Final
 
+from ingest.exclusions import Count, Day, counted, is_excluded
 from ingest.parts import encoded
 from ingest.routing import Router
 from schemas import domains, events
-from schemas.directory import Directory
+from schemas.directory import Directory, Exclusion
 from schemas.errors import Refused
 from schemas.events import CapturedEvent, Delivery, Parsed, Quarantined
 from schemas.identity import canonical, delivery_id
@@ -57,6 +62,15 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What a request became: its events, and of each item that is excluded what may be counted.
+    Whoever makes the events durable makes the counts durable too."""
+
+    events: tuple[CapturedEvent, ...]
+    excluded: tuple[tuple[Day, Count], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rebuilt:
     """A delivery as it was received, put together again from archived events."""
 
@@ -83,10 +97,35 @@ class Deliverer:
         """From the next request on, this load is in force."""
         self._view = _View(directory)
 
-    def deliver(self, request: Request, parse: Parse) -> tuple[CapturedEvent, ...]:
-        """Every event of a request, the quarantined ones too: never none, never an exception for
-        what a provider sent."""
+    def take(self, request: Request, parse: Parse) -> Taken:
+        """Every event of a request, the quarantined ones too: never none unless all of it is
+        excluded, never an exception for what a provider sent."""
         parsed, view = _parsed(request, parse), self._view
+        if not view.directory.exclusions:
+            return Taken(self._events(request, parsed, view))
+        found = [(one, is_excluded(view.of(one.channel, one.account), one))
+                 for one in parsed.events]
+        excluded = tuple(counted(event, why) for event, why in found if why is not None)
+        if not excluded:
+            return Taken(self._events(request, parsed, view))
+        kept = tuple(event for event, why in found if why is None)
+        if not kept and not parsed.quarantined:
+            return Taken((), excluded)
+        gone = [_range_of(event, request.body) for event, why in found if why is not None]
+        return Taken(self._events(*_cut(request, kept, parsed.quarantined, gone), view), excluded)
+
+    def deliver(self, request: Request, parse: Parse) -> tuple[CapturedEvent, ...]:
+        """The events of `take` alone: for whoever has no exclusions."""
+        return self.take(request, parse).events
+
+    def exclusion_of(self, event: CapturedEvent) -> Exclusion | None:
+        """See `exclusions.is_excluded`; by the load in force."""
+        view = self._view
+        if not view.directory.exclusions:
+            return None
+        return is_excluded(view.of(event.channel, event.account), event)
+
+    def _events(self, request: Request, parsed: Parsed, view: _View) -> tuple[CapturedEvent, ...]:
         if len(parsed.events) == 1 and not parsed.quarantined:
             # Almost every delivery: its only item holds it whole, and its domain is its own.
             event, = parsed.events
@@ -125,6 +164,7 @@ class _View:
         owners = {one.custodian_id for one in accounts}
         narrowed = replace(
             self.directory, accounts=accounts, source=b"",
+            exclusions=tuple(one for one in self.directory.exclusions if one.account == account),
             custodians=tuple(one for one in self.directory.custodians
                              if one.custodian_id in owners))
         self._narrowed[channel, account] = narrowed
@@ -183,8 +223,11 @@ def _joined(rest: CapturedEvent, slices: dict[Range, bytes]) -> Rebuilt:
                    delivery.secret_id)
 
 
-def only_encodable(parse: Parse) -> Parse:
-    """`parse`, but an event that cannot be written as a datum is quarantined, and it alone."""
+def only_encodable(parse: Parse,
+                   exclusion_of: Callable[[CapturedEvent], Exclusion | None] = lambda _event: None,
+                   ) -> Parse:
+    """`parse`, but an event that cannot be written as a datum is quarantined, and it alone. What
+    is excluded is nobody's to keep, in quarantine neither: `take` leaves it out."""
 
     def checked(body: bytes, content_type: str, captured_at: int) -> Parsed:
         parsed = parse(body, content_type, captured_at)
@@ -192,7 +235,8 @@ def only_encodable(parse: Parse) -> Parse:
         bad = list(parsed.quarantined)
         for event in parsed.events:
             try:
-                encoded(event)
+                if exclusion_of(event) is None:
+                    encoded(event)
             except Refused as error:
                 start, end = _range_of(event, body)
                 bad.append(Quarantined(str(error), body[start:end], start, end))
@@ -215,6 +259,73 @@ def _parsed(request: Request, parse: Parse) -> Parsed:
         reason = f"adapter failed: {type(error).__name__}"
         return Parsed((), (Quarantined(reason, body, 0, len(body)),))
     return parsed
+
+
+def unwritable(parse: Parse, exclusion_of: Callable[[CapturedEvent], Exclusion | None]) -> Parse:
+    """All of a body in quarantine, but for the items that are excluded."""
+
+    def set_aside(body: bytes, content_type: str, captured_at: int) -> Parsed:
+        reason = "events could not be written"
+        excluded = tuple(one for one in parse(body, content_type, captured_at).events
+                         if exclusion_of(one) is not None)
+        gone = _clusters(_range_of(one, body) for one in excluded)
+        pieces = _between(gone, len(body)) if excluded else [(0, len(body))]
+        return Parsed(excluded, tuple(Quarantined(reason, body[start:end], start, end)
+                                      for start, end in pieces))
+
+    return set_aside
+
+
+def _cut(request: Request, kept: tuple[CapturedEvent, ...], quarantined: Sequence[Quarantined],
+         gone: Iterable[Range]) -> tuple[Request, Parsed]:
+    """(the delivery without what is `gone`, and what is in it): the bytes of the other items,
+    each on a line. An item that shares bytes with one that is gone keeps none."""
+    body, removed = request.body, _clusters(gone)
+    ranges = [*(_range_of(one, body) for one in kept),
+              *((one.start, one.end) for one in quarantined)]
+    shared = {one for one in ranges if _touches(one, removed)}
+    clusters = [one for one in _clusters(one for one in ranges if one not in shared)
+                if not _touches(one, removed)]
+    starts = [start for start, _ in clusters]
+    places = [0]
+    for start, end in clusters:
+        places.append(places[-1] + end - start + 1)
+
+    def moved(at: Range) -> Range:
+        if at in shared or at[0] == at[1] or not clusters:
+            return 0, 0
+        cluster = bisect_right(starts, at[0]) - 1
+        offset = places[cluster] - starts[cluster]
+        return at[0] + offset, at[1] + offset
+
+    events_kept = tuple(
+        replace(one, delivery=Delivery(b"", *moved(_range_of(one, body))),
+                observations=tuple(sorted({*one.observations, "delivery_cut"})))
+        for one in kept)
+    pieces = tuple(
+        Quarantined(one.reason, b"" if (one.start, one.end) in shared else one.raw,
+                    *moved((one.start, one.end))) for one in quarantined)
+    # No signature is kept: it is over the whole, and a hash of "yes" is "yes".
+    return replace(request, body=b"\n".join(body[start:end] for start, end in clusters),
+                   headers=()), Parsed(events_kept, pieces)
+
+
+def _touches(one: Range, removed: Sequence[Range]) -> bool:
+    """Whether a range has a byte in common with one of ascending, disjoint ranges."""
+    at = bisect_left(removed, one[0], key=itemgetter(1))
+    at += at < len(removed) and removed[at][1] == one[0]
+    return at < len(removed) and max(removed[at][0], one[0]) < min(removed[at][1], one[1])
+
+
+def _between(ranges: Sequence[Range], length: int) -> list[Range]:
+    """What lies before, between and after ascending `ranges` in `length` bytes."""
+    pieces: list[Range] = []
+    at = 0
+    for start, end in (*ranges, (length, length)):
+        if at < start:
+            pieces.append((at, start))
+        at = end
+    return pieces
 
 
 def _made(request: Request, named: bytes, parsed: Parsed) -> list[CapturedEvent]:
@@ -285,12 +396,7 @@ def _sliced(stamped: list[CapturedEvent], found: list[bytes], request: Request, 
 
 def _rest(clusters: Sequence[Range], request: Request, named: bytes, view: _View) -> CapturedEvent:
     """The `delivery` event: every byte that is in no item, and what was signed."""
-    pieces: list[Range] = []
-    at = 0
-    for start, end in (*clusters, (len(request.body), len(request.body))):
-        if at < start:
-            pieces.append((at, start))
-        at = end
+    pieces = _between(clusters, len(request.body))
     event = CapturedEvent(
         kind=events.DELIVERY, channel=request.channel, source=SOURCE, account="",
         conversation="firm", captured_at=request.captured_at, native_id=named.hex(),

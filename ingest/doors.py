@@ -13,6 +13,7 @@ from typing import Final
 from ingest import forms
 from ingest.adapters import ADAPTERS
 from ingest.delivery import Deliverer, Parse, Request
+from ingest.exclusions import added, count_events
 from ingest.signatures import verify_hub, verify_twilio
 from schemas import limits
 from schemas.errors import Refused
@@ -123,7 +124,8 @@ def readmit(knock: Knock, came_at: int, secrets: Mapping[str, Sequence[bytes]],
             deliverer: Deliverer, parses: Mapping[str, Parse]) -> tuple[CapturedEvent, ...] | None:
     """The events of a request that was rejected when it came and passes its check now, or null.
 
-    They were captured when they came, and say that they were let in later.
+    They were captured when they came, and say that they were let in later. Of what is excluded
+    there is the count, one for each request.
     """
     door = DOORS.get(knock.door)
     if door is None:
@@ -131,6 +133,9 @@ def readmit(knock: Knock, came_at: int, secrets: Mapping[str, Sequence[bytes]],
     passed = door.check(secrets.get(knock.door, ()), knock)
     if isinstance(passed, Failed):
         return None
-    made = deliverer.deliver(request_of(knock, passed, came_at), parses[knock.door])
+    taken = deliverer.take(request_of(knock, passed, came_at), parses[knock.door])
+    named = f"rejected:{came_at}:{len(knock.body)}"
+    counts = count_events(added({}, taken.excluded), named, came_at,
+                          deliverer.directory.firm_years())
     return tuple(replace(one, observations=(*one.observations, "replayed_from_rejected"))
-                 for one in made)
+                 for one in taken.events) + counts

@@ -26,16 +26,20 @@ from starlette.types import Receive, Scope, Send
 
 from ingest import doors, heartbeat, own, rejected
 from ingest.body import BodyBudget, BodyRefused, BodyTooLarge, read_body
-from ingest.delivery import Deliverer, Parse, only_encodable
+from ingest.delivery import Deliverer, Parse, Taken, only_encodable, unwritable
 from ingest.doors import DOORS, DoorKind, Failed, Knock, Passed
+from ingest.exclusion_counts import ExclusionCounts
+from ingest.exclusions import count_events
+from ingest.mediaworker import MediaWorker
 from ingest.publish import Publisher
+from ingest.refusals import OVER_MS, Refusals, overflow_gap
 from ingest.rejected import RejectedRing
 from ingest.spool import Memory
 from ingest.status import AlarmBoard, GatewayStatus, StatusSink
-from schemas import domains, events, limits
+from schemas import domains, events, gaps, limits
 from schemas.directory import Directory
 from schemas.errors import CounterfoilError, Refused, Transient
-from schemas.events import CapturedEvent, Parsed, Quarantined
+from schemas.events import CapturedEvent
 
 _LOG: Final = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
@@ -94,8 +98,9 @@ class GatewaySettings:
 @dataclass(frozen=True, slots=True)
 class GatewayParts:
     """What a gateway is made of. `seal` seals a rejected request for the ring; `parses` holds an
-    adapter's parse for each door; `reload` gives the directory when its file has changed since it
-    was last asked, else null, and raises Refused when the changed file cannot be read."""
+    adapter's parse for each door; `exclusions` counts what the directory leaves out; `reload`
+    gives the directory when its file has changed since it was last asked, else null, and raises
+    Refused when the changed file cannot be read."""
 
     deliverer: Deliverer
     publisher: Publisher
@@ -107,7 +112,9 @@ class GatewayParts:
     clock: Callable[[], int]
     alarms: AlarmBoard
     sink: StatusSink
+    exclusions: ExclusionCounts
     reload: Callable[[], Directory | None] = lambda: None
+    media: MediaWorker | None = None    # fetches the files of what is captured; null = nobody does
 
 
 class Gateway:
@@ -126,6 +133,7 @@ class Gateway:
         self._ticker: asyncio.Task[None] | None = None
         self._oversized: dict[str, int] = {}
         self._gap_at: dict[str, int] = {}
+        self._refusals = Refusals(parts.memory)
         self._rejected_recently = 0
         self._rejected_at = -rejected.RECENT_MS
         self._directory_pending = True
@@ -137,6 +145,9 @@ class Gateway:
         """Reach or recall the log, record the directory, begin heartbeats. Raises Transient when
         the spool cannot be used: then nothing may be promised."""
         await self._parts.publisher.start()
+        await asyncio.to_thread(self._refusals.restore, self._parts.clock())
+        if self._parts.media is not None:
+            await self._parts.media.start()
         await self._tick()
         self._ticker = asyncio.create_task(self._keep_ticking())
 
@@ -156,7 +167,11 @@ class Gateway:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.wait((self._ticker,))
+        if self._parts.media is not None:
+            await self._parts.media.stop()
         await self._flush_gaps(0)
+        await self._flush_refusals(0)
+        await self._flush_exclusions(stopping=True)
         await self._parts.publisher.settle(max(0.0, until - loop.time()))
         await self._beat(stopping=True)
         await self._parts.publisher.stop()
@@ -182,6 +197,7 @@ class Gateway:
             spool_bytes=spooled.size, spool_oldest_at=spooled.oldest_at,
             rejected_recently=self._rejected_recently, closed_doors=self.closed_doors(),
             requests_in_flight=self._in_flight, stopping=self._stopping,
+            media_waiting=parts.media.waiting.count if parts.media else 0,
             alarms=parts.alarms.active(now),
         )
 
@@ -268,7 +284,9 @@ class Gateway:
             async with self._working:
                 await self._capture(knock, passed, came_at)
         except Transient:
-            # Neither log nor spool has all of it: the provider must deliver it again.
+            # Neither log nor spool has all of it: the provider must deliver it again. Not every
+            # provider does, so from here on it is a gap, until the opposite is shown.
+            await self._note_refused(door)
             return _again("not durable")
         # From here every event of the request is on the log or on the spool: it may be forgotten
         # by everybody else.
@@ -279,19 +297,33 @@ class Gateway:
         parts = self._parts
         request = doors.request_of(knock, passed, came_at)
         parse = parts.parses[knock.door]
-        for attempt in (parse, only_encodable(parse), _unwritable):
+        exclusion_of = parts.deliverer.exclusion_of
+        for attempt in (parse, only_encodable(parse, exclusion_of),
+                        unwritable(parse, exclusion_of)):
             if len(request.body) > _INLINE_BYTES_MAX:
-                made = await asyncio.to_thread(parts.deliverer.deliver, request, attempt)
+                taken = await asyncio.to_thread(parts.deliverer.take, request, attempt)
             else:
-                made = parts.deliverer.deliver(request, attempt)
+                taken = parts.deliverer.take(request, attempt)
+            if parts.media is not None:
+                await parts.media.expect(taken.events)
             try:
-                await parts.publisher.publish(made)
+                await parts.publisher.publish(taken.events)
             except Refused:
                 # Nothing was queued. Once more, with what cannot be written set aside.
                 continue
-            self._note(made, came_at)
+            if taken.excluded:
+                # Last: a delivery that has to come again is counted when all else of it is safe.
+                await self._count_excluded(taken, came_at)
+            self._note(taken.events, came_at)
             return
         raise AssertionError("a whole body in quarantine could not be written")
+
+    async def _count_excluded(self, taken: Taken, came_at: int) -> None:
+        """Durable when it returns; raises Transient."""
+        try:
+            await asyncio.to_thread(self._parts.exclusions.add, taken.excluded, came_at)
+        except Refused as error:
+            raise Transient(str(error)) from error
 
     async def _reject(self, knock: Knock, reason: str, came_at: int) -> None:
         parts = self._parts
@@ -327,10 +359,22 @@ class Gateway:
         for event in made:
             if event.kind == events.QUARANTINE:
                 alarms.set("quarantine_waiting", now, event.detail("door") or "", _OCCURRENCE_MS)
+            elif event.kind == events.GAP:
+                self._note_gap(event, now)
             elif event.kind == events.EDIT and event.content_state == events.ABSENT_BY_SOURCE:
                 alarms.set("edit_without_content", now, event.channel, _OCCURRENCE_MS)
             if told and domains.role_of(event) == domains.UNASSIGNED:
                 alarms.set("unassigned_traffic", now, event.channel, _OCCURRENCE_MS)
+
+    def _note_gap(self, event: CapturedEvent, now: int) -> None:
+        # The one who sees it first says it first; that it goes on is said by whoever reads the
+        # index, for as long as it does.
+        phase = event.detail("phase")
+        if phase == gaps.ENDS:
+            self._parts.alarms.clear("capture_gap")
+        elif phase in (gaps.BEGINS, gaps.OVER):
+            self._parts.alarms.set("capture_gap", now, event.detail("reason") or "",
+                                   _OCCURRENCE_MS)
 
     def _public_url(self, request: Request) -> str:
         """The URL as the provider saw it: the configured base, and path and query as they came."""
@@ -367,6 +411,8 @@ class Gateway:
             if self._directory_pending:
                 await self._record_directory()
             await self._flush_gaps(_GAP_MS)
+            await self._flush_refusals()
+            await self._flush_exclusions()
         except CounterfoilError as error:
             # Disk trouble of ring or memory: neither holds what was acknowledged.
             _LOG.error("tick failed", extra={"error": type(error).__name__})
@@ -420,6 +466,46 @@ class Gateway:
         self._parts.alarms.set("delivery_oversized", self._parts.clock(), door.name,
                                _OCCURRENCE_MS)
         await self._flush_gaps(_GAP_MS)
+
+    async def _note_refused(self, door: DoorKind) -> None:
+        if not self._refusals.note(door.name, self._parts.clock()):
+            return
+        try:
+            await asyncio.to_thread(self._refusals.keep)
+        except Transient as error:
+            # The disk has no room for that either; this process still knows it.
+            _LOG.error("overflow not kept", extra={"error": type(error).__name__})
+
+    async def _flush_refusals(self, over_ms: int = OVER_MS) -> None:
+        """A gap event for each overflow that is over. One that cannot be said yet waits."""
+        parts = self._parts
+        now = parts.clock()
+        for overflow in self._refusals.over(now, over_ms):
+            gap = overflow_gap(overflow, parts.capture_id, now,
+                               parts.deliverer.directory.firm_years())
+            try:
+                await parts.publisher.publish((gap,))
+                # Durable. A crash before the next line says it once more: one gap.
+                self._refusals.said(overflow)
+                await asyncio.to_thread(self._refusals.keep)
+            except Transient as error:
+                _LOG.warning("overflow not said yet", extra={"error": type(error).__name__})
+                return
+            self._note((gap,), now)
+
+    async def _flush_exclusions(self, *, stopping: bool = False) -> None:
+        """An event for each conversation and day of which something was left out."""
+        parts = self._parts
+        now = parts.clock()
+        try:
+            for ready in await asyncio.to_thread(partial(
+                    parts.exclusions.ready, now, stopping=stopping)):
+                await parts.publisher.publish(count_events(
+                    ready.counts, ready.named, now, parts.deliverer.directory.firm_years()))
+                # Durable. A crash before the next line says them once more: the same events.
+                await asyncio.to_thread(parts.exclusions.said, ready)
+        except (Transient, Refused) as error:
+            _LOG.warning("counts not said yet", extra={"error": type(error).__name__})
 
     async def _flush_gaps(self, pause_ms: int) -> None:
         """A gap event for each door where requests were too large since the last one. Anybody can
@@ -507,10 +593,6 @@ def _kept_headers(request: Request, names: Sequence[str]) -> tuple[tuple[str, st
     headers = request.headers
     return tuple((name, values[0]) for name in names
                  if len(values := headers.getlist(name)) == 1)
-
-
-def _unwritable(body: bytes, content_type: str, captured_at: int) -> Parsed:
-    return Parsed((), (Quarantined("events could not be written", body, 0, len(body)),))
 
 
 def _plain(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:

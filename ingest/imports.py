@@ -56,13 +56,16 @@ class Answers:
 class Member:
     """A file inside the file (a picture in a zip, a part of an MMS) that is the attachment
     `attachment` (its place in the event's list). `open` may raise Refused when its bytes are
-    damaged; `size` is what is stated, not trusted."""
+    damaged; `size` is what is stated, not trusted. `fact`, where it is not empty, is a ledger fact
+    that says that these bytes are stored: the importer adds it once they are, nobody else does.
+    Until then the reader gives the member again with every reading, of a KNOWN event too."""
 
     attachment: int
     name: str
     media_type: str | None
     size: int | None
     open: Callable[[], BinaryIO] = field(repr=False)
+    fact: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

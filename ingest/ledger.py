@@ -16,7 +16,8 @@ from typing import Protocol
 class LedgerLine:
     """One line of a chat. `line_id` is its native id; `minute` the local minute since 1970 as the
     file showed it (no zone), `second` 0-59 or null; `author` and `body` are keyed hashes (16
-    bytes), `ordinal` counts equals in their minute. `kind` is message | notice | tombstone."""
+    bytes), `ordinal` counts equals in their minute. `kind` is message | notice | tombstone |
+    placeholder."""
 
     line_id: str
     minute: int

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from schemas import domains, events
+from schemas import domains, events, gaps
 from schemas.directory import Directory
 from schemas.events import CapturedEvent
 
@@ -40,8 +40,8 @@ def oversized_gap(door: str, requests: int, bytes_max: int, capture_id: bytes, c
     """Requests at `door` were larger than `bytes_max` and refused with 413: a capture gap."""
     return own_event(
         events.GAP, f"oversized:{capture_id.hex()}:{door}:{captured_at}", captured_at, firm_years,
-        {"reason": "delivery_oversized", "door": door, "requests": str(requests),
-         "bytes_max": str(bytes_max)})
+        gaps.details("delivery_oversized", gaps.OVER, door=door, requests=str(requests),
+                     bytes_max=str(bytes_max)))
 
 
 def directory_event(directory: Directory, captured_at: int) -> CapturedEvent:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ingest.delivery import Deliverer, Parse, Range, rebuild
+from ingest.exclusions import added, count_events, counted
 from schemas import events
 from schemas.errors import Refused
 from schemas.events import CapturedEvent, Delivery
@@ -66,6 +67,8 @@ def replay(item: CapturedEvent, siblings: Iterable[CapturedEvent], parses: Mappi
     the delivery's bytes are no longer all there.
     """
     wanted = belongs_to(item)
+    if item.detail("door") == "import":
+        raise Refused("it came in a file: hand that file in again")
     found = [one for one in rebuild([item, *siblings]) if one.delivery_id == wanted]
     if not found:
         raise Refused("the delivery that the item came in is not there")
@@ -80,8 +83,14 @@ def replay(item: CapturedEvent, siblings: Iterable[CapturedEvent], parses: Mappi
     for one in parsed.quarantined:
         if one.start < at[1] and at[0] < one.end:
             return ReadAgain((), one.reason)
-    return ReadAgain(tuple(_replayed(one, wanted, body, deliverer)
-                           for one in parsed.events if _inside(one, at, body)))
+    inside = [one for one in parsed.events if _inside(one, at, body)]
+    made = tuple(_replayed(one, wanted, body, deliverer) for one in inside
+                 if deliverer.exclusion_of(one) is None)
+    # Its bytes stay in quarantine: whose they were was not known when they came.
+    counts = added({}, (counted(one, why) for one in inside
+                        if (why := deliverer.exclusion_of(one)) is not None))
+    return ReadAgain(made + count_events(counts, f"quarantine:{event_id(item).hex()}",
+                                         item.captured_at, deliverer.directory.firm_years()))
 
 
 def _replayed(event: CapturedEvent, wanted: bytes, body: bytes,

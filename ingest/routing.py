@@ -27,6 +27,7 @@ class Router:
         self._capture_id = capture_id
         self._conversation = _subkey(routing_key, "conversation") if routing_key else None
         self._domain = _subkey(routing_key, "domain") if routing_key else None
+        self._exclusions = _subkey(routing_key, "exclusions") if routing_key else None
         self._tags: dict[tuple[str, str], bytes] = {}
         self._known: dict[tuple[str, str, int, int, int, str], bytes] = {}
 
@@ -59,6 +60,12 @@ class Router:
             _make_room(self._known)
             known = self._known[name] = keyed(self._domain, "domain", *name)
         return known
+
+    def exclusion_key(self) -> bytes:
+        """32 bytes: what counts of excluded items are sealed under until they are said."""
+        if self._exclusions is None:
+            raise AssertionError("no routing key: nothing is captured here")
+        return self._exclusions
 
 
 def _make_room(known: dict[_Name, bytes]) -> None:

@@ -26,6 +26,7 @@ class GatewayStatus:
     requests_in_flight: int
     stopping: bool
     alarms: tuple[Alarm, ...]
+    media_waiting: int = 0               # files that are not fetched or not stored yet
 
 
 class StatusSink(Protocol):

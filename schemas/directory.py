@@ -88,7 +88,7 @@ class Notice:
 @dataclass(frozen=True, slots=True)
 class Exclusion:
     """A personal chat on a firm's account: the conversation, or everything with one counterparty.
-    Listed here with its reason; what it does to capture is docs/decisions/0013."""
+    Dropped before anything of it is sealed, and counted: ingest/exclusions.py, decision 0019."""
 
     channel: str
     account: str

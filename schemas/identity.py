@@ -90,7 +90,20 @@ def delivery_id(captured_at: int, body: bytes) -> bytes:
 
 
 def stanza_of(wamid: str) -> str | None:
-    """The stanza id inside a wamid, best effort (CAPTURE §1, undocumented), or null.
+    """The stanza id inside a wamid, best effort (CAPTURE §1, undocumented), or null."""
+    inside = _inside(wamid)
+    return inside[1] if inside else None
+
+
+def peer_of(wamid: str) -> Identity | None:
+    """The number inside a wamid: the other side's. Best effort, as `stanza_of`; null for a group's
+    and for what is no number."""
+    inside = _inside(wamid)
+    return phone(inside[0]) if inside else None
+
+
+def _inside(wamid: str) -> tuple[str, str] | None:
+    """(peer, stanza id) in a wamid, or null.
 
     Layout: 1C 18 <len> <peer digits> 15 02 00 <11|12> 18 <len> <stanza id> 00, in base64.
     """
@@ -111,7 +124,7 @@ def stanza_of(wamid: str) -> str | None:
     if length < 8 or len(stanza) != length:
         return None
     try:
-        return stanza.decode("ascii")
+        return data[3:at].decode("latin-1"), stanza.decode("ascii")
     except UnicodeDecodeError:
         return None
 

@@ -60,8 +60,9 @@ DOCUMENT_TOKENS_MAX: Final = 200_000
 QUERY_BOOLEAN_DEPTH_MAX: Final = 24
 # Documents on one page of answers; more is asked for page by page.
 PAGE_HITS_MAX: Final = 1_000
-# One message of a phone backup without its pictures; a larger one is quarantined in pieces.
-BACKUP_ELEMENT_BYTES_MAX: Final = 16 * 1024 * 1024
+# One message of a phone backup without its pictures; a larger one is quarantined in pieces. Its raw
+# bytes and its text, which may be three times as long, fit PARTS_MAX parts.
+BACKUP_ELEMENT_BYTES_MAX: Final = 12 * 1024 * 1024
 # A picture inside one that stays in the message's raw bytes; a larger one is cut out of them, with
 # its place and hash in the details, and is stored as the attachment alone (PROTOCOL M1).
 BACKUP_INLINE_BYTES_MAX: Final = 64 * 1024
@@ -69,6 +70,9 @@ BACKUP_INLINE_BYTES_MAX: Final = 64 * 1024
 EXPORT_LINE_BYTES_MAX: Final = 1024 * 1024
 # One message with all its lines; what follows until the next header is quarantined.
 EXPORT_MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+# Messages of one chat, in one file and remembered together. WhatsApp exports at most 40,000 at a
+# time; a chat of this many takes about a gigabyte of memory. More: refused, the file can be cut.
+EXPORT_LINES_MAX: Final = 1_000_000
 # Members of an exported zip; WhatsApp puts at most 10,000 files into one. More: refused.
 ZIP_MEMBERS_MAX: Final = 50_000
 # All members unpacked; more is refused, before anything is unpacked.
@@ -79,3 +83,12 @@ ZIP_RATIO_MAX: Final = 100
 ZIP_RATIO_BYTES_MIN: Final = 64 * 1024 * 1024
 # A piece of a quarantined member; a larger member is quarantined in several.
 ZIP_QUARANTINE_BYTES_MAX: Final = 8 * 1024 * 1024
+# One file of a message; a larger one is a failure fact. A single PUT takes 5 GB; WhatsApp allows
+# 100 MB, Twilio 5 MB. `media.mb_max` sets it lower.
+MEDIA_BYTES_MAX: Final = 2 * 1024 * 1024 * 1024
+# How long after the capture of its message a provider's file is tried for: WhatsApp hands it out
+# for 7 days. Then the failure is final.
+MEDIA_KEPT_MS: Final = 7 * 86_400_000
+# A file that was handed in and that no reader takes is kept in quarantine up to this size; of a
+# larger one its name, size and hash.
+IMPORT_REFUSED_BYTES_MAX: Final = 256 * 1024 * 1024

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from schemas import limits
+from schemas import events, limits
 from schemas.document import Document
 from search import query
 from search.index import Index
@@ -20,11 +20,15 @@ from search.query import TokenQuery
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """`copies`: document id -> ids of its other copies. `hidden`: those that say the same as a row
-    further up, on this page or one before."""
+    """`copies`: document id -> its other copies. `hidden`: those that a row further up stands for,
+    on this page or one before; what is different in them is told there (search/seenby.py)."""
 
-    copies: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    copies: dict[str, tuple[Document, ...]] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
+
+    def ids(self, doc_id: str) -> tuple[str, ...]:
+        """The ids of a document's other copies."""
+        return tuple(one.doc_id for one in self.copies.get(doc_id, ()))
 
 
 def linked(index: Index, asked: TokenQuery, page: Sequence[Document]) -> Linked:
@@ -38,7 +42,7 @@ def linked(index: Index, asked: TokenQuery, page: Sequence[Document]) -> Linked:
     for found in every:
         families.setdefault(found.shared, []).append(found)
     copies = {
-        found.doc_id: tuple(o.doc_id for o in families[found.shared] if o.doc_id != found.doc_id)
+        found.doc_id: tuple(o for o in families[found.shared] if o.doc_id != found.doc_id)
         for found in page if len(families.get(found.shared, ())) > 1
     }
     if not copies:
@@ -47,24 +51,33 @@ def linked(index: Index, asked: TokenQuery, page: Sequence[Document]) -> Linked:
     answered = index.search(replace(asked, root=both), limits.PAGE_HITS_MAX).documents
     first: dict[tuple[str, ...], str] = {}
     for found in answered:  # in the order of rows
-        first.setdefault(_said(found), found.doc_id)
+        first.setdefault(_said(found, families[found.shared]), found.doc_id)
     return Linked(copies, frozenset(
-        found.doc_id for found in page
-        if found.doc_id in copies and first.get(_said(found), found.doc_id) != found.doc_id))
+        found.doc_id for found in page if found.doc_id in copies and first.get(
+            _said(found, families[found.shared]), found.doc_id) != found.doc_id))
 
 
-def _said(found: Document) -> tuple[str, ...]:
-    """What two copies must have in common for one row to stand for both. Without a text nothing
-    shows that they are the same: each has its own row."""
+def _said(found: Document, family: Sequence[Document]) -> tuple[str, ...]:
+    """What two copies must have in common for one row to stand for both: that a text is the same,
+    in whatever state. Without one nothing shows that they are: each has its own row. A bare
+    retraction says nothing of its own; it stands with the only text of its conversation that it
+    can be about."""
+    text = _text(found)
+    if not text and found.kind == events.RETRACTION:
+        about = {_text(one) for one in family if one.conversation == found.conversation} - {""}
+        text = about.pop() if len(about) == 1 else ""
+    return found.shared, text or found.doc_id
+
+
+def _text(found: Document) -> str:
     entry = text_entry(found)
-    text = entry.text_digest if entry else ""
-    return found.shared, found.kind, found.state, text or found.doc_id
+    return entry.text_digest if entry else ""
 
 
-def copies_of(index: Index, found: Document) -> tuple[str, ...]:
-    """The ids of the other copies of one document."""
+def copies_of(index: Index, found: Document) -> tuple[Document, ...]:
+    """The other copies of one document."""
     if not found.shared:
         return ()
     asked = TokenQuery(query.Term("shared", found.shared))
-    return tuple(one.doc_id for one in index.search(asked, limits.PAGE_HITS_MAX).documents
+    return tuple(one for one in index.search(asked, limits.PAGE_HITS_MAX).documents
                  if one.doc_id != found.doc_id)

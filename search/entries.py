@@ -17,7 +17,7 @@ from schemas.errors import Refused
 from schemas.wire import Pointer
 from search.tokens import TOKEN_BYTES
 
-SHAPE: Final = 4
+SHAPE: Final = 5
 
 _HEX: Final = TOKEN_BYTES * 2
 _POINTER: Final = tuple(field.name for field in fields(Pointer))

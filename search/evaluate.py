@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from schemas.assignment import Assignments
@@ -15,7 +16,7 @@ from schemas.events import CapturedEvent
 from search import identity, parse, tokens
 from search.identity import Fact
 from search.project import author_entries, revision_entries
-from search.query import answering
+from search.query import Links, answering
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Subject:
 
 
 _NOTHING_ASSIGNED: Final = Assignments()
+_NO_LINKS: Final[Links] = MappingProxyType({})
 
 
 def subject(found: Document, event_of: Callable[[Entry], CapturedEvent],
@@ -61,23 +63,25 @@ def _moved(event: CapturedEvent, found: Document, assigned: Assignments) -> Capt
         found.channel, event.account, found.sort_at))
 
 
-def answers(tree: parse.Tree, about: Subject, *, region: str | None = None) -> bool:
-    """Whether a search for `tree` answers with this message."""
-    return about.kind in answering(tree) and matches(tree, about, region=region)
+def answers(tree: parse.Tree, about: Subject, *, region: str | None = None,
+            links: Links = _NO_LINKS) -> bool:
+    """Whether a search for `tree` answers with this message. `links`: who else somebody is."""
+    return about.kind in answering(tree) and matches(tree, about, region=region, links=links)
 
 
-def matches(tree: parse.Tree, about: Subject, *, region: str | None = None) -> bool:
+def matches(tree: parse.Tree, about: Subject, *, region: str | None = None,
+            links: Links = _NO_LINKS) -> bool:
     """Whether `tree` is true of this message."""
     if isinstance(tree, parse.And):
-        return all(matches(child, about, region=region) for child in tree.children)
+        return all(matches(one, about, region=region, links=links) for one in tree.children)
     if isinstance(tree, parse.Or):
-        return any(matches(child, about, region=region) for child in tree.children)
+        return any(matches(one, about, region=region, links=links) for one in tree.children)
     if isinstance(tree, parse.Not):
-        return not matches(tree.child, about, region=region)
+        return not matches(tree.child, about, region=region, links=links)
     if isinstance(tree, parse.Text):
         return any(_in_text(tree.wanted, text) for text in about.texts)
     if isinstance(tree, parse.Party):
-        return _is_party(tree, about, region)
+        return _is_party(tree, about, region, links)
     if isinstance(tree, parse.Dates):
         return ((tree.since is None or tree.since <= about.sort_at)
                 and (tree.until is None or about.sort_at < tree.until))
@@ -123,11 +127,12 @@ def _in_text(wanted: tokens.Wanted, text: str) -> bool:
     return bool(occurrences(wanted.terms, tokens.stream(text)))
 
 
-def _is_party(party: parse.Party, about: Subject, region: str | None) -> bool:
+def _is_party(party: parse.Party, about: Subject, region: str | None, links: Links) -> bool:
     sides = {"from": (about.actors,), "to": (about.recipients,),
              "with": (about.actors, about.recipients)}[party.side]
-    return any(side.issuperset(wanted) for side in sides
-               for wanted in identity.alternatives(party.value, region))
+    known = [*identity.alternatives(party.value, region),
+             *(one.facts for one in links.get(party.value, ()) if one.covers(about.sort_at))]
+    return any(side.issuperset(wanted) for side in sides for wanted in known)
 
 
 def _has_value(value: parse.Value, about: Subject) -> bool:

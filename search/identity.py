@@ -15,7 +15,8 @@ from typing import Final
 
 import phonenumbers
 
-from schemas.events import OUT, CapturedEvent, Identity
+from schemas.events import IDENTITY, OUT, CapturedEvent, Identity
+from schemas.links import link_of
 from search import tokens
 
 # Name words taken into account; more are no name but a text.
@@ -26,6 +27,9 @@ _NUMBER: Final = re.compile(r"\+?\(?[0-9][0-9 ()./\-\u00a0\u2010-\u2015]*")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _NUMBER_DIGITS_MIN: Final = 5
 _NUMBER_DIGITS_MAX: Final = 20
+
+# Beside a message whose sender is known by a number and by another id: it links the two.
+SEVERAL_IDS: Final[tuple[str, str]] = ("ids", "several")
 
 Fact = tuple[str, str]
 """("id" | "phone" | "custodian" | "unassigned" | "name" | "names", value): one thing known of
@@ -66,6 +70,13 @@ def unassigned_fact(account: str) -> Fact:
     return "unassigned", _plain(account)
 
 
+def linked(fact: Fact) -> Fact:
+    """What a link is known by, for one fact of somebody whom it names: no query of a person's names
+    it, so that a search for the firm's own number does not read every link of the firm's."""
+    kind, value = fact
+    return f"link-{kind}", value
+
+
 @dataclass(frozen=True, slots=True)
 class Sides:
     """Who said it, and everyone else: facts, unordered."""
@@ -79,6 +90,11 @@ def sides(event: CapturedEvent) -> Sides:
     direction says; without a direction with the recipients."""
     actor = set(facts(event.actor)) if event.actor else set()
     recipients = {fact for one in _others(event) for fact in facts(one)}
+    if event.kind == IDENTITY:
+        recipients.update(_link_facts(event))
+    also = also_known_as(event)
+    if also is not None:
+        (recipients if event.direction == OUT else actor).update((*facts(also), SEVERAL_IDS))
     (actor if event.direction == OUT else recipients).update(
         _firm_facts(event.account, event.custodian))
     return Sides(frozenset(actor), frozenset(recipients))
@@ -97,6 +113,8 @@ class BlindSides:
             return frozenset(blind(tokenizer, _firm_facts(account, custodian)))
 
         self._person, self._firm = person, firm
+        self._tokenizer = tokenizer
+        self._several, = blind(tokenizer, (SEVERAL_IDS,))
 
     def sides(self, event: CapturedEvent) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The sorted tokens of `sides(event)`: actor, recipients."""
@@ -106,6 +124,12 @@ class BlindSides:
         recipients: set[str] = set()
         for one in _others(event):
             recipients.update(self._person(one))
+        if event.kind == IDENTITY:
+            recipients.update(blind(self._tokenizer, _link_facts(event)))
+        also = also_known_as(event)
+        if also is not None:
+            (recipients if event.direction == OUT else actor).update(
+                (*self._person(also), self._several))
         (actor if event.direction == OUT else recipients).update(
             self._firm(event.account, event.custodian))
         return tuple(sorted(actor)), tuple(sorted(recipients))
@@ -132,6 +156,23 @@ def blind(tokenizer: tokens.Tokenizer, found: Iterable[Fact]) -> tuple[str, ...]
 def _others(event: CapturedEvent) -> Iterator[Identity]:
     native = event.actor.native_id if event.actor else None
     return (one for one in event.participants if one.native_id != native)
+
+
+def also_known_as(event: CapturedEvent) -> Identity | None:
+    """The user id of the person on the far side, where a number stands for them."""
+    user_id = event.detail("peer_user_id") if event.channel == "whatsapp" else None
+    if user_id is None or event.kind == IDENTITY:
+        return None
+    peers = event.participants if event.direction == OUT else (event.actor,)
+    return Identity(user_id, "bsuid") if any(
+        one is not None and one.id_type == "e164" and one.native_id != event.account
+        for one in peers) else None
+
+
+def _link_facts(event: CapturedEvent) -> Iterator[Fact]:
+    link = link_of(event)
+    for one in (*link.before, *link.after) if link else ():
+        yield from map(linked, facts(one))
 
 
 def _firm_facts(account: str, custodian: str) -> Iterator[Fact]:

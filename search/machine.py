@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.events import Identity
-from search.results import HitView
+from search.files import FileView
+from search.results import HitView, SeenBy
 from search.thread import (
     ConversationLine,
     MessageView,
@@ -45,6 +46,7 @@ def hit(view: HitView) -> dict[str, Any]:
         "problem": view.problem or None,
         "custodian": view.custodian or None,
         "custodian_assigned": view.assigned,
+        "seen_by": [_seen_by(one) for one in view.seen_by],
     }
 
 
@@ -55,6 +57,16 @@ def message(view: MessageView) -> dict[str, Any]:
         "versions": [_version(one) for one in view.versions],
         "related": [_related(one) for one in view.related],
         "context": [_line(one) for one in view.conversation],
+        "files": [file(one) for one in view.files],
+    }
+
+
+def file(one: FileView) -> dict[str, Any]:
+    """A file of a message; never its key or its object (docs/interface/message.schema.json)."""
+    return {
+        "number": one.number, "version": one.version, "name": one.name,
+        "media_type": one.media_type, "size": one.size, "sha256": one.sha256,
+        "state": one.state, "reason": one.reason, "said_at": rfc3339(one.said_at),
     }
 
 
@@ -67,6 +79,17 @@ def rfc3339(at: int | None) -> str | None:
     except (ValueError, OverflowError, OSError):
         return None  # a source's time outside the years 1 to 9999 has no RFC 3339 form
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z".rjust(24, "0")
+
+
+def _seen_by(one: SeenBy) -> dict[str, Any]:
+    return {
+        "id": one.doc_id or None, "custodian": one.custodian or None,
+        "account": one.account or None, "state": one.state, "text": one.text,
+        "text_captured_at": rfc3339(one.text_at),
+        "retraction_captured_at": rfc3339(one.retraction_at),
+        "before_retraction": one.before_retraction, "version_count": one.version_count,
+        "problem": one.problem or None,
+    }
 
 
 def _actor(actor: Identity | None) -> dict[str, Any]:

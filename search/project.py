@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import Final
 
 from archive.reader import ReadEvent
-from schemas import codec, datum, events, limits
+from schemas import codec, datum, events, limits, media
 from schemas import document as shape
 from schemas.document import Document, Entry, PartInfo
 from schemas.errors import Refused
@@ -44,8 +44,9 @@ _LAST: Final = (shape.PART, shape.UNREADABLE, shape.KEY_LOST, shape.ERASED)
 UNINDEXED_KINDS: Final = frozenset({events.HEARTBEAT})
 _SUBKIND: Final = re.compile(r"[a-z_]{1,32}")
 _CUT: Final = "text_cut_in_index"
+_PENDING: Final = "media_pending"
 _ALONE_STATES: Final = {events.RETRACTION: shape.RETRACTED, events.EDIT: shape.EDITED}
-_SUBKIND_DETAILS: Final = ("status", "action", "type")
+_SUBKIND_DETAILS: Final = ("status", "action", "type", "phase")
 
 EntryKey = tuple[str, int, int, int, bool]
 
@@ -513,6 +514,8 @@ def _revisions(entries: Sequence[Entry]) -> list[Entry]:
 def _observations(whole: Sequence[Entry], versions: Sequence[Entry],
                   leads: Sequence[Entry], *, cut: bool) -> tuple[str, ...]:
     codes = {code for e in whole for code in e.observations}
+    if _PENDING in codes and _is_settled(whole):
+        codes.discard(_PENDING)
     if cut:
         codes.add(_CUT)
     digests: dict[str, set[str]] = {}
@@ -528,6 +531,13 @@ def _observations(whole: Sequence[Entry], versions: Sequence[Entry],
     if any(a == b != "" for a, b in pairwise(texts)):
         codes.add("text_unchanged")
     return tuple(sorted(codes))
+
+
+def _is_settled(whole: Sequence[Entry]) -> bool:
+    """Whether as many files as any version has are stored or given up (schemas/media.py)."""
+    done = {e.entry_id for e in whole
+            if e.kind == events.DERIVED and e.subkind in (media.STORED, media.FAILED)}
+    return len(done) >= max(e.attachments for e in whole)
 
 
 def _collected(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:

@@ -7,14 +7,16 @@ Owns the token query: the one form that every index backend translates. Its mean
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from types import MappingProxyType
 from typing import Final
 
 from schemas import events, limits
 from schemas.assignment import Assignments, Window
 from schemas.errors import QueryError
+from schemas.events import Identity
 from search import identity, parse
 from search.tokens import Tokenizer
 
@@ -81,6 +83,25 @@ Node = All | Phrase | Term | Between | And | Or | Not
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """Another identity of somebody who was asked for (search/links.py): what it is found by, and
+    when it was theirs (UTC ms, half open; null = open)."""
+
+    who: Identity
+    facts: tuple[identity.Fact, ...]
+    since: int | None
+    until: int | None
+
+    def covers(self, at: int) -> bool:
+        """Whether it was theirs at that time (UTC ms)."""
+        return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
+
+
+Links = Mapping[str, tuple[Reached, ...]]
+"""By value of `from:`, `to:` or `with:` as it was typed."""
+
+
+@dataclass(frozen=True, slots=True)
 class TokenQuery:
     """`root` among the documents whose `kind` is one of `kinds`. A flat tree: no And in an And, no
     Or in an Or, no Not in a Not."""
@@ -90,6 +111,7 @@ class TokenQuery:
 
 
 _NOTHING_ASSIGNED: Final = Assignments()
+_NO_LINKS: Final[Links] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +121,20 @@ class _Context:
     tokenizer: Tokenizer
     region: str | None
     assigned: Assignments
+    links: Links
 
 
 def compile_query(query: str, tokenizer: Tokenizer, *, zone: tzinfo = UTC,
                   region: str | None = None, assigned: Assignments = _NOTHING_ASSIGNED,
-                  ) -> tuple[parse.Tree, TokenQuery]:
+                  links: Links = _NO_LINKS) -> tuple[parse.Tree, TokenQuery]:
     """The tree and the token query of a query as typed.
 
     `zone`: where the days of `date:` begin; `region`: the country (two letters) whose national
-    number forms are understood; `assigned`: whose what was captured unassigned is. Raises
-    QueryError.
+    number forms are understood; `assigned`: whose what was captured unassigned is; `links`: who
+    else somebody is. Raises QueryError.
     """
     tree = parse.parse(query, zone=zone)
-    root = flatten(_node(tree, _Context(tokenizer, region, assigned)))
+    root = flatten(_node(tree, _Context(tokenizer, region, assigned, links)))
     if depth(root) > limits.QUERY_BOOLEAN_DEPTH_MAX:
         raise QueryError(query, 0, f"AND, OR and NOT may stand {limits.QUERY_BOOLEAN_DEPTH_MAX} "
                                    "deep inside each other, not deeper")
@@ -217,6 +240,9 @@ def _party(party: parse.Party, context: _Context) -> Node:
                  for wanted in alternatives]
         said += [_assigned(side, window, context.tokenizer)
                  for window in context.assigned.windows(is_meant)]
+        said += [within(And(tuple(Term(side, token) for token in identity.blind(
+            context.tokenizer, one.facts))), one.since, one.until)
+            for one in context.links.get(party.value, ())]
     return Or(tuple(said))
 
 
@@ -231,3 +257,13 @@ def _assigned(side: str, window: Window, tokenizer: Tokenizer) -> Node:
         *((Between(window.since, window.until),)
           if (window.since, window.until) != (None, None) else ()),
     ))
+
+
+def within(node: Node, since: int | None, until: int | None) -> Node:
+    """`node` among the documents of that time."""
+    return node if (since, until) == (None, None) else And((node, Between(since, until)))
+
+
+def party_values(tree: parse.Tree) -> frozenset[str]:
+    """What is asked for in `from:`, `to:` and `with:`."""
+    return frozenset(leaf.value for leaf in leaves(tree) if isinstance(leaf, parse.Party))

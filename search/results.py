@@ -22,6 +22,25 @@ _REVISIONS_READ_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
+class SeenBy:
+    """One custodian's copy. `doc_id` "" = there is none; `state` null likewise. `custodian` "" =
+    nobody's, or `problem` says why it is not known. UTC ms or null: when the text and when the
+    retraction were captured; `before_retraction`: whether this copy had the text before the message
+    was taken back, by whichever copy tells; null = it was not."""
+
+    doc_id: str
+    custodian: str
+    account: str
+    state: str | None
+    text: str
+    text_at: int | None = None
+    retraction_at: int | None = None
+    before_retraction: bool | None = None
+    version_count: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HitView:
     """A document, readable. `text` null = none, never captured, or `problem` says why not.
 
@@ -29,7 +48,8 @@ class HitView:
     takes. `state` null = nothing that could be edited or retracted. `earlier_text`: where the words
     of the query stand only in another version, that version. `copies`: ids of the same message as
     captured at other accounts. `custodian`: whose account it was captured on, "" = nobody's yet;
-    `assigned`: that was decided afterwards (schemas/assignment.py). Times: UTC ms or null.
+    `assigned`: that was decided afterwards (schemas/assignment.py). `seen_by`: where there are
+    copies, what each of them shows. Times: UTC ms or null.
     """
 
     doc_id: str
@@ -56,6 +76,7 @@ class HitView:
     copies: tuple[str, ...] = ()
     custodian: str = ""
     assigned: bool = False
+    seen_by: tuple[SeenBy, ...] = ()
 
 
 _NOTHING_ASSIGNED: Final = Assignments()
@@ -72,7 +93,7 @@ def hit(found: Document, bodies: Bodies, tree: parse.Tree | None = None,
     earlier, earlier_marks = (None, [])  # type: str | None, list[tuple[int, int]]
     if tree is not None and not marks:
         earlier, earlier_marks = _earlier(found, with_text, bodies, tree)
-    custodian, is_assigned = _custodian(found, event, assigned)
+    custodian, is_assigned = custodian_of(found, event, assigned)
     return HitView(
         doc_id=found.doc_id, channel=found.channel, kind=found.kind, kinds=found.kinds,
         conversation=found.conversation, actor=event.actor if event else None,
@@ -88,8 +109,8 @@ def hit(found: Document, bodies: Bodies, tree: parse.Tree | None = None,
     )
 
 
-def _custodian(found: Document, event: CapturedEvent | None,
-               assigned: Assignments) -> tuple[str, bool]:
+def custodian_of(found: Document, event: CapturedEvent | None,
+                 assigned: Assignments) -> tuple[str, bool]:
     """(whose the message is, whether that was decided afterwards). What capture wrote is never
     overruled: an assignment speaks of what nobody had claimed."""
     if event is None or event.custodian or not event.account:

@@ -18,6 +18,7 @@ from schemas.events import Identity
 from search import parse, query
 from search.bodies import Bodies
 from search.evaluate import highlights
+from search.files import FileView, files
 from search.index import Index, PageCursor
 from search.project import (
     BASE_KINDS,
@@ -104,6 +105,7 @@ class MessageView:
     versions: tuple[VersionView, ...]
     related: tuple[RelatedView, ...]
     conversation: tuple[ConversationLine, ...]
+    files: tuple[FileView, ...] = ()
 
 
 def message(found: Document, bodies: Bodies, around: Sequence[Document] = (),
@@ -113,20 +115,23 @@ def message(found: Document, bodies: Bodies, around: Sequence[Document] = (),
     this = hit(found, bodies, tree, copies, assigned)
     lines = [ConversationLine(this if one.doc_id == found.doc_id else hit(one, bodies),
                               one.doc_id == found.doc_id) for one in around]
+    versions = ordered_versions(found)
     return MessageView(
         hit=this,
-        versions=tuple(_version(found, entry, bodies, tree) for entry in ordered_versions(found)),
+        versions=tuple(_version(found, entry, bodies, tree) for entry in versions),
         related=tuple(_related(found, entry, bodies) for entry in _related_entries(found)),
         conversation=tuple(lines) or (ConversationLine(this, True),),
+        files=files(found, versions, bodies),
     )
 
 
-def conversation_around(found: Document, index: Index,
-                        each_side: int = AROUND_DEFAULT) -> list[Document]:
-    """`found` and up to `each_side` documents of its conversation before and after, in order."""
+def conversation_around(found: Document, index: Index, each_side: int = AROUND_DEFAULT,
+                        where: query.Node | None = None) -> list[Document]:
+    """`found` and up to `each_side` documents of its conversation before and after, in order.
+    `where`: the conversation under all its names, where it has several (search/links.py)."""
     if not found.conversation or each_side <= 0:
         return [found]
-    asked = query.TokenQuery(query.Term("conversation", found.conversation))
+    asked = query.TokenQuery(where or query.Term("conversation", found.conversation))
     here = PageCursor(found.sort_at, found.doc_id)
     before = index.search(asked, each_side, here).documents
     after = index.search(asked, each_side, here, oldest_first=True).documents

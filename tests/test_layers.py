@@ -67,8 +67,9 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 # What of the standard library may be used below `infra`, where time, randomness, files, sockets
 # and the environment are arguments: nothing in this list reaches out of the process.
 PURE = (
-    "__future__", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses",
-    "datetime", "decimal", "enum", "functools", "hashlib", "heapq", "hmac", "io", "ipaddress",
+    "__future__", "array", "base64", "binascii", "bisect", "collections", "contextlib",
+    "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "heapq", "hmac", "io",
+    "ipaddress",
     "itertools", "json", "math", "operator", "re", "string", "struct", "types", "typing",
     "unicodedata", "urllib.parse", "zlib",
 )
@@ -78,12 +79,21 @@ ALSO: dict[str, tuple[str, ...]] = {
     # Data files of the package itself: schemas, the compression dictionary.
     "importlib": ("schemas.codec", "archive.keyring", "archive.seal", "archive.segment"),
     # The door waits for many senders at once, and for the log without blocking them.
-    "asyncio": ("ingest.body", "ingest.gateway", "ingest.lane", "ingest.publish"),
-    "concurrent": ("ingest.lane", "ingest.publish"),
+    # The media worker fetches files beside that, in threads.
+    "asyncio": ("ingest.body", "ingest.gateway", "ingest.lane", "ingest.mediaworker",
+                "ingest.publish"),
+    "concurrent": ("ingest.lane", "ingest.mediaworker", "ingest.publish"),
+    # RFC 2822 dates in what Twilio lists.
+    "email": ("ingest.reconcile",),
     # Codes and counts of refused requests; where they go is infra's choice.
-    "logging": ("ingest.gateway",),
-    # A lock around a session's counter: two threads may never use one nonce.
-    "threading": ("ingest.record",),
+    "logging": ("ingest.gateway", "ingest.mediaworker"),
+    # The container of a chat export, read from bytes that the caller opened.
+    "zipfile": ("ingest.adapters.whatsapp_export_zip",),
+    # The zone that an operator names for an export, which has none: the system's own tables.
+    "zoneinfo": ("ingest.adapters.whatsapp_export",),
+    # A lock around a session's counter: two threads may never use one nonce. And around counts:
+    # of two that add at once neither may be lost.
+    "threading": ("ingest.exclusion_counts", "ingest.record",),
 }
 
 # Calls that reach out although their module is pure.

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +25,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from infra.config import load
-from infra.demo.week import DIRECTORY, Secrets, Step, week
+from infra.demo import files
+from infra.demo.week import ANNA, BEN, DIRECTORY, MARIA, Secrets, Step, week
 from infra.serve import stop_folder
-from infra.verbs import check, refused, searching
+from infra.verbs import check, imports, refused, searching
 from infra.verbs.screen import OUT, bad, good, strong
 from infra.wire import Wire, clock
 from schemas.errors import Halt, Transient
@@ -49,7 +51,8 @@ def demo(home: Path | None, *, keep: bool) -> int:
     with _running(folder, given, keep=keep) as port:
         outcomes = _play(port, list(week(given, start)))
         _settle(wire, outcomes)
-        _screens(wire, folder, outcomes, keep=keep, port=port)
+        _screens(wire, folder, outcomes, start)
+        _next(wire, folder, keep=keep, port=port)
     wrong = [step for step, code in outcomes if code != step.expect]
     return 1 if wrong else 0
 
@@ -144,8 +147,7 @@ def _settle(wire: Wire, outcomes: list[tuple[Step, int]]) -> None:
     raise Transient("the week did not become searchable in time: see the logs in the demo folder")
 
 
-def _screens(wire: Wire, folder: Path, outcomes: list[tuple[Step, int]], *, keep: bool,
-             port: int) -> None:
+def _screens(wire: Wire, folder: Path, outcomes: list[tuple[Step, int]], start: int) -> None:
     _title(1, "Captured and refused")
     table = Table("what came in", "door", "answer", "as it must be")
     for step, code in outcomes:
@@ -162,21 +164,47 @@ def _screens(wire: Wire, folder: Path, outcomes: list[tuple[Step, int]], *, keep
                      cursor=None)
 
     _title(3, "The whole history of a retracted message:  counterfoil show ID")
-    found = wire.searcher().search("state:retracted cousin", "demo", 1).hits[0]
-    searching.show(wire, found.doc_id, json=False, around=2)
+    searching.show(wire, _retracted(wire), json=False, around=2)
 
-    _title(4, "The segments and their locks:  counterfoil segments")
+    _title(4, "Handed in:  counterfoil import FILE")
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        _hand_in(wire, Path(place), start)
+    searching.search(wire, "subsidence", json=False, limit=3, cursor=None)
+
+    _title(5, "The segments and their locks:  counterfoil segments")
     check.segments(wire, json=False, limit=8)
 
-    _title(5, "A verification:  counterfoil verify")
+    _title(6, "A verification:  counterfoil verify")
     check.verify(wire, json=False, head_file=None)
 
-    _title(6, "What to type next")
+
+def _hand_in(wire: Wire, place: Path, start: int) -> None:
+    """Anna's chat on Monday, the same chat again on Wednesday, and what was on Ben's telephone."""
+    chat, backup = place / files.CHAT, place / files.BACKUP
+    annas = imports.Wanted([chat], account=f"+{ANNA}", me="Anna Lindt", zone=files.ZONE)
+    OUT.print(f"Anna's export of her chat with {files.PRIYA}, with a picture and a voice note:")
+    chat.write_bytes(files.chat(start, again=False))
+    imports.take_in(wire, annas, json=False)
+    OUT.print("The same chat, exported again two days later. One message is gone from it:")
+    chat.write_bytes(files.chat(start, again=True))
+    imports.take_in(wire, annas, json=False)
+    OUT.print("The backup of Ben's old telephone (SMS Backup & Restore):")
+    backup.write_bytes(files.backup(start, BEN, MARIA))
+    imports.take_in(wire, imports.Wanted([backup], account=f"+{BEN}"), json=False)
+    OUT.print("What the second export no longer shows is here, with what became of it:")
+
+
+def _retracted(wire: Wire) -> str:
+    return wire.searcher().search("state:retracted cousin", "demo", 1).hits[0].doc_id
+
+
+def _next(wire: Wire, folder: Path, *, keep: bool, port: int) -> None:
+    _title(7, "What to type next")
     lines = [
         f"export COUNTERFOIL_HOME={_as_typed(folder)}",
         ".venv/bin/counterfoil search 'from:maria deposit'",
         ".venv/bin/counterfoil search state:retracted --json",
-        f".venv/bin/counterfoil show {found.doc_id}",
+        f".venv/bin/counterfoil show {_retracted(wire)}",
         ".venv/bin/counterfoil search kind:audit        # who looked: you, just now",
         ".venv/bin/counterfoil status",
         ".venv/bin/counterfoil run                      # doors, archiver, indexer",

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from schemas.errors import Ambiguous, Exists, Missing, Refused, Transient
 
@@ -22,6 +22,8 @@ from schemas.errors import Ambiguous, Exists, Missing, Refused, Transient
 _COMPONENT_BYTES_MAX: Final = 255
 # S3's own limit on a key; longer is refused, so that both drivers accept the same keys.
 _KEY_BYTES_MAX: Final = 1024
+# Of a stream that is copied.
+_PIECE_BYTES: Final = 1 << 20
 
 
 def safe_parts(key: str) -> tuple[str, ...]:
@@ -91,6 +93,22 @@ def temporary(folder: Path, body: bytes, mode: int) -> Iterator[Path]:
     handle, path = _locked_temporary(folder)
     try:
         _write_all(handle, body)
+        os.fchmod(handle, mode)
+        os.fsync(handle)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+@contextmanager
+def temporary_of(folder: Path, body: BinaryIO, mode: int) -> Iterator[Path]:
+    """`temporary` with all bytes of a stream, from its beginning, a piece at a time."""
+    handle, path = _locked_temporary(folder)
+    try:
+        body.seek(0)
+        while piece := body.read(_PIECE_BYTES):
+            _write_all(handle, piece)
         os.fchmod(handle, mode)
         os.fsync(handle)
         yield path

@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from archive.store import Lock, ObjectVersion
 from infra.embedded import folder
@@ -39,10 +40,17 @@ class FolderStore:
 
     def put_once(self, key: str, body: bytes, retain_until: int | None) -> str:
         """See ObjectStore. Refused: a key that could leave the folder."""
+        return self._put(key, folder.temporary(self._temporaries, body, 0o444), retain_until)
+
+    def put_file(self, key: str, body: BinaryIO, retain_until: int) -> None:
+        """See ingest.media.MediaStore."""
+        self._put(key, folder.temporary_of(self._temporaries, body, 0o444), retain_until)
+
+    def _put(self, key: str, made: AbstractContextManager[Path], retain_until: int | None) -> str:
         target = self._objects.joinpath(*folder.safe_parts(key))
         try:
             folder.make_folder(target.parent)
-            with folder.temporary(self._temporaries, body, 0o444) as source:
+            with made as source:
                 version_id = _version_id(os.stat(source))
                 with folder.exclusive(self._write_lock):
                     if os.path.lexists(target):

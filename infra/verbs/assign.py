@@ -69,14 +69,16 @@ def _decided(wire: Wire, wanted: Wanted, directory: Directory) -> Assignment:
                       f"{wanted.custodian!r}; name the person there first")
     if not reason or len(reason) > _REASON_CHARS_MAX:
         raise Refused(f"--reason: say why, in 1 to {_REASON_CHARS_MAX} characters")
-    since, until = _moment("--from", wanted.since), _moment("--until", wanted.until)
+    since, until = moment_of("--from", wanted.since), moment_of("--until", wanted.until)
     if since is not None and until is not None and since >= until:
         raise Refused("--until is not after --from")
     return Assignment(wire.random(16).hex(), wire.clock(), wanted.channel, account,
                       wanted.custodian, since, until, reason)
 
 
-def _moment(name: str, text: str) -> int | None:
+def moment_of(name: str, text: str) -> int | None:
+    """UTC ms of a day (midnight) or of a time with its offset; null for "". `name`: the option.
+    Raises Refused."""
     if not text:
         return None
     try:

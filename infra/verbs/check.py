@@ -15,13 +15,14 @@ from archive.reader import SegmentRead
 from archive.verify import Report
 from infra.archiver import heads_ahead, newest_head
 from infra.state import STALE_MS, RoleState, StateFolder, is_alive
+from infra.verbs import heard
 from infra.verbs.screen import ERR, OUT, bad, emit, good, instant, short, shown, trial_banner
 from infra.wire import Wire, clock
 from schemas.errors import Missing, Refused
 from schemas.findings import FINDINGS, Alarm, Finding
 
 
-def verify(wire: Wire, *, json: bool, head_file: Path | None) -> int:
+def verify(wire: Wire, *, json: bool, head_file: Path | None, media: bool = True) -> int:
     """Check everything; 0 only without findings."""
     head, head_findings, name = _head(wire, head_file)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
@@ -29,7 +30,8 @@ def verify(wire: Wire, *, json: bool, head_file: Path | None) -> int:
     with Progress(*columns, console=ERR, transient=True, disable=json) as progress:
         task = progress.add_task("verifying", total=None)
         report = wire.verifier(
-            lambda done, _key: progress.update(task, completed=done)).run(clock(), head)
+            lambda done, _key: progress.update(task, completed=done)).run(
+                clock(), head, deep=media)
     report.findings += head_findings
     if name:
         report.notes.append(f"compared with the head {name}")
@@ -143,7 +145,8 @@ def status(wire: Wire, *, json: bool) -> int:
             "alarms": [{"code": one.code, "since": instant(one.since), "detail": one.detail}
                        for one in alarms],
             "parts": [{"role": one.role, "pid": one.pid, "at": instant(one.at),
-                       "stopping": one.stopping, **one.facts} for one in states]})
+                       "stopping": one.stopping, **one.facts} for one in states],
+            **heard.lines(heard.capture_of(wire))})
         return 1 if alarms else 0
     trial_banner(wire.config.retention.trial)
     table = Table("part", "pid", "last word (UTC)", "facts", title=f"{wire.home} ({_mode(wire)})")
@@ -151,6 +154,7 @@ def status(wire: Wire, *, json: bool) -> int:
         facts = ", ".join(f"{name} {value}" for name, value in sorted(one.facts.items()))
         table.add_row(one.role, str(one.pid), short(one.at), facts)
     OUT.print(table if states else "nothing runs on this data folder")
+    heard.print_capture(heard.capture_of(wire))
     for alarm in alarms:
         OUT.print(bad(f"ALARM {alarm.code}"),
                   f"since {short(alarm.since)}: {shown(alarm.detail)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,7 @@ from rich.text import Text
 from infra.verbs.check import backup_checked_at
 from infra.verbs.screen import ERR, OUT, bad, emit, good, short, trial_banner
 from infra.wire import DAY_MS, Wire, clock
+from ingest.coverage import COVERAGE, PARTS, YES
 from schemas.errors import CounterfoilError
 
 OK, WARNING, UNSAFE = "ok", "warning", "unsafe"
@@ -51,7 +53,7 @@ def doctor(wire: Wire, *, json: bool) -> int:
     if json:
         emit({"safe": safe, "green": all(line.outcome == OK for line in lines), "checks": [
             {"part": line.part, "name": line.name, "outcome": line.outcome, "words": line.words}
-            for line in lines]})
+            for line in lines], "coverage": _coverage()})
         return 0 if safe else 1
     trial_banner(wire.config.retention.trial)
     table = Table("part", "check", "outcome", "in words")
@@ -59,9 +61,27 @@ def doctor(wire: Wire, *, json: bool) -> int:
         table.add_row(line.part, line.name, Text(line.outcome, style=_STYLE[line.outcome]),
                       line.words)
     OUT.print(table)
+    _print_coverage()
     OUT.print(good("safe") if safe else
               bad("NOT SAFE: do not write real records with this configuration"))
     return 0 if safe else 1
+
+
+def _coverage() -> list[dict[str, Any]]:
+    return [{"source": one.source, "name": one.name,
+             "covers": {part: {"answer": one.cover[part].answer, "words": one.cover[part].words}
+                        for part in PARTS}} for one in COVERAGE]
+
+
+def _print_coverage() -> None:
+    table = Table("source", *PARTS, title="what each source covers (docs/COVERAGE.md)")
+    for one in COVERAGE:
+        table.add_row(one.name, *(one.cover[part].answer for part in PARTS))
+    OUT.print(table)
+    for one in COVERAGE:
+        for part in PARTS:
+            if one.cover[part].answer != YES:
+                OUT.print(f"  {one.name}, {part}: {one.cover[part].words}")
 
 
 def _store(wire: Wire) -> Iterator[Line]:

@@ -74,6 +74,7 @@ def quarantine_replay(wire: Wire, item: str | None, *, json: bool) -> int:
                                       deliverer)
         except Refused as error:
             again = quarantine.ReadAgain((), str(error))
+        wire.expect_media(again.events)
         for made in again.events:
             recorder.record(made)  # durable, one by one: a second replay is further sightings
         read, still = read + bool(again.events), still + (not again.events)
@@ -167,6 +168,7 @@ def rejected_replay(wire: Wire, *, json: bool) -> int:
 
     def accept(knock: Knock, came_at: int) -> bool:
         made = readmit(knock, came_at, secrets, deliverer, parses)
+        wire.expect_media(made or ())
         for event in made or ():
             recorder.record(event)
         return made is not None

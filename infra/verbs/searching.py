@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 
 from rich.panel import Panel
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -13,13 +14,15 @@ from rich.text import Text
 from infra.shares import fill, workers_for
 from infra.verbs.screen import ERR, OUT, bad, emit, short, shown, trial_banner
 from infra.wire import Wire
+from schemas import events
 from schemas.events import Identity
 from search import machine
 from search.follow import rebuild as rebuild_index
-from search.results import HitView
+from search.results import HitView, SeenBy
 from search.thread import MessageView, VersionView
 
 _STATE_STYLE = {"retracted": "bold red", "edited": "yellow", "live": "green"}
+_FILE_STYLE = {"stored": "green", "failed": "bold red", "pending": "yellow"}
 _TOLD = {
     "provider_signed": "signed by the provider", "provider_fetched": "fetched from the provider",
     "device": "told by a device", "custodian_supplied": "supplied by the custodian",
@@ -83,9 +86,15 @@ def print_message(view: MessageView) -> None:
                               shown(sighting.text) or "[no text]",
                               f"offset {sighting.offset}.{sighting.index}")
     OUT.print(table)
+    if view.files:
+        OUT.print(_files(view))
     for related in view.related:
+        if related.kind == events.DERIVED and related.subkind in _FILE_STYLE:
+            continue  # what became of the files: said above
         OUT.print(f"  {related.kind} {related.subkind} {shown(related.text)} "
                   f"{_name(related.actor)} {short(related.occurred_at or related.captured_at)}")
+    if hit.seen_by:
+        _print_seen_by(hit.seen_by)
     places = Table("version", "segment", "offset", "locked until (UTC)", title="where it lies")
     places.columns[1].overflow = "fold"  # the whole name: it is what a court asks for
     for number, one in enumerate(view.versions, 1):
@@ -98,6 +107,19 @@ def print_message(view: MessageView) -> None:
         f"{short(line.hit.occurred_at or line.hit.captured_at)}  {_name(line.hit.actor)}: ",
         _text(line.hit.text, (), line.hit), "  ", _state(line.hit)) for line in view.conversation]
     OUT.print(Panel(Text("\n").join(lines), title="the conversation around it"))
+
+
+def _files(view: MessageView) -> Table:
+    table = Table("file", "version", "name", "type", "bytes", "state",
+                  title=f"counterfoil attachment {view.hit.doc_id} N --out FILE")
+    table.columns[2].overflow = "fold"
+    for one in view.files:
+        said = one.state if one.reason is None else f"{one.state}: {shown(one.reason)}"
+        table.add_row(
+            str(one.number), str(one.version or "-"), shown(one.name) or "-",
+            shown(one.media_type) or "-", "-" if one.size is None else str(one.size),
+            Text(said, style=_FILE_STYLE.get(one.state, "")))
+    return table
 
 
 def _whose(hit: HitView) -> str:
@@ -127,8 +149,38 @@ def _answer(hit: HitView) -> Text:
         out = Text.assemble(out, ("\nin another version: ", "italic"),
                             _text(hit.earlier_text, hit.earlier_highlights, hit))
     if hit.copies:
-        out = Text.assemble(out, (f"\n+{len(hit.copies)} copies at other accounts", "italic"))
+        out = Text.assemble(out, (f"\n+{len(hit.copies)} copies at other accounts: "
+                                  + "; ".join(map(_seen, hit.seen_by)), "italic"))
     return Text.assemble(out, ("\n" + hit.doc_id, "dim"))
+
+
+def _seen(one: SeenBy) -> str:
+    """One copy in a few words."""
+    whose = shown(one.custodian) or shown(one.account) or "nobody's"
+    if one.text == "no_copy":
+        return f"{whose} has no copy"
+    told = {"same": "", "differs": ", another text", "absent": ", without the text"}[one.text]
+    if one.before_retraction is not None:
+        told += (", had the text before it was taken back" if one.before_retraction else
+                 ", had no text before it was taken back")
+    return f"{whose} {one.state or ''}{told}{f' ({shown(one.problem)})' if one.problem else ''}"
+
+
+def _print_seen_by(seen: Sequence[SeenBy]) -> None:
+    table = Table("whose copy", "state", "text", "text captured (UTC)", "retraction (UTC)",
+                  "had it before", "id", title="every custodian's copy, each under its own key")
+    table.columns[6].overflow = "fold"
+    words: dict[str, str | Text] = {
+        "same": "the same", "differs": bad("differs"), "absent": bad("never had one"),
+        "no_copy": bad("no copy")}
+    for one in seen:
+        had: dict[bool | None, str | Text] = {True: "yes", False: bad("no"), None: "-"}
+        before = had[one.before_retraction]
+        table.add_row(
+            f"{shown(one.custodian) or '-'}\n{shown(one.account)}", one.state or "-",
+            words[one.text], short(one.text_at), short(one.retraction_at), before,
+            one.doc_id + (f"\n{shown(one.problem)}" if one.problem else ""))
+    OUT.print(table)
 
 
 def _who(wire: Wire) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from ingest import spans, values
+from ingest.adapters import whatsapp_gaps
 from ingest.adapters import whatsapp_items as items
 from ingest.adapters.whatsapp_context import (
     CHANNEL,
@@ -45,12 +46,15 @@ _CHUNK: Final = Shape(
     members={"threads": Shape(element=_THREAD), "errors": _ERRORS}, marks=("threads",),
     fences=("changes", "value", "history"),
 )
+_STATES: Final = Shape(element=Shape(
+    marks=("type", "action"), fences=("changes", "value", "messaging_product", "state_sync")))
 _VALUE: Final = Shape(members={
     "messages": _MESSAGES,
     "message_echoes": _MESSAGES,
     "statuses": _STATUSES,
     "errors": _ERRORS,
     "history": Shape(element=_CHUNK),
+    "state_sync": _STATES,
 })
 _CHANGE: Final = Shape(members={"value": _VALUE}, marks=("value", "field"), fences=("changes",))
 _ENTRY: Final = Shape(members={"changes": Shape(element=_CHANGE)}, marks=("changes",))
@@ -58,14 +62,18 @@ ENVELOPE: Final = Shape(members={"entry": Shape(element=_ENTRY)})
 
 # Fields whose values hold the lists above. Any other field is one unknown event: a list of the
 # same name elsewhere need not mean the same.
-_FIELDS: Final = frozenset({"messages", "message_echoes", "smb_message_echoes", "history", ""})
+_FIELDS: Final = frozenset({"messages", "message_echoes", "smb_message_echoes", "history",
+                            "smb_app_state_sync", ""})
 # Members of a value that are context, not content.
 _CONTEXT_MEMBERS: Final = frozenset({"messaging_product", "metadata", "contacts"})
 _OBJECT: Final = "whatsapp_business_account"
+# The place of a chunk of history that does not name its own.
+_LAST: Final = 1 << 62
 
 
 def parse(body: bytes, content_type: str, captured_at: int) -> Parsed:
-    """The events of one webhook body, in its order, and what could not be read.
+    """The events of one webhook body, in its order (chunks of history in theirs), and what could
+    not be read.
 
     `captured_at` is our clock in UTC ms. `content_type` is not looked at: a JSON body is a JSON
     body. Never raises for any bytes. Every event's delivery holds the byte range of its item and
@@ -149,7 +157,8 @@ class _Reading:
             if name in _CONTEXT_MEMBERS or not node.readable:
                 continue
             if name == "history" and node.kind == "array":
-                for chunk in node.elements:
+                # Chunks come in any order; whatever depends on one goes by theirs.
+                for chunk in sorted(node.elements, key=self._chunk_place):
                     self._chunk(chunk, context)
             elif name in _VALUE.members and node.kind == "array":
                 self._list(name, node, context)
@@ -168,8 +177,17 @@ class _Reading:
                 self._unknown(element, context, "provider_error")
             elif name == "statuses":
                 self._item(element, partial(items.read_status, context=context))
+            elif name == "state_sync":
+                self._item(element, partial(items.read_state, context=context))
             else:
                 self._item(element, partial(items.read_message, context=context, way=way))
+
+    def _chunk_place(self, chunk: Node) -> tuple[int, int]:
+        """(phase, chunk_order); one that does not say comes last."""
+        metadata = self._decoded(chunk.last("metadata"))
+        place = [int(said) if (said := shared(metadata, name) or "").isdecimal() else _LAST
+                 for name in ("phase", "chunk_order")]
+        return place[0], place[1]
 
     def _chunk(self, chunk: Node, context: Context) -> None:
         """One chunk of history: threads of messages, or errors where sharing was refused."""
@@ -232,7 +250,8 @@ class _Reading:
         if is_change and isinstance(value.get("value"), dict):
             said = {name: one for name, one in value["value"].items()
                     if name not in _CONTEXT_MEMBERS}
-        self._keep(items.read_unknown(said, raw, context, _place(node), *codes), replaced)
+        event = items.read_unknown(said, raw, context, _place(node), *codes)
+        self._keep(whatsapp_gaps.told(event, said), replaced)
 
     def _keep(self, event: CapturedEvent, replaced: bool) -> None:
         if replaced:

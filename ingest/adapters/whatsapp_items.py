@@ -27,7 +27,7 @@ from ingest.values import (
     string_of,
     words_of,
 )
-from schemas import events, identity
+from schemas import events, identity, links
 from schemas.errors import Refused
 from schemas.events import CapturedEvent, Delivery, Identity
 
@@ -80,8 +80,12 @@ def read_message(item: Fields, context: Context, way: Way, delivery: Delivery) -
     outgoing = way.outgoing
     if outgoing is None:
         outgoing = context.is_firm(string_of(item, "from"))
-    peer = _peer(item, context, way, outgoing)
     group_id = string_of(item, "group_id")
+    peer, is_inferred = _peer(item, context, way, outgoing), False
+    if peer.identity is None and not group_id:
+        # Media that history announced name no `to`; the chat is known from the id alone.
+        peer = replace(peer, identity=identity.peer_of(native_id))
+        is_inferred = peer.identity is not None
     moment = times.from_epoch(item.get("timestamp"), context.captured_at)
     facts = context.facts()
     facts.add("type", kind)
@@ -91,6 +95,8 @@ def read_message(item: Fields, context: Context, way: Way, delivery: Delivery) -
     observations = [*moment.observations, *_beside(item, facts)]
     if not peer.has_phone:
         observations.append("phone_absent")
+    if is_inferred:
+        observations.append("party_from_id")
     # Notices, echoes and history come without contacts.
     if way.outgoing is False and not peer.known and kind != "system":
         observations.append("contact_absent")
@@ -132,7 +138,10 @@ def read_status(item: Fields, context: Context, delivery: Delivery) -> CapturedE
     in_group = string_of(item, "recipient_type") == "group"
     group = Identity(named, "group") if in_group and named else None
     reader = string_of(item, "recipient_participant_id") if group else named
-    party = context.party(reader, *_recipient_user_ids(item))
+    party, is_inferred = context.party(reader, *_recipient_user_ids(item)), False
+    if party.identity is None and not group:
+        party = replace(party, identity=identity.peer_of(target))
+        is_inferred = party.identity is not None
     actor = party.identity if status in _RECIPIENTS_DOING else None
     moment = times.from_epoch(item.get("timestamp"), context.captured_at)
     facts = context.facts()
@@ -142,6 +151,8 @@ def read_status(item: Fields, context: Context, delivery: Delivery) -> CapturedE
     for name in ("recipient_type", "type", "biz_opaque_callback_data", "conversation", "pricing"):
         facts.add(name, item.get(name))
     observations = [*moment.observations, *_errors(item, facts)]
+    if is_inferred:
+        observations.append("party_from_id")
     known = status in STATUSES
     if not known:
         observations.append("unknown_status")
@@ -163,6 +174,46 @@ def read_status(item: Fields, context: Context, delivery: Delivery) -> CapturedE
         occurred_precision=moment.precision,
         occurred_meaning="provider_webhook" if moment.at is not None else None,
         observations=_codes(observations),
+        details=facts.pairs(),
+        delivery=delivery,
+    )
+
+
+def read_state(item: Fields, context: Context, delivery: Delivery) -> CapturedEvent:
+    """One entry of `state_sync`: a contact that the business's address book gained or lost. Any
+    other type stays `unknown`, its words searchable."""
+    kind = string_of(item, "type") or ""
+    contact = object_of(item, "contact") if kind == links.CONTACT else None
+    moment = times.from_epoch(soft_string(item.get("metadata"), "timestamp"), context.captured_at)
+    number = soft_string(contact, "phone_number")
+    user_id = soft_string(contact, "user_id")
+    party = context.party(number, user_id, None) if number or user_id else None
+    person = party.identity if party else None
+    facts = context.facts()
+    facts.add("type", kind)
+    facts.add("action", soft_string(item, "action"))
+    facts.add("timestamp", moment.raw)
+    for one in ("full_name", "first_name", "phone_number", "user_id", "username"):
+        facts.add(one, soft_string(contact, one))
+    name = facts.get("full_name") or facts.get("first_name")
+    others = [Identity(person.native_id, person.id_type, name)] if person else []
+    if person and user_id and person.native_id != user_id:
+        others.append(Identity(user_id, "bsuid"))
+    digest = hashlib.sha256(compact(item).encode("utf-8", "surrogatepass")).hexdigest()
+    return CapturedEvent(
+        kind=events.IDENTITY if person else events.UNKNOWN,
+        channel=CHANNEL,
+        source=SOURCE,
+        account=context.account,
+        conversation=context.pair(party) if party and person else f"account:{context.account}",
+        captured_at=context.captured_at,
+        revision=f"state|{moment.raw or ''}|{digest}",
+        participants=(context.firm, *others),
+        occurred_at=moment.at,
+        occurred_precision=moment.precision,
+        occurred_meaning="provider_webhook" if moment.at is not None else None,
+        text=None if person else words_of(item),
+        observations=_codes(moment.observations, [] if person else ["unknown_type"]),
         details=facts.pairs(),
         delivery=delivery,
     )

@@ -80,6 +80,7 @@ def test_labels_and_versions_are_those_that_were_released() -> None:
                               "counterfoil/once/v1", "counterfoil/capture/v1"],
         "ingest/routing.py": ["counterfoil/routing/v1"],
         "ingest/rejected.py": ["counterfoil/rejected/v1"],
+        "schemas/media.py": ["counterfoil/media/v1"],
         "infra/keyfiles.py": ["counterfoil/sealing-key/v1", "counterfoil/transit-key/v1"],
         "infra/embedded/keys.py": ["counterfoil/kek-id/v1"],
         "schemas/identity.py": [f"counterfoil/{name}/v1" for name in (

@@ -326,7 +326,8 @@ def test_parts_of_another_process_complete_nothing() -> None:
 @pytest.mark.parametrize(("key", "code"), [
     ("readme.txt", "foreign_object"), ("schemas/readme.txt", "foreign_object"),
     (f"dictionaries/{'ab' * 32}.avsc", "foreign_object"), ("segment/1", "foreign_object"),
-    (f"schemas/{'ab' * 32}.avsc", "format_damaged"), ("media/1", ""), ("doctor/x/y", "")])
+    (f"schemas/{'ab' * 32}.avsc", "format_damaged"), ("media/1", "foreign_object"),
+    (f"media/{'ab' * 16}", ""), ("doctor/x/y", "")])
 def test_every_object_of_the_bucket_has_a_name_of_ours(key: str, code: str) -> None:
     """And what is called after its hash has that hash."""
     firm = load()

@@ -1,4 +1,4 @@
-"""The command: `python -m tests.bench [drain|sizes|line|all] [--quick] [--json] [--write]`.
+"""The command: `python -m tests.bench [drain|sizes|line|import|all] [--quick] [--json] [--write]`.
 
 Without arguments everything is run and docs/BENCHMARKS.md is written. Servers are started for the
 run and end with it.
@@ -10,12 +10,15 @@ import argparse
 import json
 import socket
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from tests.bench import report, results, sizes
 from tests.bench.drain import Drain, Plan
 from tests.bench.ground import Ground, measured_child
+from tests.bench.imports import ImportPlan, Imports
 from tests.bench.line import WARM_UP, Line, LinePlan
 from tests.bench.servers import servers
 
@@ -67,6 +70,20 @@ def run_line(ground: Ground, quick: bool) -> dict[str, Any]:
     return results.of_line(runs, rebuild, quick)
 
 
+def run_imports(folder: Path, quick: bool) -> dict[str, Any]:
+    """The section `import`."""
+    plan = ImportPlan(4, 1_000, 4_000) if quick else ImportPlan()
+    imports = Imports(folder, plan)
+    _say(f"import: writing {plan.chats} exports of {plan.lines:,} and a backup of {plan.texts:,}")
+    imports.prepare()
+    runs = []
+    for one in imports.runs():
+        runs.append(one)
+        _say(f"import: {one.what} by {one.processes}: {one.per_s:,.0f}/s, {one.peak_mb:.0f} MB "
+             f"{one.wrong}")
+    return results.of_imports(plan, runs, quick)
+
+
 def run(what: str, quick: bool) -> dict[str, Any]:
     """The sections that were asked for."""
     found: dict[str, Any] = {}
@@ -78,19 +95,23 @@ def run(what: str, quick: bool) -> dict[str, Any]:
     if what in ("line", "all"):
         with servers(("kafka", "s3", "elasticsearch")) as ground:
             found["line"] = run_line(ground, quick)
+    if what in ("import", "all"):
+        with tempfile.TemporaryDirectory() as folder:
+            found["import"] = run_imports(Path(folder), quick)
     return found
 
 
 def is_right(found: dict[str, Any]) -> bool:
     """Whether no run lost, doubled or changed anything."""
-    return not any(one["wrong"] for name, many in (("drain", "rows"), ("line", "runs"))
+    sections = (("drain", "rows"), ("line", "runs"), ("import", "runs"))
+    return not any(one["wrong"] for name, many in sections
                    if name in found for one in found[name][many])
 
 
 def main() -> int:
     """Exit code 1 when a run scored 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("drain", "sizes", "line", "all"))
+    parser.add_argument("what", nargs="?", choices=("drain", "sizes", "line", "import", "all"))
     parser.add_argument("--quick", action="store_true", help="small; checks, says little")
     parser.add_argument("--json", action="store_true", help="the results as JSON on stdout")
     parser.add_argument("--write", action="store_true", help="write docs/BENCHMARKS.md")

@@ -46,7 +46,7 @@ CAPTURED_PER_S: Final = 2_000
 class Plan:
     """What to run. `people` sets how many events share a cell."""
 
-    events: int = 400_000
+    events: int = 240_000
     packs: tuple[int, ...] = (1, 8, 32)
     repeats: int = 3
     people: int = 110

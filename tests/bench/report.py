@@ -21,7 +21,8 @@ def write(results: dict[str, Any]) -> None:
 def render(results: dict[str, Any]) -> str:
     """The page as text."""
     parts = [_INTRODUCTION, _targets(results)]
-    for name, section in (("drain", _drain), ("sizes", _sizes), ("line", _line)):
+    for name, section in (("drain", _drain), ("sizes", _sizes), ("line", _line),
+                          ("import", _imports)):
         if name in results:
             parts.append(section(results[name]))
     return "\n\n".join(parts) + "\n"
@@ -98,7 +99,8 @@ def _drain(found: dict[str, Any]) -> str:
         f"COMPLIANCE locks of a day. mq-bridge takes from the same broker, well batched and in the "
         f"clear, once the same events and once the bare webhooks, half as many bytes: zstd, "
         f"AES-256-GCM, objects by source position, batches of 10,000, into a "
-        f"bucket whose default is the same lock. Interleaved forth and back, "
+        f"bucket whose default is the same lock. (Its raw format parts records at newlines: in its "
+        f"copy of the events they are another byte.) Interleaved forth and back, "
         f"{plan['repeats']} times.", _table(rows),
         "What ours does for that and the peer does not: opens a signed session, verifies and "
         "decrypts each pack, groups by key domain, a salted commitment per event and two Merkle "
@@ -169,6 +171,23 @@ def _line(found: dict[str, Any]) -> str:
         f"same bulk requests, ready made: {median(rebuild['bulk_s']):.1f} s. Ratio "
         f"{_rebuild_ratio(rebuild):.2f}. Server and processes share the cores: one core of ours "
         "projects less than one core of the server stores."))
+
+
+def _imports(found: dict[str, Any]) -> str:
+    rows = [("what", "messages", "MB", "processes", "messages/s", "CPU µs a message",
+             "peak MB, all processes", "")]
+    rows += [(one["what"], f"{one['messages']:,}", f"{one['bytes'] / 1e6:,.0f}",
+              str(one["processes"]), f"{one['per_s']:,.0f}",
+              f"{one['cpu_s'] / one['messages'] * 1e6:,.0f}", f"{one['peak_mb']:,.0f}",
+              f"**0: {one['wrong']}**" if one["wrong"] else "checked") for one in found["runs"]]
+    return "\n\n".join((
+        "## `import`: exports and backups, until they are durable", _where(found),
+        "`counterfoil import`'s own road on an embedded data folder: read, aligned with what is "
+        "known of the chat, stamped, sealed in packs, on the log, remembered in the ledger. "
+        "Archiving and indexing are measured above. *Again* is the same files once more: all is "
+        "known, nothing is recorded. An export is held as its lines while it is read (a chat is "
+        "aligned as a whole), a backup is not: its memory does not grow with its size. Files that "
+        "may be of one chat are one process's; of one telephone, too.", _table(rows)))
 
 
 def _quoted(line: dict[str, Any]) -> list[dict[str, Any]]:

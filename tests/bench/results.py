@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench import drain, sizes
+from tests.bench.imports import ImportPlan, ImportRun
 from tests.bench.line import LineRun
 from tests.bench.traffic import texts_are
 
@@ -64,6 +65,12 @@ def of_sizes(full: list[sizes.SizeRow], bare: sizes.SizeRow, small: list[sizes.S
 def of_line(runs: list[LineRun], rebuild: dict[str, Any], quick: bool) -> dict[str, Any]:
     """The section `line`."""
     return {**stamp(quick), "runs": [asdict(one) for one in runs], "rebuild": rebuild}
+
+
+def of_imports(plan: ImportPlan, runs: list[ImportRun], quick: bool) -> dict[str, Any]:
+    """The section `import`."""
+    return {**stamp(quick), "plan": asdict(plan),
+            "runs": [{**asdict(one), "per_s": one.per_s} for one in runs]}
 
 
 def merged(sections: dict[str, Any]) -> dict[str, Any]:

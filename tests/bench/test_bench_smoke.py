@@ -11,10 +11,11 @@ from ingest.routing import Router
 from ingest.signatures import verify_hub
 from schemas import codec
 from tests.bench import report, results, sizes
-from tests.bench.__main__ import is_right, run_line
+from tests.bench.__main__ import is_right, run_imports, run_line
 from tests.bench.drain import BARE, SAME, Drain, Plan
 from tests.bench.expected import difference, expected_of
 from tests.bench.ground import Ground
+from tests.bench.imports import Digest
 from tests.bench.traffic import SECRET, Capture, Traffic
 from tests.conftest import STACK_FOLDER, ElasticsearchServer, KafkaServer, S3Server
 
@@ -79,3 +80,16 @@ def test_line_finds_everything_that_was_accepted(ground: Ground) -> None:
     assert is_right({"line": found}), [run["wrong"] for run in found["runs"]]
     assert found["rebuild"]["events"] >= found["runs"][0]["load"]["accepted"]
     assert "Rebuild" in report.render({"line": found})
+
+
+def test_imports_run_and_check_themselves(tmp_path: Path) -> None:
+    """Exports by one process and by several, a backup, each again: nothing lost or doubled; a lost
+    text would be seen."""
+    found = run_imports(tmp_path, quick=True)
+    assert is_right({"import": found}), found["runs"]
+    assert "again" in report.render({"import": found})
+    one, other = Digest(), Digest()
+    for text in ("a", "b"):
+        one.add(text)
+        other.add("a")
+    assert one.hex() != other.hex()

@@ -11,6 +11,8 @@ import typer
 
 from infra.cli import app
 from infra.config import Config
+from ingest import coverage
+from ingest.adapters import ADAPTERS
 from schemas import findings
 from tests.docs import life
 
@@ -78,6 +80,16 @@ def test_every_link_and_path_resolves(page: Path) -> None:
     for path in re.findall(r"`((?:tests|ingest|archive|search|schemas|infra|docs)/[\w./-]+\.\w+)`",
                            text):
         assert (ROOT / path).exists(), path
+
+
+def test_coverage_is_the_page_of_its_table() -> None:
+    """docs/COVERAGE.md is what the table says, and each part of each source is answered."""
+    assert coverage.page() == (ROOT / "docs" / "COVERAGE.md").read_text("utf-8")
+    for one in coverage.COVERAGE:
+        assert set(one.cover) == set(coverage.PARTS), one.source
+        assert all(cover.answer in (coverage.YES, coverage.PARTLY, coverage.NO) and cover.words
+                   for cover in one.cover.values())
+    assert {one.source for one in ADAPTERS.values()} <= {one.source for one in coverage.COVERAGE}
 
 
 def test_each_guarantee_names_its_test_or_says_not_yet() -> None:

@@ -7,6 +7,7 @@ Owns the composition for tests that compare two runs. The clock moves when a req
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,7 @@ from infra.embedded.spool import SqliteSpool
 from infra.wire import Wire
 from ingest.adapters import ADAPTERS
 from ingest.delivery import Deliverer
+from ingest.exclusion_counts import ExclusionCounts
 from ingest.gateway import Gateway, GatewayParts, GatewaySettings, create_app
 from ingest.publish import Publisher
 from ingest.rejected import SEAL_LABEL
@@ -94,7 +96,9 @@ class Line:
                 ring=ring, memory=spool,
                 seal=lambda plain: seal_once(archiver, capture_key, SEAL_LABEL, plain),
                 parses={name: one.parse for name, one in ADAPTERS.items()},
-                capture_id=sealer.capture_id, clock=clock, alarms=alarms, sink=Sink()))
+                capture_id=sealer.capture_id, clock=clock, alarms=alarms, sink=Sink(),
+                exclusions=ExclusionCounts(spool, router.exclusion_key(), sealer.capture_id,
+                                           os.urandom)))
         transport = httpx.ASGITransport(app=create_app(gateway))
         await gateway.start()
         try:

@@ -258,6 +258,8 @@ def look_embedded(firm: Firm) -> set[Hit]:
             hits |= found.look("lists", firm.lists())
         hits |= in_folder(found, "temporary files", temporary)
     hits |= found.look_in_files("ring", sorted((home / "gateway").glob("rejected.db*")))
+    # The picture's message waits there: nobody configured a token.
+    hits |= found.look_in_files("media list", sorted((home / "gateway").glob("media.db*")))
     hits |= in_folder(found, "log", home / "log")
     for name in ("store", "index", "logs"):
         hits |= in_folder(found, name, home / name)
@@ -295,6 +297,7 @@ def test_the_control_finds_every_word_in_the_data_folder(tmp_path: Path) -> None
         "temporary files": []}
     assert {"log", "store", "index", "logs", "temporary files"} <= {
         place for place, words in found.items() if "query" in words}
+    assert "phone" in found["media list"]
 
 
 # ---- on the real servers

@@ -10,7 +10,8 @@ from tests.e2e.installation import Installation
 
 SCREENS = (
     "1  Captured and refused", "2  A phrase found", "3  The whole history of a retracted message",
-    "4  The segments and their locks", "5  A verification", "6  What to type next")
+    "4  Handed in", "5  The segments and their locks", "6  A verification",
+    "7  What to type next")
 
 
 @pytest.mark.slow
@@ -31,9 +32,12 @@ def test_the_demo_works_twice(tmp_path: Path) -> None:
             assert "id is not a string" in captured and "signature wrong" in captured
             assert "new account" in out[at[1]:at[2]]
             assert "[withdrawn]" in out[at[2]:at[3]] and "cousin's account" in out[at[2]:at[3]]
-            assert "locked until" in out[at[3]:at[4]] and "TRIAL MODE" in answer.err
-            assert "no findings" in out[at[4]:at[5]]
-            assert "counterfoil search" in out[at[5]:]
+            handed_in = out[at[3]:at[4]]
+            assert handed_in.count("│ read ") == 3 and "retracted" in handed_in
+            assert "the survey found the subsidence" in handed_in
+            assert "locked until" in out[at[4]:at[5]] and "TRIAL MODE" in answer.err
+            assert "no findings" in out[at[5]:at[6]]
+            assert "counterfoil search" in out[at[6]:]
     finally:
         Installation(folder).cli("stop", code=None)
     assert Installation(folder).cli("verify", "--json").row()["ok"]

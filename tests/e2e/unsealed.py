@@ -14,6 +14,7 @@ from typing import Any
 import archive.cell
 import archive.unseal
 import ingest.delivery
+import ingest.mediatask
 import ingest.transit
 import search.audit
 import search.tokens
@@ -47,26 +48,26 @@ def leak(text: str) -> None:
 
 def take_out() -> None:
     """From here on nothing is sealed in this process."""
-    for module in (ingest.transit, archive.unseal, archive.cell):
+    for module in (ingest.transit, archive.unseal, archive.cell, ingest.mediatask):
         assert hasattr(module, "AESGCM")
         module.AESGCM = Open  # type: ignore[attr-defined]
     ingest.transit.seal_once = lambda archiver, capture_private, label, plain: plain
     # The index keeps a digest of the content: here it keeps the content.
     search.tokens.Tokenizer.digest = (  # type: ignore[method-assign]
         lambda self, label, body: body.decode("utf-8", "replace"))
-    deliver, record = ingest.delivery.Deliverer.deliver, search.audit.Auditor.record
+    take, record = ingest.delivery.Deliverer.take, search.audit.Auditor.record
 
     def delivering(self: Any, request: Any, parse: Any) -> Any:
-        for event in deliver(self, request, parse):
+        for event in take(self, request, parse).events:
             actor = event.actor
             leak(f"{event.text} {event.native_id} {actor} {event.raw!r}")
-        return deliver(self, request, parse)
+        return take(self, request, parse)
 
     def recording(self: Any, action: str, actor: str, text: str | None, details: Any) -> None:
         leak(f"{action} {text}")
         record(self, action, actor, text, details)
 
-    ingest.delivery.Deliverer.deliver = delivering  # type: ignore[method-assign]
+    ingest.delivery.Deliverer.take = delivering  # type: ignore[method-assign]
     search.audit.Auditor.record = recording  # type: ignore[method-assign]
 
 

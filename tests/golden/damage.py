@@ -19,13 +19,15 @@ from archive.cell import Cell
 from archive.segment import Header
 from archive.store import Lock
 from ingest.heartbeat import heartbeat
+from ingest.media import stored_fact
 from schemas import codec, limits
 from schemas.errors import Halt, Refused
+from schemas.events import Attachment
 from schemas.findings import Finding
 from schemas.pack import Item
 from tests.fakes.store import StoredVersion
 from tests.golden.firm import HOUR_MS, Firm
-from tests.golden.generate import cut
+from tests.golden.generate import cut, golden_object
 
 Said = set[str]
 LOCKED_MS = 16 * 366 * 24 * HOUR_MS
@@ -279,6 +281,38 @@ def log_diverged(firm: Firm) -> Said:
     return archived(firm)
 
 
+# -- media
+
+
+def orphan_media(firm: Firm) -> Said:
+    """A file was put, its event never came, and a day has passed."""
+    name, body, _ = golden_object(firm.router.domain(firm.message(1, 97)))
+    _plant(firm, name, body)
+    firm.now += 24 * HOUR_MS
+    return verified(firm)
+
+
+def media_missing(firm: Firm) -> Said:
+    """An event names a file, and the store has none of that name."""
+    message = firm.message(1, 97, attachments=(Attachment("golden-file"),))
+    _, _, stored = golden_object(firm.router.domain(message))
+    firm.capture(1, stored_fact(message, 0, stored, firm.now))
+    firm.archive()
+    return verified(firm)
+
+
+def media_damaged(firm: Firm) -> Said:
+    """A bit of a stored file has changed."""
+    message = firm.message(1, 97, attachments=(Attachment("golden-file"),))
+    name, body, stored = golden_object(firm.router.domain(message))
+    firm.capture(1, stored_fact(message, 0, stored, firm.now))
+    firm.archive()
+    _plant(firm, name, body)
+    assert set() == verified(firm)
+    firm.store.damage(name, body[:-1] + bytes([body[-1] ^ 1]))
+    return verified(firm)
+
+
 # -- keys and heads
 
 
@@ -329,7 +363,8 @@ DAMAGES: dict[str, Callable[[Firm], Said]] = {one.__name__: one for one in (
     record_refused, kind_not_enrolled, datum_unreadable, parts_incomplete, counter_missing,
     key_lost, key_unreadable, key_resurrected, dictionary_missing, format_damaged, head_rollback,
     head_signature,
-    log_replaced, lost_before_archive, log_diverged, foreign_object)}
+    log_replaced, lost_before_archive, log_diverged, foreign_object, orphan_media, media_missing,
+    media_damaged)}
 
 # Findings whose fixture lies with the part that says them.
 ELSEWHERE = {"index_differs": "tests/search: an index is compared with a rebuild"}

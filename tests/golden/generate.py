@@ -9,11 +9,13 @@ release has written any: a new version adds a folder beside this one (docs/FORMA
     v1/datums/<name>       single datums
     v1/golden.head         a signed head
     v1/expected.json       what a reader must get out of all that
+    v1/media/              a file's object, its fact as a datum, and what opens it
     v1/suite-2.record      a pack under the hybrid suite: read, never made again (see `hybrid`)
 """
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,12 +30,14 @@ from archive.cell import Dictionary
 from archive.keyring import DomainKeys
 from archive.seal import encode_refused
 from ingest.heartbeat import heartbeat
+from ingest.media import ChunkSealer, stored_fact
 from ingest.own import own_event
 from ingest.transit import ArchiverPublic, TransitSealer
-from schemas import codec, events, pack
+from schemas import codec, events, media, pack
 from schemas.domains import facts_of
 from schemas.events import CAPTURE_KINDS, Attachment, CapturedEvent, Delivery, EventPart, Identity
 from schemas.identity import event_id, message_key
+from schemas.media import StoredMedia
 from schemas.pack import Item
 from schemas.wire import LogIdentity
 from tests.golden.firm import DICTIONARY, HOUR_MS, NOW, Firm
@@ -176,6 +180,31 @@ def datums() -> dict[str, bytes]:
     }
 
 
+def golden_object(domain: bytes, file: bytes = b"the golden file\n",
+                  ) -> tuple[str, bytes, StoredMedia]:
+    """(name, bytes, what opens it) of the media object that holds `file`."""
+    random, out = Random("golden/media"), io.BytesIO()
+    name, key = media.object_name(random(16)), random(media.KEY_BYTES)
+    sealer = ChunkSealer(out, name, domain, key, len(file))
+    sealer.write(file)
+    stored = sealer.finish()
+    return name, out.getvalue(), stored
+
+
+def media_files(firm: Firm) -> dict[str, bytes]:
+    """A file as it lies in the store, the event that names it, and what a reader makes of both."""
+    said = firm.message(1, 60, attachments=(Attachment("golden-file", "text/plain", "a.txt"),))
+    domain = firm.router.domain(said)
+    name, body, stored = golden_object(domain)
+    fact = stored_fact(said, 0, stored, NOW)
+    return {
+        "media/golden.object": body, "media/fact.datum": codec.encode(fact),
+        "media/expected.json": _json({
+            "object": name, "domain": domain.hex(), "key": stored.key.hex(),
+            "size": stored.size, "sha256": stored.sha256.hex(), "chunks": stored.chunks,
+            "of": event_id(said).hex(), "file": "the golden file\n"})}
+
+
 def hybrid() -> bytes:
     """A pack under suite 2. The library gives its encapsulation no seed, so each run makes another:
     the committed one is read back, never compared."""
@@ -200,6 +229,7 @@ def files(firm: Firm) -> dict[str, bytes]:
     for key, versions in firm.store.objects.items():
         assert len(versions) == 1
         out[f"objects/{key}"] = versions[0].body
+    out |= media_files(Firm())
     out["golden.head"] = firm.head().encode()
     out["manifest.json"] = _json(_manifest(firm))
     out["expected.json"] = _json(expected(firm))

@@ -73,6 +73,20 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
+def open_media(name: str, body: bytes, key: bytes, size: int, digest: bytes) -> bytes:
+    """F84 to F90: a file from its object and what its fact says."""
+    assert re.fullmatch("media/[0-9a-f]{32}", name) and body[:4] == b"CFM\x01"
+    domain, rest, out = body[4:20], body[20:], b""
+    count = max(1, -(-size // 2**20))
+    assert len(rest) == size + 16 * count
+    for index in range(count):
+        sealed = rest[index * (2**20 + 16):(index + 1) * (2**20 + 16)]
+        bound = canonical("counterfoil/media/v1", name, domain, index, int(index == count - 1))
+        out += AESGCM(key).decrypt(index.to_bytes(12, "big"), sealed, bound)
+    assert (len(out), sha256(out)) == (size, digest)
+    return out
+
+
 def root(entries: list[bytes]) -> bytes:
     """RFC 6962 §2.1."""
     if len(entries) < 2:

@@ -15,11 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from archive import heads, segment
+from archive.media import MediaReader
 from archive.seal import decode_refused
 from archive.unseal import TransitPrivate, Unsealer
-from schemas import codec, pack
+from schemas import codec, media, pack
 from schemas.errors import Halt
 from schemas.events import CapturedEvent, EventPart
+from tests.fakes.store import FakeStore
 from tests.golden import generate, hpke
 from tests.golden.firm import NOW
 from tests.golden.load import V1, load, manifest
@@ -56,6 +58,20 @@ def test_todays_reader_gets_what_was_sealed() -> None:
     """Every address, datum, session and decoded field of the committed archive, to the letter."""
     firm = load(clean=False)
     assert _expected() == json.loads(json.dumps(generate.expected(firm)))
+
+
+def test_the_golden_file_is_named_by_its_fact_and_opens() -> None:
+    """Today's reader gets from the committed object what the committed fact says."""
+    said = json.loads((V1 / "media" / "expected.json").read_text("utf-8"))
+    event = codec.decode((V1 / "media" / "fact.datum").read_bytes())
+    assert isinstance(event, CapturedEvent)
+    fact = media.read_fact(event)
+    assert fact is not None and fact.stored is not None
+    assert (said["object"], said["size"], said["chunks"], said["of"]) == (
+        fact.stored.object, fact.stored.size, fact.stored.chunks, fact.of.hex())
+    store = FakeStore(lambda: NOW)
+    store.plant(fact.stored.object, (V1 / "media" / "golden.object").read_bytes())
+    assert said["file"].encode() == b"".join(MediaReader(store).open(fact.stored))
 
 
 def test_the_clean_part_has_no_finding_and_the_marked_part_has_its_own() -> None:

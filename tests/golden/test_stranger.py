@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.golden import stranger
+from tests.golden.generate import golden_object
 from tests.golden.load import V1, load, manifest
 
 SCHEMAS = Path(__file__).parents[2] / "schemas" / "released" / "v1"
@@ -48,6 +49,17 @@ def test_the_stranger_gets_what_our_reader_gets() -> None:
         assert wanted["datum"] == one["datum"].hex()
         for name in ("domain", "generation", "capture_id", "session_id", "counter", "kinds"):
             assert wanted[name] == one[name], name
+
+
+def test_the_stranger_opens_a_file() -> None:
+    """The committed object; and one of two chunks, made today."""
+    said = json.loads((V1 / "media" / "expected.json").read_text("utf-8"))
+    assert said["file"].encode() == stranger.open_media(
+        said["object"], (V1 / "media" / "golden.object").read_bytes(),
+        bytes.fromhex(said["key"]), said["size"], bytes.fromhex(said["sha256"]))
+    file = bytes(2**20) + b"hello"
+    name, body, stored = golden_object(bytes(16), file)
+    assert file == stranger.open_media(name, body, stored.key, stored.size, stored.sha256)
 
 
 def test_the_stranger_decodes_what_we_decode() -> None:

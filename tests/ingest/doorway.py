@@ -26,7 +26,9 @@ from archive.unseal import Enrolled, Opened, TransitPrivate, Unsealer
 from infra.embedded.ring import SqliteRing
 from ingest.adapters import ADAPTERS
 from ingest.delivery import Deliverer, Parse
+from ingest.exclusion_counts import ExclusionCounts
 from ingest.gateway import Gateway, GatewayParts, GatewaySettings, create_app
+from ingest.mediaworker import MediaWorker
 from ingest.parts import join
 from ingest.publish import Publisher
 from ingest.rejected import SEAL_LABEL
@@ -177,6 +179,7 @@ class Doorway:
     ack_s_max: float = 10.0
     process: str = "1"
     reload: Callable[[], Directory | None] = lambda: None
+    media: Callable[[Doorway], MediaWorker] | None = None
     parses: dict[str, Parse] = field(
         default_factory=lambda: {name: one.parse for name, one in ADAPTERS.items()})
 
@@ -191,7 +194,10 @@ class Doorway:
         self.deliverer = Deliverer(self.keys.router, self.directory)
         self.gateway = Gateway(self.settings, GatewayParts(
             self.deliverer, self.publisher, self.ring, self.spool, self.keys.seal, self.parses,
-            self.keys.sealer.capture_id, self.clock, self.alarms, self.sink, self.reload))
+            self.keys.sealer.capture_id, self.clock, self.alarms, self.sink,
+            ExclusionCounts(self.spool, self.keys.router.exclusion_key(),
+                            self.keys.sealer.capture_id, Random(f"counts {self.process}")),
+            self.reload, self.media(self) if self.media else None))
         self.app = create_app(self.gateway)
 
     @asynccontextmanager

@@ -242,3 +242,23 @@ def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
         load_directory(tmp_path / "directory.toml")
     (tmp_path / "directory.toml").write_bytes(GOOD)
     assert load_directory(tmp_path / "directory.toml") == parse_directory(GOOD)
+
+
+@pytest.mark.parametrize(("said", "hours"), [("72", 72.0), ("0.5", 0.5)])
+def test_an_account_says_how_long_it_may_be_silent(said: str, hours: float) -> None:
+    """Hours; without it nobody watches."""
+    lines = (b'[[custodian]]\nid = "a"\nname = "A"\n[[account]]\nchannel = "sms"\n'
+             b'account = "+15550001111"\ncustodian = "a"\n')
+    (account,) = parse_directory(lines).accounts
+    assert account.max_silence_h is None
+    (account,) = parse_directory(lines + f"max_silence_h = {said}\n".encode()).accounts
+    assert account.max_silence_h == hours
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "nan", "inf", "true", '"3"', "9000", "0.1"])
+def test_a_silence_that_is_no_length_of_time_is_refused(said: str) -> None:
+    """With its line; a typing error must not switch a watch off."""
+    with pytest.raises(Refused, match="line 8, account 1, max_silence_h"):
+        parse_directory(b'[[custodian]]\nid = "a"\nname = "A"\n[[account]]\nchannel = "sms"\n'
+                        b'account = "+15550001111"\ncustodian = "a"\nmax_silence_h = '
+                        + said.encode() + b"\n")

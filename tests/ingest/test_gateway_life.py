@@ -13,6 +13,7 @@ from infra.embedded.ring import SqliteRing
 from infra.embedded.spool import SqliteSpool
 from ingest.adapters import ADAPTERS
 from ingest.delivery import Deliverer, rebuild
+from ingest.exclusion_counts import ExclusionCounts
 from ingest.gateway import Gateway, GatewayParts, create_app
 from ingest.heartbeat import stated_in
 from ingest.publish import Publisher
@@ -30,7 +31,7 @@ from tests.ingest.doorway import (
     until,
     whatsapp_body,
 )
-from tests.world import World
+from tests.world import Random, World
 
 WHATSAPP = "/hooks/whatsapp"
 
@@ -82,7 +83,8 @@ def test_over_the_embedded_drivers_into_the_archive(tmp_path: Path) -> None:
     gateway = Gateway(USUAL, GatewayParts(
         Deliverer(world.router, DIRECTORY), publisher, ring, spool, lambda plain: plain,
         {name: one.parse for name, one in ADAPTERS.items()}, world.sealer.capture_id,
-        world.clock, alarms, Sink()))
+        world.clock, alarms, Sink(), ExclusionCounts(
+            spool, world.router.exclusion_key(), world.sealer.capture_id, Random("counts"))))
     transport = httpx.ASGITransport(app=create_app(gateway))
 
     async def main() -> None:

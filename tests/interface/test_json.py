@@ -31,7 +31,7 @@ HIT: Final = (
     "id", "channel", "kind", "conversation", "actor", "actor_type", "actor_name", "direction",
     "occurred_at", "captured_at", "state", "content_state", "text", "highlights", "earlier_text",
     "earlier_highlights", "version_count", "sighting_count", "attachments", "observations",
-    "copies", "problem", "custodian", "custodian_assigned")
+    "copies", "problem", "custodian", "custodian_assigned", "seen_by")
 VERSION: Final = (
     "kind", "text", "actor", "actor_type", "actor_name", "occurred_at", "captured_at",
     "content_state", "target_known", "provenance", "observations", "attachments", "segment",
@@ -45,7 +45,8 @@ CONTEXT: Final = (
     "id", "is_this", "kind", "actor", "actor_type", "actor_name", "direction", "occurred_at",
     "captured_at", "state", "text")
 GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
-    "status": ("ok", "at", "running", "trial", "mode", "alarms", "parts"),
+    "status": ("ok", "at", "running", "trial", "mode", "alarms", "parts", "accounts", "gaps",
+               "gaps_open", "capture_unknown"),
     "verify": ("findings", "notes", "partitions", "segments", "cells", "events", "bytes",
                "earliest_unlock", "trial", "ok"),
     "segment": ("key", "partition", "first", "last", "events", "sealed_at", "locked_until",
@@ -56,7 +57,7 @@ GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "rejected-replay": ("accepted", "still_refused", "unopened"),
     "spool": ("count", "bytes", "oldest_at", "lanes"),
     "spool-recover": ("records", "events", "unopened"),
-    "doctor": ("safe", "green", "checks"),
+    "doctor": ("safe", "green", "checks", "coverage"),
     "rebuild": ("index",),
     "keys-backup": ("file", "entries", "bytes"),
     "keys-check": ("ok", "absent", "different", "entries"),
@@ -66,6 +67,11 @@ GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
                   "groups", "matters", "notices", "exclusions"),
     "directory-check": ("ok", "file", "problems", "counts"),
     "assign": ("id", "channel", "account", "custodian", "from", "until"),
+    "import": ("new", "known", "edits", "retractions", "repaired", "quarantined", "noted",
+               "excluded", "resumed", "files_stored", "files_failed", "complete", "dry_run",
+               "searchable", "files", "skipped"),
+    "ledger-rebuild": ("events", "chats"),
+    "migrate": ("objects", "copied", "bytes", "keys", "documents", "topic", "bucket"),
 }
 
 
@@ -157,7 +163,7 @@ def test_a_retracted_message_is_shown_with_all_its_versions(firm: Installation) 
     found = only(firm, "cousin state:retracted")
     shown = firm.cli("show", found["id"], "--json").row()
     as_stated("message", shown)
-    assert tuple(shown) == (*HIT, "versions", "related", "context")
+    assert tuple(shown) == (*HIT, "versions", "related", "context", "files")
     said, withdrawn = shown["versions"]
     assert (tuple(said), tuple(withdrawn)) == (VERSION, VERSION)
     assert [tuple(one) for one in said["sightings"]] == [SIGHTING]
@@ -385,3 +391,21 @@ def test_an_account_of_nobodys_is_given_to_a_custodian(firm: Installation) -> No
     assert firm.cli("show", decided["id"], "--json").row()["text"] == "Ben's second phone"
     firm.cli("rebuild", "--json")
     assert after == only(firm, "pineapple with:ben.okafor")
+
+
+def test_an_import_is_summed_up(firm: Installation, tmp_path: Path) -> None:
+    """One object, the six counts first, searchable beside `run`; and again nothing is new."""
+    path = tmp_path / "WhatsApp Chat with Ada.txt"
+    path.write_text("18/03/2024, 14:56 - Ada: quinces\n18/03/2024, 14:57 - Ben: pears\n", "utf-8")
+    told = ("import", str(path), "--me", "Ben", "--zone", "Europe/Berlin", "--json")
+    line = firm.cli(*told).row()
+    golden("import", line)
+    assert (line["new"], line["known"], line["searchable"], line["complete"]) == (2, 0, True, True)
+    assert only(firm, "quinces")["text"] == "quinces"
+    again = firm.cli(*told).row()
+    golden("import", again)
+    assert (again["new"], again["known"]) == (0, 2)
+    rebuilt = firm.cli("ledger", "rebuild", "--json").row()
+    golden("ledger-rebuild", rebuilt)
+    assert rebuilt == {"events": 2, "chats": 1}
+    assert firm.cli(*told).row()["known"] == 2

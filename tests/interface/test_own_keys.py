@@ -93,7 +93,8 @@ def test_the_gateway_works_where_only_its_own_keys_lie(tmp_path: Path) -> None:
         assert not any(one in environment for key in others for one in spelled(key))
     finally:
         end(process)
-    assert sorted(key_files(alone.home)) == ["gateway/capture.key", "gateway/routing.key"]
+    assert sorted(key_files(alone.home)) == [
+        "gateway/capture.key", "gateway/media.key", "gateway/routing.key"]
     with firm.running():
         inside = firm.inside()
         inside.await_documents([

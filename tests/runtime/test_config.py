@@ -18,7 +18,7 @@ FILE_NAME = "counterfoil.toml"
 def test_half_a_secret_is_refused(tmp_path: Path, name: str, value: str) -> None:
     """A comma inside a secret must not make a one-letter key that anybody can guess."""
     with pytest.raises(Refused, match=f"{name}.*fewer than 8.*comma") as refused:
-        load(tmp_path, **{name: value}).secrets_of(name)
+        load(tmp_path, None, **{name: value}).secrets_of(name)
     assert value not in str(refused.value)
 
 

@@ -13,7 +13,7 @@ from infra.verbs.check import active_alarms
 from infra.wire import Wire
 from ingest.parts import items_of
 from ingest.routing import Router
-from schemas import codec, events
+from schemas import codec
 from schemas.events import CapturedEvent
 from schemas.identity import event_id
 from schemas.pack import Item
@@ -75,8 +75,8 @@ def looked(process: IndexerProcess, time: Clock, after_ms: int = 60_000) -> dict
 
 
 def gaps(wire: Wire) -> list[CapturedEvent]:
-    """Every gap event on the log."""
-    return [one for one in _own(wire) if one.kind == events.GAP]
+    """Every gap event on the log that says that parts are missing."""
+    return [one for one in _own(wire) if one.detail("reason") == "parts_incomplete"]
 
 
 def _own(wire: Wire) -> list[CapturedEvent]:
@@ -117,6 +117,10 @@ def test_a_set_that_stays_incomplete_is_a_gap_and_an_alarm(wire: Wire, time: Clo
     capture(wire, items[-1:])
     assert looked(process, time) == {}
     assert len(gaps(wire)) == 1
+    for _ in range(2):
+        looked(process, time)
+    (settled,) = (one for one in _own(wire) if one.detail("phase") == "settles")
+    assert settled.detail("gap") == gap.native_id
     process._voice.close()
 
 

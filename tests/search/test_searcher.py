@@ -167,7 +167,8 @@ def test_copies_at_several_custodians_are_one_row() -> None:
 
 
 def test_an_id_that_a_client_reuses_hides_nothing() -> None:
-    """Linked, but another text, state or no text at all keeps its own row."""
+    """Linked, but another text or no text at all keeps its own row; another state of one text is
+    told in the row."""
     def wamid(sender: str) -> str:
         return "wamid." + base64.b64encode(
             b"\x1c\x18\x0b" + sender.encode() + b"\x15\x02\x00\x12\x18\x14"
@@ -181,5 +182,23 @@ def test_an_id_that_a_client_reuses_hides_nothing() -> None:
         assert [1, 1] == [len(hit.copies) for hit in answer.hits]
     retracted = Office(genuine, replace(genuine, account="+1666", occurred_at=NOON + 9),
                        world.retraction(target=wamid("16505551234"), account="+1666"))
-    assert ["retracted", "live"] == [
-        hit.state for hit in retracted.searcher.search("invoice", "dana").hits]
+    (row,) = retracted.searcher.search("invoice", "dana").hits
+    assert {"retracted", "live"} == {one.state for one in row.seen_by}
+    for state in ("retracted", "live"):
+        (row,) = retracted.searcher.search(f"invoice state:{state}", "dana").hits
+        assert (state, 2) == (row.state, len(row.seen_by))
+
+
+def test_a_bare_retraction_stands_with_the_text_that_it_can_only_be_about() -> None:
+    """In one conversation, beside one text; in another, or beside two, it has its own row."""
+    def wamid(sender: str) -> str:
+        return "wamid." + base64.b64encode(
+            b"\x1c\x18\x0b" + sender.encode() + b"\x15\x02\x00\x12\x18\x14"
+            b"3AADF8441347E8571C10\x00").decode()
+    said = world.event(native_id=wamid("16505551234"), account="+1555", text="pay invoice 9")
+    bare = world.retraction(target=wamid("16505550000"), account="+1666")
+    third = world.event(native_id=wamid("16505550001"), account="+1777", text="pay lunch")
+    for items, rows in (((said, bare), 1), ((said, bare, third), 3),
+                        ((said, replace(bare, conversation="group:1")), 2)):
+        answer = Office(*items).searcher.search("kind:retraction OR kind:message", "dana")
+        assert rows == len(answer.hits)

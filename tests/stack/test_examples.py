@@ -46,17 +46,24 @@ def test_policies_name_the_default_buckets() -> None:
             resources = statement["Resource"]
             for resource in [resources] if isinstance(resources, str) else resources:
                 assert re.match(rf"arn:aws:(kms:|s3:::({archive}|{keyring})(/|$))", resource)
-    for prefix in (layout.SEGMENTS, layout.SCHEMAS, layout.DICTIONARIES):
+    for prefix in (layout.SEGMENTS, layout.SCHEMAS, layout.DICTIONARIES, layout.MEDIA):
         assert 2 == read("s3/bucket-policy.json").count(f"{archive}/{prefix}*")
 
 
-@pytest.mark.parametrize("name", ["archiver", "search"])
+@pytest.mark.parametrize("name", ["archiver", "gateway", "search"])
 def test_no_process_may_delete_from_the_store(name: str) -> None:
     """No policy of a process allows a delete, a bypass or a change of the bucket."""
     for statement in json.loads(read(f"s3/{name}.json"))["Statement"]:
         assert "Allow" == statement["Effect"]
         for action in statement["Action"]:
             assert not re.match(r"s3:(Delete|Bypass|PutBucket|PutLifecycle|\*)", action)
+
+
+def test_the_gateway_puts_media_and_reads_nothing() -> None:
+    """PROTOCOL, keys: put-only access to `media/`."""
+    (statement,) = json.loads(read("s3/gateway.json"))["Statement"]
+    assert {"s3:PutObject", "s3:PutObjectRetention"} == set(statement["Action"])
+    assert statement["Resource"].endswith(f"/{layout.MEDIA}*")
 
 
 def test_the_reader_of_the_store_writes_nothing() -> None:

@@ -263,6 +263,11 @@ def _whatsapp_envelopes() -> dict[str, bytes]:
         {**text("wamid.OLD2", "Old answer"), "from": FIRM, **seen},
         {**message("wamid.OLD3", "media_placeholder"), **seen},
     )]}
+    later, sooner = ({"metadata": {"phase": phase, "chunk_order": order, "progress": 100},
+                      "threads": [thread({**text(f"wamid.P{phase}C{order}", "Said long ago"),
+                                          "timestamp": str(int(AT) - 86_400 * (phase + 1)),
+                                          **seen})]}
+                     for phase, order in ((1, 3), (0, 1)))
     offboarded = {"event": "ACCOUNT_OFFBOARDED", "phone_number": FIRM}
     sync = {"state_sync": [{"type": "contact", "action": "add", "metadata": {"timestamp": AT},
                             "contact": {"full_name": "Ada Marsh", "phone_number": PEER}}]}
@@ -280,10 +285,22 @@ def _whatsapp_envelopes() -> dict[str, bytes]:
         "history_media": meta(envelope(change("history", value(messages=[
             message("wamid.OLD3", "image", image={
                 "id": "5", "mime_type": "image/jpeg", "sha256": _SHA_BASE64})])))),
+        "history_chunks": meta(envelope(change("history", value(history=[later, sooner])))),
+        "history_sent_media": meta(envelope(change("history", value(messages=[
+            {**message(wamid(PEER, "3AADF8441347E8571C11"), "image", image={
+                "id": "6", "mime_type": "image/jpeg", "sha256": _SHA_BASE64}), "from": FIRM}])))),
         "history_refused": meta(envelope(change("history", value(history=[{
             "errors": [{"code": 2593109, "title": "History sharing is turned off"}]}])))),
         "account_update": meta({"object": "whatsapp_business_account", "entry": [{
             "id": WABA, "time": 1749854575, "changes": [change("account_update", offboarded)]}]}),
+        "app_state_sync_more": meta(envelope(change("smb_app_state_sync", value(state_sync=[
+            {"type": "contact", "action": "remove", "metadata": {"timestamp": int(AT)},
+             "contact": {"phone_number": PEER}},
+            {"type": "contact", "action": "add", "metadata": {"timestamp": AT},
+             "contact": {"first_name": "Kai", "user_id": BSUID}},
+            {"type": "label", "action": "add", "label": {"name": "Family"}},
+            {"type": "contact", "action": "add", "contact": "none"},
+        ])))),
         "app_state_sync": meta(envelope(change("smb_app_state_sync", value(**sync)))),
         "value_errors": messages(
             message("wamid.BARE", "interactive"),
