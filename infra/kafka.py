@@ -23,6 +23,7 @@ from kafka.record import util as record_util
 from kafka.structs import OffsetAndMetadata
 
 from archive.log import Polled
+from infra.kafka_join import keep_joins
 from infra.kafka_records import BATCH_BYTES_MAX, DamageSeen, ValueRecords
 from infra.kafka_transport import client_of_large_reads
 from schemas.errors import Ambiguous, Halt, Refused, Transient
@@ -283,7 +284,6 @@ class KafkaArchiveLog:
         while True:
             left_ms = max(0, int((deadline - time.monotonic()) * 1000))
             with _mapped(), self._damage.twice():
-                self._remember_join()
                 # The timeout is the step, so that an assignment is not kept waiting for records.
                 fetched = self._consumer.poll(timeout_ms=min(left_ms, _POLL_STEP_MS),
                                               max_records=records_max)
@@ -374,14 +374,6 @@ class KafkaArchiveLog:
                 if self._reader is not None:
                     self._reader.close(autocommit=False, timeout_ms=_CLOSE_S_MAX * 1000)
                 self._admin.close()
-
-
-    def _remember_join(self) -> None:
-        # [R] kafka-python 3.0.12 forgets a join that outlives its poll when a change of metadata
-        # was its only reason: the broker counts us as a member, and we never hear what is ours.
-        coordinator = self._consumer._coordinator
-        if coordinator.rejoining and not coordinator.need_rejoin():
-            coordinator.request_rejoin()
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -537,6 +529,8 @@ def _consumer(settings: KafkaSettings, group: str | None) -> Any:
         kafka_client=client_of_large_reads,
     )
     consumer._fetcher.PartitionRecords = ValueRecords
+    if group:
+        keep_joins(consumer)
     return consumer
 
 

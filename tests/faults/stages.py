@@ -33,8 +33,7 @@ from tests.faults import oracle
 from tests.world import World
 
 PARTITIONS = 2
-# Real members of a group have taken more than a minute to agree: slow, and nothing is lost by it.
-ROUNDS_MAX = 1_200
+ROUNDS_MAX = 400
 _names = itertools.count()
 
 

@@ -6,6 +6,7 @@ import gzip
 import itertools
 import os
 import signal
+import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -274,6 +275,22 @@ def test_polls_that_hardly_wait_still_join(settings: kafka.KafkaSettings) -> Non
         else:
             raise AssertionError("the member never learned what is its own")
         log.close()
+
+
+def test_an_answer_between_two_polls_is_not_lost(settings: kafka.KafkaSettings) -> None:
+    """Members that never wait in a poll share the partitions all the same: the client alone would
+    throw each join's answer away, and join again for ever."""
+    kafka.delete_topic(settings)
+    kafka.provision(settings, 2)
+    members = [kafka.KafkaArchiveLog(settings) for _ in range(2)]
+    for _ in range(300):
+        shares = [member.poll(0.0, 1).assigned for member in members]
+        if [1, 1] == [len(share) for share in shares]:
+            break
+        time.sleep(0.1)
+    assert {0, 1} == shares[0] ^ shares[1], shares
+    for member in members:
+        member.close()
 
 
 @pytest.mark.slow
