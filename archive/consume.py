@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from operator import lt
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from archive.authentic import Authentic, Authenticator
 from archive.batch import Batch, BatchLimits
@@ -25,6 +25,8 @@ from archive.tail import last_segment, logs_of
 from schemas.errors import Halt, Transient
 from schemas.findings import Finding
 from schemas.wire import LogIdentity, LogRecord
+
+_T = TypeVar("_T")
 
 
 class Observer(Protocol):
@@ -243,13 +245,14 @@ class Archiver:
                 f"now it is {identity.topic_id.hex()}"))
 
 
-def retry(turn: Callable[[], int], sleep: Callable[[float], None],
-          told: Callable[[Transient], None]) -> int:
+def retry(turn: Callable[[], _T], sleep: Callable[[float], None],
+          told: Callable[[Transient], None] = lambda error: None, *,
+          pauses_s: Sequence[float] = (0.1, 0.5, 1.0, 2.0, 5.0)) -> _T:
     """`turn`, tried again with growing pauses while it is Transient; raises the last one."""
-    for delay in (0.1, 0.5, 1.0, 2.0, 5.0):
+    for pause in pauses_s:
         try:
             return turn()
         except Transient as error:
             told(error)
-            sleep(delay)
+            sleep(pause)
     return turn()

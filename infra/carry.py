@@ -7,7 +7,6 @@ archiver is asked to close its segment, and the index is watched.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Final
 from archive.authentic import Authentic
 from archive.consume import retry
 from archive.log import ArchiveLog
+from infra import filelock
 from infra.wire import Wire
 from schemas.errors import Transient
 from schemas.findings import Finding
@@ -38,15 +38,12 @@ def if_nobody_runs(home: Path) -> Iterator[bool]:
     """Whether no `run` holds the data folder; if so it is ours until the end, and a `run` that is
     started meanwhile waits or says who has it."""
     (home / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(home / "run" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        descriptor = filelock.take(home / "run" / "lock")
+    except filelock.Taken:
+        yield False
+        return
+    try:
         yield True
     finally:
         os.close(descriptor)
@@ -74,10 +71,17 @@ def carry(wire: Wire, told: Callable[[str], None]) -> None:
     archiver and an indexer raise. After a crash at any line `run`, or another call, goes on."""
     with closing(wire.archive_log()) as log:
         _archive(wire, log, told)
+    index_all(wire)
+
+
+def index_all(wire: Wire) -> int:
+    """The index in force has everything that is archived when this returns; how many documents were
+    written. Raises Halt("cursor_ahead") for the index of another archive."""
     reader, indexes, projector = wire.reader(), wire.indexes(), wire.projector()
     index = indexes.open(ready(reader, indexes, projector))
-    Follower(reader, index, projector).run_to_end()
+    done = Follower(reader, index, projector).run_to_end()
     index.refresh()
+    return done.documents
 
 
 def _archive(wire: Wire, log: ArchiveLog, told: Callable[[str], None]) -> None:

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar, cast
 
+from archive.consume import retry
 from infra.embedded.ledger import (
     Ledger,
     LedgerFile,
@@ -37,7 +38,6 @@ from ingest.publish import CaptureLog
 from ingest.readers import ENDINGS, kind_of
 from ingest.record import LogRecorder
 from ingest.routing import Router
-from schemas.errors import Transient
 from schemas.wire import LogIdentity
 
 _PIECE_BYTES: Final = 1 << 20
@@ -110,12 +110,7 @@ class OffsetLog:
         self._log.close()
 
     def _again(self, call: Callable[[], _T]) -> _T:
-        for pause in _RETRY_S:
-            try:
-                return call()
-            except Transient:
-                self._sleep(pause)
-        return call()
+        return retry(call, self._sleep, pauses_s=_RETRY_S)
 
 
 class Desk:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from archive import layout
+from archive.consume import retry
 from archive.keyring import Keyring
 from archive.store import ObjectStore, ObjectVersion
 from infra import carry
@@ -34,7 +35,6 @@ from infra.s3 import S3Store
 from infra.wire import DAY_MS, Wire
 from ingest.spool import remember_log
 from schemas.errors import Exists, Refused, Transient
-from search.follow import Follower, ready
 
 # Of a body that is compared or put at a time.
 _PIECE_BYTES: Final = 8 * 1024 * 1024
@@ -99,7 +99,7 @@ def migrate(wire: Wire, file: Path, told: Callable[[str], None],
         objects = _objects(wire.store)
         _require_no_strangers(there.store, {one.key for one in objects})
         copied = _Copier(wire, there, progress).copy(objects)
-        documents = _index(there)
+        documents = carry.index_all(there)
         _remember_log(wire, there)
         # Until this line the old configuration is in force, and all it knows is as it was.
         _replace_configuration(wire.home, file)
@@ -222,16 +222,6 @@ def _digest(store: ObjectStore, one: ObjectVersion) -> bytes:
     return digest.digest()
 
 
-def _index(there: Wire) -> int:
-    """The index in force has everything that is archived; how many documents were written."""
-    reader, indexes, projector = there.reader(), there.indexes(), there.projector()
-    index = indexes.open(ready(reader, indexes, projector))
-    # Raises Halt("cursor_ahead") for the index of another archive.
-    done = Follower(reader, index, projector).run_to_end()
-    index.refresh()
-    return done.documents
-
-
 def _replace_configuration(home: Path, file: Path) -> None:
     path = home / CONFIG_NAME
     body = file.read_bytes()
@@ -245,9 +235,4 @@ def _replace_configuration(home: Path, file: Path) -> None:
 
 def _again(call: Callable[[], _T]) -> _T:
     """A PUT that may have been applied after all is put again: then it Exists, and is compared."""
-    for pause in _RETRY_S:
-        try:
-            return call()
-        except Transient:
-            time.sleep(pause)
-    return call()
+    return retry(call, time.sleep, pauses_s=_RETRY_S)

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from infra import filelock
 from infra.state import RoleState, StateFolder
 from infra.wire import clock
 from schemas.errors import Halt, Transient
@@ -182,22 +183,11 @@ def take_folder(home: Path) -> int:
     Raises Transient naming who holds it.
     """
     (home / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(home / "run" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    until = time.monotonic() + _TAKE_OVER_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-            if time.monotonic() >= until:
-                os.close(descriptor)
-                raise Transient(f"{home} is in use by process {holder or 'unknown'}; "
-                                "stop it with `counterfoil stop`") from None
-            time.sleep(0.1)
-            continue
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        return descriptor
+    try:
+        return filelock.take(home / "run" / "lock", _TAKE_OVER_S)
+    except filelock.Taken as held:
+        raise Transient(f"{home} is in use by process {held.holder or 'unknown'}; "
+                        "stop it with `counterfoil stop`") from None
 
 
 def stop_folder(home: Path, wait_s: float = _STOP_ALL_S) -> bool:

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from infra.embedded.sqlite import transaction
 from schemas import limits
 from schemas.document import Document
 from schemas.errors import Halt, Missing, Refused, Transient
@@ -199,7 +200,7 @@ class SqliteIndex:
 
     def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
         """Everything in one transaction; after a conflict what did not conflict, and no cursor."""
-        with _translated(), self._writing() as database:
+        with _translated(), transaction(self._database) as database:
             if database.execute("SELECT 1 FROM retired").fetchone():
                 raise Retired("this index was retired: a newer one has taken its place")
             conflicts = frozenset(
@@ -268,22 +269,8 @@ class SqliteIndex:
 
     def retire(self) -> None:
         """From now on `put` is refused (PROTOCOL I4)."""
-        with _translated(), self._writing() as database:
+        with _translated(), transaction(self._database) as database:
             database.execute("INSERT OR IGNORE INTO retired VALUES (1)")
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        # IMMEDIATE: the write lock is taken before the first read, so that no version that was
-        # checked can change before the commit.
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._database
-        except BaseException:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
-        if self._database.in_transaction:
-            self._database.execute("COMMIT")
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

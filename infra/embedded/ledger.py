@@ -11,7 +11,6 @@ processes: they read the file themselves and hand what is to be saved to the one
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -27,8 +26,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from infra import filelock
 from infra.embedded import folder
-from infra.embedded.spool import open_private
+from infra.embedded.sqlite import open_private, transaction
 from ingest.ledger import LedgerLine
 from schemas.errors import Halt, Missing, Refused, Transient
 from schemas.identity import canonical, keyed
@@ -105,8 +105,9 @@ class Ledger:
         if told is not None:
             return told
         parts = self._shelf.parts(chat)
-        # The first reading of a file's: what it will tell rests on that.
-        self._seen.setdefault(chat, _hash(parts))
+        if chat not in self._seen:
+            # The first reading of a file's: what it will tell rests on that.
+            self._seen[chat] = _hash(parts)
         return [line for number, sealed in enumerate(parts)
                 for line in _read(self._opened(sealed, chat, number))]
 
@@ -209,10 +210,8 @@ class LedgerFile:
 
     def apply(self, change: Change) -> None:
         """See Shelf. Raises Transient."""
-        connection = self._connection
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._connection) as connection:
                 for name, seen in change.seen.items():
                     if _hash(self.parts(name)) != seen:
                         raise Stale("a chat was changed by another file since it was read")
@@ -228,10 +227,6 @@ class LedgerFile:
                     "INSERT INTO chat (name, part, sealed) VALUES (?, ?, ?)",
                     [(name, number, sealed) for name, parts in sorted(change.chats.items())
                      for number, sealed in enumerate(parts)])
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise Transient(f"import ledger: {error}") from error
 
@@ -288,17 +283,12 @@ def exclusively(path: Path) -> Iterator[None]:
     """Held while an import runs, so that there is one writer. Raises Transient, naming the process,
     when another one holds it. The end of the process gives it back, however it ends."""
     folder.make_folder(path.parent)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-            raise Transient(f"another import runs on this data folder (process {holder or '?'}); "
-                            "wait for it, or end it: a second start goes on where it was"
-                            ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        descriptor = filelock.take(path)
+    except filelock.Taken as held:
+        raise Transient(f"another import runs on this data folder (process {held.holder or '?'}); "
+                        "wait for it, or end it: a second start goes on where it was") from None
+    try:
         yield
     finally:
         os.close(descriptor)

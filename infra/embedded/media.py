@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from infra.embedded import folder
-from infra.embedded.spool import open_private
+from infra.embedded.sqlite import open_private, transaction
 from ingest.mediatask import TaskRow
 from ingest.mediaworker import TaskSummary
 from schemas.errors import Missing, Transient
@@ -46,18 +46,12 @@ class SqliteTaskList:
 
     def put(self, rows: Sequence[TaskRow]) -> None:
         """See ingest.mediaworker.TaskList. One transaction, one fsync."""
-        with self._used() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                connection.executemany(
-                    "INSERT INTO task (name, source, put_at, due_at, expires_at, blob)"
-                    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
-                    [(one.name, one.source, one.put_at, one.due_at, one.expires_at, one.blob)
-                     for one in rows])
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
+        with self._used() as connection, transaction(connection):
+            connection.executemany(
+                "INSERT INTO task (name, source, put_at, due_at, expires_at, blob)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                [(one.name, one.source, one.put_at, one.due_at, one.expires_at, one.blob)
+                 for one in rows])
 
     def due(self, now: int, sources: Collection[str], rows_max: int,
             without: Collection[bytes]) -> Sequence[TaskRow]:

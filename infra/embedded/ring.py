@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.embedded.spool import open_private
+from infra.embedded.sqlite import open_private
 from ingest.rejected import RejectedRow
 from schemas import limits
 from schemas.errors import Missing, Transient

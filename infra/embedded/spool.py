@@ -7,13 +7,13 @@ ciphertext, but for the log's name and the digest of the directory.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from infra.embedded import folder
+from infra.embedded.sqlite import open_private
 from ingest.spool import Spooled, SpoolEntry, SpoolSummary
 from schemas import limits
 from schemas.errors import Refused, Transient
@@ -143,20 +143,3 @@ class SqliteSpool:
         """Close the file."""
         with self._lock:
             self._connection.close()
-
-
-def open_private(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
-    """A connection in autocommit mode to a file that only its owner may read."""
-    folder.make_folder(path.parent)
-    # Created with its mode, not changed to it afterwards: nobody else ever has it open.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(
-        path,
-        isolation_level=None,      # autocommit: each statement is its own transaction
-        check_same_thread=False,   # the caller's lock takes calls one at a time
-        timeout=30.0,              # s; an operator's command may hold the file for a moment
-    )
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or never
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
-    return connection

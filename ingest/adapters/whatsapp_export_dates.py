@@ -155,7 +155,6 @@ def _numbers(match: re.Match[str]) -> tuple[tuple[int, int, int], bool | None, s
 DAY_FIRST: Final = "day_first"
 MONTH_FIRST: Final = "month_first"
 YEAR_FIRST: Final = "year_first"
-_ORDERS: Final = (DAY_FIRST, MONTH_FIRST, YEAR_FIRST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ def test_the_check_finds_what_is_lost_doubled_or_out_of_order() -> None:
         assert "" != difference(expected_of(right), expected_of(wrong))
 
 
+@pytest.mark.slow
 def test_sizes_count_whole_objects() -> None:
     """More events a cell are fewer bytes each, and a day's PUTs are what the closing rule gives."""
     alone, shared = sizes.full_segments((1, 62))
@@ -82,6 +83,7 @@ def test_line_finds_everything_that_was_accepted(ground: Ground) -> None:
     assert "Rebuild" in report.render({"line": found})
 
 
+@pytest.mark.slow
 def test_imports_run_and_check_themselves(tmp_path: Path) -> None:
     """Exports by one process and by several, a backup, each again: nothing lost or doubled; a lost
     text would be seen."""

@@ -12,6 +12,7 @@ from elasticsearch import Elasticsearch
 
 from infra.elastic import ElasticIndexSet, connect
 from infra.embedded.index import SqliteIndexSet
+from infra.embedded.sqlite import transaction
 from schemas import events, limits
 from schemas.errors import Halt, Missing, Refused
 from search import query
@@ -323,7 +324,7 @@ class TestSqliteIndex(IndexContract):
         """Refused when opened, replaced by a rebuild, readers on the new one."""
         indexes = SqliteIndexSet(tmp_path / "index")
         old = bind(indexes)
-        with indexes.open(old)._writing() as database:
+        with transaction(indexes.open(old)._database) as database:
             database.execute("PRAGMA user_version = 99")
         with pytest.raises(Outdated):
             indexes.open(old)
@@ -349,7 +350,7 @@ class TestSqliteIndex(IndexContract):
         name = bind(indexes)
         writer, reader = indexes.open(name), indexes.open(name)
         (doc_id,) = put(writer, world.event())
-        with writer._writing() as database:
+        with transaction(writer._database) as database:
             database.execute("DELETE FROM documents")
             assert [doc_id] == found(reader, "hello")
             database.execute("ROLLBACK")

@@ -72,7 +72,7 @@ def index(script: Script) -> Iterator[ElasticIndex]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     client = connect(f"http://127.0.0.1:{server.server_port}")
     yield ElasticIndex(client, "test-000001")

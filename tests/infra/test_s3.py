@@ -38,13 +38,16 @@ def script() -> Script:
 def store(script: Script) -> Iterator[S3Store]:
     """A driver that speaks to the scripted server."""
     class Handler(BaseHTTPRequestHandler):
+        # Answers "Expect: 100-continue", for which the client otherwise waits a second.
+        protocol_version = "HTTP/1.1"
+
         def do_any(self) -> None:
+            self.close_connection = True
             size = int(self.headers.get("Content-Length", 0))
             self.rfile.read(size)
             script.asked.append((self.command, self.path,
                                  {name.lower(): value for name, value in self.headers.items()}))
             if script.hang_up:
-                self.close_connection = True
                 return
             self.send_response(script.status)
             for name, value in {"Content-Length": str(len(script.body)), **script.headers}.items():
@@ -58,7 +61,7 @@ def store(script: Script) -> Iterator[S3Store]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield S3Store(S3Settings(bucket="archive", endpoint=f"http://127.0.0.1:{server.server_port}",
                              access_key="key", secret_key="secret"))
