@@ -16,7 +16,7 @@ test: lint ## everything, on the real Kafka, S3 and Elasticsearch (started and s
 	$(BIN)/python -m pytest $(ARGS)
 
 check: lint ## style, types, layers, docs and the fast tests: under a minute
-	$(BIN)/python -m pytest -q -m "not real and not slow" $(ARGS)
+	$(BIN)/python -m pytest -q -n auto -m "not real and not slow" $(ARGS)
 
 lint: venv
 	$(BIN)/ruff check .

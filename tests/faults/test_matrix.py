@@ -23,6 +23,8 @@ from tests.fakes.faults import FAULTS, Killed
 from tests.fakes.store import COMPLIANCE
 from tests.faults.line import PARTITIONS, Line, Outcome, Process
 
+pytestmark = pytest.mark.slow
+
 SEEDS = int(os.environ.get("COUNTERFOIL_SIMULATIONS", "300"))
 CHUNKS = 10
 NOT_THE_ARCHIVERS = {"log.append", "log.trim", "keyring.destroy"}

@@ -23,6 +23,8 @@ from tests.fakes.store import COMPLIANCE
 from tests.golden.firm import Firm
 from tests.golden.load import load
 
+pytestmark = pytest.mark.slow
+
 FLIPS = 300
 CHUNKS = 6
 HEAD = heads.read(load().head(), load().sealing_public)

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import fastavro
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ def test_every_event_is_the_librarys_bytes(event: CapturedEvent) -> None:
     assert codec.encode_content(event) == by_library(bare)[codec.PREFIX_BYTES:]
 
 
+@pytest.mark.slow
 @given(_events, st.sampled_from([one.name for one in fields(CapturedEvent)]), _odd)
 @settings(max_examples=600)
 def test_what_does_not_fit_is_the_librarys_to_judge(event: CapturedEvent, name: str,

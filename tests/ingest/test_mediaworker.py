@@ -138,6 +138,7 @@ def test_the_older_token_is_tried_when_the_newer_one_is_refused(tmp_path: Path,
     wrong.close()
 
 
+@pytest.mark.slow
 def test_case_20_media_that_expires_is_a_fact_with_its_reason_and_its_retries(desk: Desk) -> None:
     """Seven days of an unreachable provider: tried again and again at growing pauses; the first
     failure is said, the end is said, and the text has nothing to do with it."""
@@ -377,6 +378,7 @@ def fill_disk(desk: Desk, room: int) -> Callable[[], None]:
     return lambda: setattr(desk.files, "create", create)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, media.HEADER_BYTES, len(PICTURE)],
                          ids=["header", "first chunk", "last chunk"])
 def test_a_full_disk_of_ours_is_no_fact_about_the_provider(

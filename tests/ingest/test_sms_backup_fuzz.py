@@ -17,6 +17,8 @@ from schemas import codec
 from schemas.errors import Refused
 from tests.ingest.sms_backup_files import FIXTURES, backup, mms, part, read, sms
 
+pytestmark = pytest.mark.slow
+
 GOOD = (FIXTURES / "messages.xml").read_bytes()
 ROWS = [one for one in read(GOOD) if isinstance(one, Found)]
 HEAD = b'<smses count="1">'

@@ -6,6 +6,7 @@ import io
 import zipfile
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from schemas import codec
 from schemas.errors import Refused
 from tests.fakes.ledger import FakeLedger
 from tests.ingest.exports import ANSWERS, Import, file_of, import_of, zip_of
+
+pytestmark = pytest.mark.slow
 
 _ANSWERS = replace(ANSWERS, day_first=True)
 _PIECES = st.sampled_from([

@@ -16,6 +16,8 @@ from schemas import codec, findings, identity
 from schemas.events import ALL_KINDS, CAPTURE_KINDS, CapturedEvent, Parsed
 from tests.vendor.payloads import PAYLOADS, change, envelope, messages, meta, text, value
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_749_854_600_000
 _KEYS = st.sampled_from([
     "object", "entry", "changes", "value", "field", "messages", "statuses", "message_echoes",

@@ -18,6 +18,8 @@ from schemas.events import CapturedEvent, Identity
 from search.follow import rebuild
 from tests.world import Watcher
 
+pytestmark = pytest.mark.slow
+
 PASSPHRASE = "a sentence that nobody guesses"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +55,7 @@ def test_what_our_encoder_writes_is_read(event: CapturedEvent) -> None:
     assert datum.read(data) == judged(data) is not None
 
 
+@pytest.mark.slow
 @given(_events, st.data())
 @settings(max_examples=300)
 def test_what_is_spelled_otherwise_is_left_to_the_codec(
