@@ -5,6 +5,8 @@
 BIN := .venv/bin
 # More options for pytest, for example: make test ARGS="--kills 200 tests/faults"
 ARGS ?=
+# Two tests at a time, where there are two cores; a worker that is idle takes over what waits.
+BESIDE := -n auto --maxprocesses 2 --dist worksteal
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -13,10 +15,10 @@ demo: venv-run ## a week of a small law firm, captured, searched, verified: embe
 	@$(BIN)/counterfoil demo
 
 test: lint ## everything, on the real Kafka, S3 and Elasticsearch (started and stopped by the tests)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -q $(BESIDE) $(ARGS)
 
 check: lint ## style, types, layers, docs and the fast tests: under a minute
-	$(BIN)/python -m pytest -q -n auto -m "not real and not slow" $(ARGS)
+	$(BIN)/python -m pytest -q $(BESIDE) -m "not real and not slow" $(ARGS)
 
 lint: venv
 	$(BIN)/ruff check .

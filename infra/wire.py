@@ -311,11 +311,15 @@ class Wire:
             return FolderStore(self.home / "store")
         from infra.s3 import S3Store
 
+        return S3Store(self.media_settings())
+
+    def media_settings(self) -> Any:
+        """The bucket, with the credentials that capture puts files with."""
         section, settings = self.config.media, self.s3_settings(self.config.store.bucket)
         if section.access_key_file is not None:
             settings = replace(settings, access_key=_text(section.access_key_file),
                                secret_key=_text(section.secret_key_file))
-        return S3Store(settings)
+        return settings
 
     def media_locked_until(self, event: CapturedEvent, now: int) -> int:
         """How long a file of `event` is locked (UTC ms): as a segment with it would be."""

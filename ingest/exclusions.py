@@ -72,6 +72,12 @@ def event_time(event: CapturedEvent) -> int:
     """When it was, as far as it can be believed; UTC ms. Of a file that somebody handed in the
     stated time: for whoever chose it could have left the line out as well. What a later file says
     of an earlier line is of that line's time, and a time of no known zone is taken as UTC."""
+    at = event_instant(event)
+    return domains.ground_time(event) if at is None else at
+
+
+def event_instant(event: CapturedEvent) -> int | None:
+    """As `event_time`; null where the event says none and only its capture is known."""
     if event.provenance in _VOUCHED:
         return domains.ground_time(event)
     if event.occurred_at is not None:
@@ -80,7 +86,7 @@ def event_time(event: CapturedEvent) -> int:
         if local:
             with suppress(ValueError):
                 return int(datetime.fromisoformat(local).replace(tzinfo=UTC).timestamp() * 1000)
-    return domains.ground_time(event)
+    return None
 
 
 def counted(event: CapturedEvent, found: Exclusion) -> tuple[Day, Count]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from ingest.delivery import Deliverer
-from ingest.exclusions import Counts, added, count_events, counted
+from ingest.exclusions import Count, Counts, Day, added, count_events, counted
 from ingest.imports import (
     EDIT,
     KNOWN,
@@ -34,6 +34,7 @@ from ingest.imports import (
 )
 from ingest.ledger import ImportLedger
 from ingest.media import MediaWriter
+from ingest.neighbours import Neighbours
 from ingest.parts import items_of
 from ingest.routing import Router
 from schemas import events, limits, media
@@ -146,7 +147,8 @@ class Importer:
         What cannot be read is quarantined, the whole file if need be; a file never raises for what
         is in it.
         """
-        taking = _Taking(self._parts, file, reader.source, channel, answers)
+        taking = _Taking(self._parts, file, reader.source, channel, answers,
+                         Neighbours(reader.is_one_chat))
         try:
             for item in reader.read(file, answers, self._parts.ledger):
                 if isinstance(item, Found):
@@ -176,7 +178,7 @@ class Importer:
 
     def refuse(self, file: ImportedFile, reason: str, channel: str, answers: Answers) -> Outcome:
         """A file that no reader takes: quarantined as it is."""
-        taking = _Taking(self._parts, file, DOOR + "/1", channel, answers)
+        taking = _Taking(self._parts, file, DOOR + "/1", channel, answers, Neighbours(False))
         taking.refuse(reason)
         taking.finish()
         return taking.outcome
@@ -194,8 +196,9 @@ class _Taking:
     """One file on its way."""
 
     def __init__(self, parts: ImportParts, file: ImportedFile, source: str, channel: str,
-                 answers: Answers) -> None:
+                 answers: Answers, neighbours: Neighbours) -> None:
         self.outcome = Outcome(file.name)
+        self._neighbours = neighbours
         self._parts, self._ledger = parts, parts.ledger
         self._file, self._source, self._channel, self._answers = file, source, channel, answers
         # Its events are others where the answers or the reader are.
@@ -213,11 +216,10 @@ class _Taking:
         """One event of the reader."""
         self._taken += 1
         event, ledger = found.event, self._ledger
-        exclusion = self._parts.deliverer.exclusion_of(event)
         name = event_id(event)
-        if exclusion is not None:
-            self._excluded = added(self._excluded, (counted(event, exclusion),))
-            self.outcome.tally.excluded += 1
+        left_out = self._left_out(event)
+        if left_out is not None:
+            self._leave_out(*left_out)
             if found.how != KNOWN:
                 # The reader will call it known; should the exclusion end, it was never captured.
                 ledger.add(self._fact("excluded", name))
@@ -239,15 +241,17 @@ class _Taking:
         self._add(stamped, members, name)
 
     def unreadable(self, item: Unreadable) -> None:
-        """Bytes that could not be read: an event of their own, once."""
+        """Bytes that could not be read: an event of their own, once; unless they lie in what the
+        directory excludes."""
         self._taken += 1
-        self._quarantine(item.reason, item.raw, item.start, item.member)
+        self._settle(self._neighbours.unreadable(item))
 
     def refuse(self, reason: str) -> None:
         """The file as a whole was not taken: its bytes are kept, up to a limit."""
         self.outcome.remarks.append(Remark("refused", reason, incomplete=True))
         if self._taken:
-            self._quarantine(f"not read any further: {reason}", b"", 0, "")
+            told = Unreadable(f"not read any further: {reason}", b"")
+            self._settle([(told, self._neighbours.of_all())])
             return
         if self._file.size > limits.IMPORT_REFUSED_BYTES_MAX:
             self._quarantine(f"{reason}; {self._file.size} bytes are more than are kept of a file "
@@ -263,6 +267,7 @@ class _Taking:
 
     def finish(self) -> None:
         """Everything is durable, and the ledger knows, when this returns."""
+        self._settle(self._neighbours.end())
         if self._parts.log is None:
             return
         if self._excluded and self.outcome.tally.excluded == self._taken:
@@ -272,6 +277,29 @@ class _Taking:
             self._once(event, "counted")
         self._ledger.finish(self._key)
         self._flush()
+
+    # --- what is left out ---
+
+    def _left_out(self, event: CapturedEvent) -> tuple[Day, Count] | None:
+        """What is counted of an event that the directory excludes; null where it is captured."""
+        if self._neighbours.has_say(event):
+            day = self._neighbours.of_all()
+            return (day, Count(1, 0)) if day else None
+        exclusion = self._parts.deliverer.exclusion_of(event)
+        left_out = counted(event, exclusion) if exclusion is not None else None
+        self._settle(self._neighbours.line(left_out[0] if left_out else None))
+        return left_out
+
+    def _leave_out(self, day: Day, count: Count) -> None:
+        self._excluded = added(self._excluded, ((day, count),))
+        self.outcome.tally.excluded += 1
+
+    def _settle(self, decided: Sequence[tuple[Unreadable, Day | None]]) -> None:
+        for item, day in decided:
+            if day is None:
+                self._quarantine(item.reason, item.raw, item.start, item.member)
+            else:
+                self._leave_out(day, Count(1, 0))
 
     # --- what it is ---
 

@@ -117,9 +117,11 @@ class NeedsAnswer(Refused):
 
 
 class Reader(Protocol):
-    """One kind of file. `source` names reader and version in every event."""
+    """One kind of file. `source` names reader and version in every event; `is_one_chat`: a file
+    holds one conversation."""
 
     source: str
+    is_one_chat: bool
 
     def recognises(self, file: ImportedFile) -> bool:
         """Whether this reader is the one for `file`, from its name and first bytes. Never raises

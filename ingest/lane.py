@@ -215,7 +215,7 @@ class Lane:
                 road.alarms.set("spool_full", road.clock())
                 raise Transient("the spool is full") from error
             self._spooled += 1
-        road.alarms.clear("spool_full")
+        # "spool_full" stays until it is drained: a small record may fit where a delivery did not.
         road.alarms.set("spool_in_use", road.clock())
         return sequence
 

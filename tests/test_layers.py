@@ -40,7 +40,8 @@ STANDALONE = ("infra.stack.keeper", "infra.stack.elasticsearch_node")
 # Library -> the packages or modules that may import it.
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "boto3": ("infra.s3", "infra.s3keyring", "infra.kms", "infra.stack.seaweedfs"),
-    "botocore": ("infra.s3", "infra.s3keyring", "infra.kms", "infra.stack.seaweedfs"),
+    "botocore": ("infra.s3", "infra.s3access", "infra.s3keyring", "infra.kms",
+                 "infra.stack.seaweedfs"),
     "cryptography": ("ingest", "archive", "search", "infra"),
     "elastic_transport": ("infra.elastic", "infra.stack.elasticsearch"),
     "elasticsearch": ("infra.elastic", "infra.stack.elasticsearch"),

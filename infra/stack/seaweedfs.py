@@ -108,7 +108,8 @@ def _prepare(place: Place) -> list[str]:
 def _socket(service: str, folder: Path) -> list[str]:
     # Out of the shared /tmp where the kernel's limit on a socket's path allows it.
     path = str(folder / f"{service}.sock")
-    return [f"-{service}.localSocket={path}"] if len(path) <= SOCKET_PATH_MAX else []
+    fits = len(os.fsencode(path)) <= SOCKET_PATH_MAX
+    return [f"-{service}.localSocket={path}"] if fits else []
 
 
 def _write_identities(path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +18,9 @@ from infra.verbs.screen import ERR, OUT, bad, emit, good, short, trial_banner
 from infra.wire import DAY_MS, Wire, clock
 from ingest.coverage import COVERAGE, PARTS, YES
 from schemas.errors import CounterfoilError
+
+if TYPE_CHECKING:
+    from infra.s3access import Tried
 
 OK, WARNING, UNSAFE = "ok", "warning", "unsafe"
 _STYLE = {OK: "green", WARNING: "yellow", UNSAFE: "bold red"}
@@ -42,7 +45,8 @@ def doctor(wire: Wire, *, json: bool) -> int:
     except CounterfoilError as error:
         # What keeps `run` from starting is said beside everything else.
         lines.append(Line("setup", "provision", UNSAFE, str(error)))
-    for part, checks in (("store", _store), ("log", _log), ("index", _index), ("keys", _keys),
+    for part, checks in (("store", _store), ("gateway", _gateway),
+                         ("log", _log), ("index", _index), ("keys", _keys),
                          ("retention", _retention)):
         with ERR.status(f"checking the {part}"):
             try:
@@ -98,6 +102,36 @@ def _store(wire: Wire) -> Iterator[Line]:
     problems = check_bucket(wire.s3_settings(wire.config.store.bucket))
     for problem in problems:
         yield Line("store", "bucket", UNSAFE, problem)
+
+
+def _gateway(wire: Wire) -> Iterator[Line]:
+    """What the credentials that face the network may do with the store (PROTOCOL K)."""
+    if wire.config.store.driver == "folder":
+        return
+    if wire.config.media.access_key_file is None:
+        yield Line("gateway", "credentials", WARNING,
+                   "files are put with the archiver's credentials: give the gateway its own, which "
+                   "may only put below media/ (infra/examples/s3/gateway.json), in "
+                   "media.access_key_file and media.secret_key_file")
+        return
+    from infra.s3access import try_gateway
+
+    some = next(iter(wire.store.versions("")), None)
+    for one in try_gateway(wire.media_settings(), some.key if some else None):
+        yield gateway_line(one)
+
+
+def gateway_line(one: Tried) -> Line:
+    """What one right of the gateway's means."""
+    if one.is_allowed == one.is_needed:
+        words = "allowed" if one.is_needed else "refused, as it should be"
+        return Line("gateway", one.name, OK, f"{words} ({one.answer})")
+    if one.is_needed:
+        return Line("gateway", one.name, UNSAFE,
+                    f"not allowed ({one.answer}): files of messages cannot be stored")
+    return Line("gateway", one.name, WARNING,
+                f"allowed ({one.answer}): whoever takes over the gateway may do it too; "
+                "infra/examples/s3/gateway.json is all that it needs")
 
 
 def _log(wire: Wire) -> Iterator[Line]:

@@ -62,6 +62,7 @@ class SmsBackup:
     """
 
     source: str = SOURCE
+    is_one_chat = False
 
     def __init__(self, chunk_bytes: int = CHUNK_BYTES) -> None:
         self._chunk_bytes = chunk_bytes

@@ -77,6 +77,7 @@ class WhatsAppExport:
     """Implements `ingest.imports.Reader`."""
 
     source = SOURCE
+    is_one_chat = True
 
     def recognises(self, file: ImportedFile) -> bool:
         """A zip that holds a text with messages, or such a text."""
@@ -329,13 +330,13 @@ class _Reading:
             dates.shown(*until) if until else ""))
         history = _History(self._ledger, self._scope, chat.chat_id)
         yield from self._remarks(chat, aligned)
-        for info, reason in self._container.refused:
-            yield from container.quarantined(self._file, info, reason)
         yield from self._events(_Aligned(old, aligned, given, history), writer)
         if not history.has(self._file.sha256):
             for at in aligned.absent:
                 yield from self._absent(writer, old[at], history)
         yield from self._files(writer, chat)
+        for info, reason in self._container.refused:
+            yield from container.quarantined(self._file, info, reason)
         if self._damage is not None:
             yield Remark("cut_off", f"the text ends where it is damaged: {self._damage}", True)
         elif not found:

@@ -108,6 +108,7 @@ class Scripted:
 
     script: list[Item | Exception]
     source: str = "scripted/1"
+    is_one_chat: bool = False
     tells_at_end: bool = False
 
     def recognises(self, file: ImportedFile) -> bool:
@@ -328,6 +329,59 @@ def test_what_was_excluded_is_captured_when_it_no_longer_is() -> None:
     assert world.take(*script).tally.known == 2
 
 
+UNTIL = NOW - 60_000
+PAST = replace(EXCLUDING, exclusions=(replace(EXCLUDING.exclusions[0], until=UNTIL),))
+OUT = Found(replace(said("out"), occurred_at=UNTIL - 1), NEW)
+IN = Found(replace(said("in"), occurred_at=UNTIL), NEW)
+TORN = Unreadable("no date", b"a secret", 3, 11)
+INSIDE = Unreadable("encrypted", b"a secret", member="a.jpg")
+LOOSE = Found(replace(said("loose"), kind=events.UNKNOWN, occurred_at=None), NOTED)
+
+
+@pytest.mark.parametrize("odd", [TORN, INSIDE, LOOSE], ids=["line", "member", "loose file"])
+@pytest.mark.parametrize(("before", "after", "is_kept"), [
+    ([OUT], [OUT], False), ([], [OUT], False), ([OUT], [], False),
+    ([IN], [IN], True), ([IN], [], True), ([], [IN], True), ([], [], True),
+    ([OUT], [IN], True), ([IN], [OUT], True), ([OUT, IN], [OUT], True),
+], ids=lambda value: "".join(one.event.native_id[0] for one in value)
+    if isinstance(value, list) else None)
+def test_what_has_no_time_goes_with_what_lies_around_it(
+        odd: Item, before: list[Found], after: list[Found], *, is_kept: bool) -> None:
+    """Of a chat that is left out nothing stays, not even what could not be read; of one that is
+    captured nothing is lost."""
+    world = World(directory=PAST)
+    # What stands for all of the file comes at its end, as the reader gives it.
+    script = [*before, odd, *after] if odd is TORN else [*before, *after, odd]
+    outcome = world.take(*script, is_one_chat=True)
+    kept = [one for one in world.log.events() if one.kind in (events.QUARANTINE, events.UNKNOWN)]
+    assert is_kept == bool(kept)
+    assert outcome.tally.excluded == (before + after).count(OUT) + (not is_kept)
+    assert is_kept or not any(b"secret" in item.datum for item in world.log.items)
+    assert outcome.tally.quarantined == (is_kept and odd is not LOOSE)
+
+
+def test_in_a_file_of_many_chats_what_cannot_be_read_is_anybodys() -> None:
+    """Between two excluded messages of a backup a client's may be lost: it is kept."""
+    world = World(directory=PAST)
+    assert world.take(OUT, TORN, OUT, is_one_chat=False).tally.quarantined == 1
+
+
+def test_a_flood_that_cannot_be_read_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than fits is decided by the line before."""
+    monkeypatch.setattr("ingest.neighbours.HELD_BYTES_MAX", 10)
+    world = World(directory=PAST)
+    tally = world.take(OUT, TORN, TORN, TORN, IN, is_one_chat=True).tally
+    assert (tally.excluded, tally.quarantined) == (3, 1)
+
+
+def test_an_excluded_chat_that_breaks_off_says_so_to_the_operator_alone() -> None:
+    """The report names it; nothing goes on the log but the count."""
+    world = World(directory=EXCLUDING)
+    outcome = world.take(found("1"), Refused("a bomb"), is_one_chat=True)
+    assert not outcome.is_whole
+    assert [events.GAP] == [one.kind for one in world.log.events()]
+
+
 def test_files_of_a_message_follow_its_text() -> None:
     """The text is on the log first, then the file lies in the store, then its fact is recorded."""
     order: list[str] = []
@@ -377,6 +431,7 @@ def test_a_disk_that_fails_ends_its_file_alone() -> None:
 
     class Broken:
         source = "test/1"
+        is_one_chat = False
 
         def recognises(self, _file: ImportedFile) -> bool:
             return True

@@ -22,7 +22,7 @@ from elasticsearch import Elasticsearch
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from infra.stack import processes, stack
+from infra.stack import processes, seaweedfs, stack
 from infra.stack.server import NotReady, Place, Server
 from schemas.errors import Missing, Refused, Transient
 from tests.conftest import ElasticsearchServer, KafkaServer, S3Server
@@ -280,6 +280,15 @@ def test_a_folder_that_would_be_misread_is_refused(tmp_path: Path, folder: str) 
     """A comma or colon in the path would split it in a server's options: refused before that."""
     with pytest.raises(Refused, match="in its path"):
         stack.up(tmp_path / folder, servers=("s3",))
+
+
+def test_a_folder_too_long_for_a_socket_goes_without(tmp_path: Path) -> None:
+    """The kernel's limit is in bytes: 25 characters beyond the basic plane are 100 of them."""
+    folder = tmp_path / ("\N{CJK UNIFIED IDEOGRAPH-20BB7}" * 25)
+    folder.mkdir()
+    server = seaweedfs.SERVER
+    command = server.prepare(Place(folder, dict.fromkeys(server.port_names, 1)))
+    assert not [one for one in command if "localSocket" in one]
 
 
 def test_an_unknown_server_and_an_unknown_folder_are_named(tmp_path: Path) -> None:
