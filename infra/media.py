@@ -29,6 +29,7 @@ from schemas.events import Attachment, CapturedEvent
 
 WHATSAPP: Final = "whatsapp-cloud"
 TWILIO: Final = "twilio"
+TWILIO_LIST: Final = "twilio-list"        # what `reconcile` found there (ingest/reconcile.py)
 # Beside the host of `media.whatsapp_url`: where the bytes lie, which wants the token too.
 _WHATSAPP_FILES: Final = "lookaside.fbsbx.com"
 _FACTS_BYTES_MAX: Final = 64 * 1024
@@ -67,12 +68,13 @@ class ProviderFetcher:
         """See ingest.mediaworker.Fetcher."""
         found = {WHATSAPP} if self._access.whatsapp_tokens else set()
         if self._access.twilio_account and self._access.twilio_tokens:
-            found.add(TWILIO)
+            found |= {TWILIO, TWILIO_LIST}
         return found
 
     def fetch(self, event: CapturedEvent, attachment: Attachment, sink: Sink) -> Fetched:
         """See ingest.mediaworker.Fetcher."""
-        ways = {WHATSAPP: self._from_whatsapp, TWILIO: self._from_twilio}
+        ways = {WHATSAPP: self._from_whatsapp, TWILIO: self._from_twilio,
+                TWILIO_LIST: self._from_twilio}
         way = ways.get(source_of(event))
         if way is None:
             raise FetchFailed("not_found", final=True)  # no door of ours gives such files

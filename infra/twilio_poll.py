@@ -15,14 +15,15 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 from infra.media import MediaAccess
 from infra.mediahttp import CheckedClient, HttpRules, is_loopback, origin_of
 from ingest.media import FetchFailed
-from ingest.reconcile import Page, read_page
-from schemas.errors import Refused, Transient
+from ingest.reconcile import Page, read_files, read_page
+from schemas.errors import Missing, Refused, Transient
 
 PAGE_SIZE: Final = 1_000
 _PAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 _PAGES_MAX: Final = 20_000
 _TRIES_S: Final = (0.0, 1.0, 5.0, 20.0)
 _WAIT_S_MAX: Final = 60.0
+_RIGHT: Final = "are twilio_account_sid and twilio_auth_token right?"
 
 
 class TwilioMessages:
@@ -40,7 +41,8 @@ class TwilioMessages:
         self._access, self._clock, self._sleep = access, clock, sleep
         self._origin = origin_of(base)
         self._base = access.twilio_url.rstrip("/")
-        self._list = f"/2010-04-01/Accounts/{quote(access.twilio_account, safe='')}/Messages.json"
+        self._messages = f"/2010-04-01/Accounts/{quote(access.twilio_account, safe='')}/Messages"
+        self._list = f"{self._messages}.json"
         self._client = client or CheckedClient(HttpRules(
             frozenset({base.hostname}),
             frozenset({self._origin}) if is_loopback(base) else frozenset(), total_s_max=120.0))
@@ -62,20 +64,39 @@ class TwilioMessages:
                     or len(seen) >= _PAGES_MAX:
                 raise Refused("the provider's list does not end, or leads elsewhere")
             seen.add(path)
-            page = read_page(self._get(path), self._clock())
+            try:
+                page = read_page(self._get(path), self._clock())
+            except Missing as error:
+                raise Refused(f"Twilio's list: not_found; {_RIGHT}") from error
             yield page
             path = page.next
 
+    def files(self, message: str) -> tuple[tuple[str, str | None], ...]:
+        """(id, media type) of each file of a message; none where the provider does not know it any
+        more. Raises as `pages`."""
+        path = f"{self._messages}/{quote(message, safe='')}/Media.json?PageSize={PAGE_SIZE}"
+        try:
+            body = self._get(path)
+        except Missing:
+            return ()
+        return read_files(body)
+
+    def address_of(self, message: str, file: str) -> str:
+        """Where a file lies."""
+        return f"{self._base}{self._messages}/{quote(message, safe='')}/Media/{file}"
+
     def _get(self, path: str) -> bytes:
+        """Raises Missing, Refused, Transient."""
         wait_s = 0.0
         for pause_s in _TRIES_S:
             self._sleep(max(pause_s, wait_s))
             try:
                 return self._with_any(path)
             except FetchFailed as failure:
-                if failure.final or failure.reason in ("unauthorized", "not_found"):
-                    raise Refused(f"Twilio's list: {failure.reason}; are twilio_account_sid and "
-                                  "twilio_auth_token right?") from failure
+                if failure.reason == "not_found":
+                    raise Missing("Twilio does not know it") from failure
+                if failure.final or failure.reason == "unauthorized":
+                    raise Refused(f"Twilio's list: {failure.reason}; {_RIGHT}") from failure
                 wait_s = min(failure.after_ms / 1000, _WAIT_S_MAX)
         raise Transient("Twilio's list cannot be reached")
 

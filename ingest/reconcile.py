@@ -6,7 +6,8 @@ comparison. Pure: who asks the provider and the index is `infra/verbs/reconcile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -34,6 +35,7 @@ _FIELDS: Final = (
     ("num_segments", "NumSegments"), ("api_version", "ApiVersion"), ("error_code", "ErrorCode"),
     ("error_message", "ErrorMessage"),
 )
+_FILE_ID: Final = re.compile(r"ME[0-9a-fA-F]{32}")
 _KEPT: Final = ("status", "direction", "date_created", "date_sent", "date_updated")
 
 
@@ -100,6 +102,32 @@ def read_page(body: bytes, captured_at: int) -> Page:
     return Page(tuple(found), unread, path if isinstance(path, str) else "")
 
 
+def read_files(body: bytes) -> tuple[tuple[str, str | None], ...]:
+    """(id, media type) of each file that the provider keeps of one message, in its order: a page of
+    `Media.json`. Raises Refused for what is no such page."""
+    said, _ = values.decode(body)
+    found = said.get("media_list") if isinstance(said, dict) else None
+    if not isinstance(found, list):
+        raise Refused("the provider's answer is no list of files")
+    return tuple((sid, values.soft_string(one, "content_type"))
+                 for one in found if isinstance(one, dict)
+                 and (sid := values.soft_string(one, "sid")) and _FILE_ID.fullmatch(sid))
+
+
+def with_files(one: Listed, files: Sequence[tuple[str, str | None]],
+               address_of: Callable[[str, str], str]) -> Listed:
+    """Its files are to be fetched. `address_of(message id, file id)` is where one lies; of a file
+    that the message had and the provider no longer keeps the fact remains."""
+    event = one.event
+    kept = tuple(Attachment(sid, media_type, url=address_of(one.sid, sid))
+                 for sid, media_type in files)
+    if not kept:
+        return one
+    return replace(one, event=replace(
+        event, attachments=(*kept, *event.attachments[len(kept):]),
+        observations=tuple(sorted({*event.observations, "media_pending"}))))
+
+
 def compare(listed: Iterable[Listed], is_archived: Callable[[Listed], bool],
             is_excluded: Callable[[CapturedEvent], bool], extra: int = 0,
             unread: int = 0) -> Comparison:
@@ -161,7 +189,7 @@ def _event(read: CapturedEvent, item: dict[str, Any], raw: bytes, at: int,
 
 
 def _unfetched(one: Attachment) -> Attachment:
-    return replace(one, state="failed", reason="the list names no address of it")
+    return replace(one, state="failed", reason="the provider lists no such file")
 
 
 def _moment(item: dict[str, Any], name: str) -> int | None:

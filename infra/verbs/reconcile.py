@@ -69,7 +69,10 @@ def reconcile(wire: Wire, wanted: Wanted, *, json: bool) -> int:
         recorder = wire.recorder("gateway", log)
         stored = 0
         if wanted.store and compared.missing:
-            for made in _final(wire, compared.missing):
+            for made in _final(wire, provider, compared.missing):
+                # First that their files are wanted: a crash then leaves a file too many to look
+                # for, never a message whose picture nobody fetches.
+                wire.expect_media(made)
                 # On the log, one batch after the other: a second run finds them or says them
                 # again, and they are further sightings.
                 recorder.record_all(made)
@@ -149,12 +152,15 @@ def _doc_id(tokenizer: Tokenizer, event: CapturedEvent) -> str:
     return tokenizer.document(identity.message_key(event))
 
 
-def _final(wire: Wire, missing: Sequence[Listed]) -> Iterator[list[CapturedEvent]]:
-    """Their events as they are archived, with what the directory says of each."""
+def _final(wire: Wire, provider: TwilioMessages,
+           missing: Sequence[Listed]) -> Iterator[list[CapturedEvent]]:
+    """Their events as they are archived, with what the directory says of each and where their files
+    lie."""
     deliverer = Deliverer(Router(wire.keys_folder.routing_key(), bytes(16)), wire.directory())
     for at in range(0, len(missing), _BATCH):
-        yield [replace(deliverer.stamp(one.event, None), raw=one.event.raw)
-               for one in missing[at:at + _BATCH]]
+        found = [comparing.with_files(one, provider.files(one.sid), provider.address_of)
+                 if one.event.attachments else one for one in missing[at:at + _BATCH]]
+        yield [replace(deliverer.stamp(one.event, None), raw=one.event.raw) for one in found]
 
 
 def _print(wanted: Wanted, window: tuple[int, int], compared: Comparison, stored: int, *,

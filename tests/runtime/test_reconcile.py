@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,6 +21,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from infra.config import load
+from infra.embedded.media import SqliteTaskList
 from infra.media import MediaAccess
 from infra.twilio_poll import TwilioMessages
 from infra.verbs.reconcile import Wanted, reconcile
@@ -26,8 +30,10 @@ from ingest import reconcile as comparing
 from ingest.adapters import twilio
 from ingest.delivery import Deliverer
 from ingest.own import own_event
+from ingest.publish import CaptureLog
 from ingest.reconcile import Listed, read_page
 from ingest.routing import Router
+from ingest.status import AlarmBoard
 from schemas import codec, events, gaps, identity
 from schemas.errors import Refused, Transient
 from schemas.events import CapturedEvent
@@ -86,6 +92,7 @@ class FakeTwilio:
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     following: Callable[[str], str] = lambda path: path
+    files: dict[str, bytes] = field(default_factory=dict)
     port: int = 0
 
     @property
@@ -101,6 +108,8 @@ class FakeTwilio:
         if authorization != "Basic " + base64.b64encode(f"{SID}:{TOKEN}".encode()).decode():
             return 401, {}, b"{}"
         parts = urlsplit(target)
+        if parts.path in self.files:
+            return 200, {}, self.files[parts.path]
         if parts.path != f"/2010-04-01/Accounts/{SID}/Messages.json":
             return 404, {}, b"{}"
         query = parse_qs(parts.query)
@@ -323,6 +332,26 @@ def run(wire: Wire, capsys: pytest.CaptureFixture[str],
     return code, line
 
 
+def fetch_files(wire: Wire) -> None:
+    """What the gateway does of its list, until nothing of it is due."""
+    router = Router(wire.keys_folder.routing_key(), bytes(16))
+
+    async def act(log: CaptureLog, tasks: SqliteTaskList, threads: Executor) -> None:
+        recorder = wire.recorder("gateway", log)
+
+        async def publish(made: Sequence[CapturedEvent]) -> None:
+            recorder.record_all(made)
+
+        worker = wire.media_worker(publish, router, AlarmBoard(), tasks, threads)
+        while await worker.turn():
+            pass
+
+    with (closing(wire.capture_log()) as log, ThreadPoolExecutor() as threads,
+          closing(SqliteTaskList(wire.home / "gateway" / "media.db")) as tasks):
+        asyncio.run(act(log, tasks, threads))
+    capture(wire)
+
+
 def known_gaps(wire: Wire) -> list[gaps.Gap]:
     """As the index knows them after everything was carried there."""
     capture(wire)
@@ -369,6 +398,48 @@ def test_missing_messages_are_proved_then_archived_and_the_gap_is_closed(
     assert wire.searcher().search('"message 3"', "dana").total == 1
     code, line = run(wire, capsys, store=True)
     assert (code, line["missing"], line["archived"]) == (0, 0, 0)
+
+
+def of_message(number: int) -> str:
+    """Where what belongs to a message lies."""
+    return f"/2010-04-01/Accounts/{SID}/Messages/SM{number:032x}"
+
+
+def test_pictures_of_missing_messages_are_fetched(
+        wire: Wire, provider: FakeTwilio, capsys: pytest.CaptureFixture[str]) -> None:
+    """The provider's list of a message's files says where they lie; the gateway fetches them, and
+    each is stored and opens. What the provider no longer keeps stays a failed file."""
+    picture, note = f"ME{1:032x}", f"ME{2:032x}"
+    provider.messages = [item(1, num_media="3"), item(2, num_media="1")]
+    provider.files = {
+        f"{of_message(1)}/Media.json": json.dumps({"media_list": [
+            {"sid": picture, "content_type": "image/png"}, {"sid": "ME/../x"}, 7,
+            {"sid": note, "content_type": None}]}).encode(),
+        f"{of_message(1)}/Media/{picture}": b"a picture", f"{of_message(1)}/Media/{note}": b"note"}
+    code, line = run(wire, capsys, store=True)
+    assert (code, line["archived"]) == (0, 2)
+    fetch_files(wire)
+    said = recorded(wire)
+    messages = {one.native_id: one for one in said if one.kind == events.MESSAGE}
+    states = [[one.state for one in messages[f"SM{number:032x}"].attachments] for number in (1, 2)]
+    assert states == [["pending", "pending", "failed"], ["failed"]]
+    stored = {one.attachments[0].native_id: one.attachments[0] for one in said
+              if one.kind == events.DERIVED and one.attachments}
+    assert {name: (one.state, one.sha256) for name, one in stored.items()} == {
+        picture: ("stored", hashlib.sha256(b"a picture").digest()),
+        note: ("stored", hashlib.sha256(b"note").digest())}
+
+
+def test_a_provider_that_gives_no_list_of_files_loses_no_message(
+        wire: Wire, provider: FakeTwilio, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is recorded until it is known; the next run archives it."""
+    provider.messages = [item(1, num_media="1")]
+    provider.files = {f"{of_message(1)}/Media.json": b"<html>"}
+    with pytest.raises(Refused):
+        run(wire, capsys, store=True)
+    assert not [one for one in recorded(wire) if one.kind == events.MESSAGE]
+    provider.files = {}
+    assert run(wire, capsys, store=True)[1]["archived"] == 1
 
 
 def test_a_receipt_is_not_the_message(
