@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from ingest.adapters import sms_backup_rows, whatsapp_export, whatsapp_export_zip
+from ingest.adapters import sms_backup, sms_backup_rows, whatsapp_export, whatsapp_export_zip
 from ingest.adapters.sms_backup import SmsBackup
 from ingest.adapters.whatsapp_export import WhatsAppExport
 from ingest.adapters.whatsapp_export_chat import title_of
@@ -21,7 +21,6 @@ from ingest.imports import ImportedFile, Reader
 from ingest.ledger import ImportLedger
 from schemas.errors import Refused
 from schemas.events import CapturedEvent
-from schemas.identity import event_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ def restore(found: Sequence[CapturedEvent], ledger: ImportLedger) -> None:
                 ledger.add(bytes.fromhex((event.native_id or "").removeprefix("export:")))
         return
     for event in found:
-        ledger.add(ledger.digest("sms-backup/event", event_id(event)))
+        sms_backup.restore(event, ledger)
 
 
 def restore_file(fact: CapturedEvent, ledger: ImportLedger) -> None:

@@ -96,6 +96,23 @@ class SmsBackup:
             yield from _Reading(file, telephone, ledger).items(Scanner(window))
 
 
+def restore(event: CapturedEvent, ledger: ImportLedger) -> None:
+    """Tell a ledger that was lost of one archived event of a backup."""
+    essence = event.detail(sms_backup_mms.ESSENCE)
+    for fact in _facts(ledger, identity.event_id(event),
+                       bytes.fromhex(essence) if essence else None):
+        ledger.add(fact)
+
+
+def _facts(ledger: ImportLedger, key: bytes, essence: bytes | None) -> list[bytes]:
+    """By which a message is known. One whose id says nothing of its content has two: the same id
+    with other parts is told apart."""
+    known = ledger.digest("sms-backup/event", key)
+    if essence is None:
+        return [known]
+    return [known, ledger.digest("sms-backup/parts", known, essence)]
+
+
 @dataclass(slots=True)
 class _Counts:
     """The list that is being read: what its root says, and what was in it."""
@@ -197,10 +214,8 @@ class _Reading:
 
     def _found(self, element: Element, event: CapturedEvent, key: bytes, reading: Reading,
                picture: Picture | None) -> Iterator[Item]:
-        facts = [self._ledger.digest("sms-backup/event", key)]
-        if picture and not reading.counted:
-            # Its id says nothing of its content: the same id with other parts is told apart.
-            facts.append(self._ledger.digest("sms-backup/parts", facts[0], picture.essence))
+        facts = _facts(self._ledger, key,
+                       picture.essence if picture and not reading.counted else None)
         how = NEW
         if self._ledger.has(facts[0]):
             how = KNOWN if self._ledger.has(facts[-1]) else NOTED

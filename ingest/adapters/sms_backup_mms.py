@@ -45,6 +45,10 @@ class Outside:
     end: int
 
 
+# Detail: a hash of what was said and shown, where the id says nothing of it.
+ESSENCE: Final = "essence"
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """An MMS, read. `essence` tells two rows of one id apart, `members` are its files that can be
@@ -98,6 +102,8 @@ def read(element: Element, telephone: Telephone, file: ImportedFile) -> Picture:
     row.facts(facts, _CONSUMED)
     essence = _essence(subject, pieces)
     native_id, counted = _native_id(row, parties, moment, written_date, direction, essence)
+    if not counted:
+        facts.add(ESSENCE, essence.hex())
     attachments, members, outside = _files(pieces, native_id, file)
     own = telephone.own
     actor = parties.sender if direction == events.IN else (

@@ -19,6 +19,7 @@ from infra.wire import Wire
 from ingest.imports import Answers
 from schemas.errors import Missing, Transient
 from schemas.identity import event_id
+from tests.ingest import sms_backup_files
 from tests.ingest.exports import Said, android, said, zip_of
 
 NOW = 1_767_225_600_000
@@ -127,6 +128,22 @@ def test_a_rebuilt_ledger_knows_the_files_that_no_message_names(tmp_path: Path) 
     rebuild_ledger(wire)
     tally = taken(wire, path).tally
     assert (tally.noted, tally.recorded, tally.known) == (0, 0, 4)
+
+
+def test_a_rebuilt_ledger_tells_pictures_of_one_id_apart(tmp_path: Path) -> None:
+    """The centre's id says nothing of the parts: the same row is known, another one is not."""
+    wire = wire_of(tmp_path / "home")
+
+    def taken_with(text: str) -> tuple[int, int]:
+        body = sms_backup_files.mms(sms_backup_files.part("text/plain", text=text), m_id="same")
+        (tmp_path / "sms.xml").write_bytes(sms_backup_files.backup(body))
+        tally = taken(wire, tmp_path / "sms.xml").tally
+        return tally.known, tally.recorded
+
+    assert [taken_with("x"), taken_with("x")] == [(0, 1), (1, 0)]
+    carry.carry(wire, unheard)
+    rebuild_ledger(wire)
+    assert [taken_with("x"), taken_with("y")] == [(1, 0), (0, 1)]
 
 
 def test_a_rebuilt_ledger_knows_which_files_are_stored(tmp_path: Path) -> None:
