@@ -22,6 +22,7 @@ from archive.seal import NOBODY
 from archive.segment import NO_PREVIOUS, Header, PlacedCell
 from archive.store import ObjectStore
 from archive.tail import segment_holding
+from archive.wordbook import Wordbook
 from schemas import limits
 from schemas.errors import Halt, Missing, Refused
 from schemas.kinds import kinds_of
@@ -116,6 +117,8 @@ class ArchiveReader:
         self._tails: dict[tuple[str, int], tuple[int, bytes]] = {}
         self._digests: OrderedDict[str, bytes] = OrderedDict()
         self._names: dict[tuple[str, int], SegmentName] = {}
+        # Seals and opens words under the same keys: an index keeps those of its archive beside it.
+        self.wordbook: Final = Wordbook(keys)
 
     def partitions(self) -> list[tuple[str, int]]:
         """(topic id in hex, partition) of every partition that has a segment's name in it."""
@@ -218,11 +221,27 @@ class ArchiveReader:
             raise Refused("cell_unreadable: another event lies at the pointer")
         return event.datum
 
+    def home(self, pointer: Pointer) -> tuple[bytes, int]:
+        """The key domain and generation that the datum at a pointer lies under, as its cell says.
+        Raises as `read` does."""
+        cell, _, _ = self._sealed_at(pointer)
+        return cell.domain, cell.generation
+
     def _cell_at(self, pointer: Pointer) -> tuple[CellEvent, ...]:
         known = self._recent.get((pointer.segment, pointer.start))
         if known is not None:
             self._recent.move_to_end((pointer.segment, pointer.start))
             return known
+        cell, place, version = self._sealed_at(pointer)
+        key = self._keys.open(cell.domain, cell.generation)
+        opened = cells.open_cell(cell, place, key.key, self._dictionary_of(cell, pointer, version))
+        self._recent[pointer.segment, pointer.start] = opened
+        while len(self._recent) > _CELLS_KEPT:
+            self._recent.popitem(last=False)
+        return opened
+
+    def _sealed_at(self, pointer: Pointer) -> tuple[Cell, Place, str]:
+        """The cell of a pointer, its place, and its segment's version."""
         name = layout.read_segment(pointer.segment)
         if name is None or pointer.start <= 0 or not (
                 0 < pointer.length <= limits.SEGMENT_OBJECT_BYTES_MAX):
@@ -230,13 +249,7 @@ class ArchiveReader:
         place = Place(name.topic_id, name.partition, name.expected, pointer.last)
         version = pointer.version or self._oldest_version(pointer.segment)
         body = self._store.get(pointer.segment, version, pointer.start, pointer.length)
-        cell = segment.decode_cell(body)
-        key = self._keys.open(cell.domain, cell.generation)
-        opened = cells.open_cell(cell, place, key.key, self._dictionary_of(cell, pointer, version))
-        self._recent[pointer.segment, pointer.start] = opened
-        while len(self._recent) > _CELLS_KEPT:
-            self._recent.popitem(last=False)
-        return opened
+        return segment.decode_cell(body), place, version
 
     def _dictionary_of(self, cell: Cell, pointer: Pointer, version: str) -> Dictionary:
         if not cell.dictionary:

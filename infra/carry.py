@@ -74,6 +74,16 @@ def carry(wire: Wire, told: Callable[[str], None]) -> None:
     index_all(wire)
 
 
+def carry_if_idle(wire: Wire, told: Callable[[str], None]) -> None:
+    """What a command recorded is found when this returns, where nothing runs on an embedded folder;
+    a `run` does it within seconds."""
+    if not wire.config.embedded:
+        return
+    with if_nobody_runs(wire.home) as is_ours:
+        if is_ours:
+            carry(wire, told)
+
+
 def index_all(wire: Wire) -> int:
     """The index in force has everything that is archived when this returns; how many documents were
     written. Raises Halt("cursor_ahead") for the index of another archive."""

@@ -15,7 +15,7 @@ import typer
 
 from infra.wire import Wire
 from schemas.errors import CounterfoilError, QueryError
-from schemas.limits import PAGE_HITS_MAX
+from schemas.limits import SEARCH_ROWS_MAX
 
 app = typer.Typer(
     name="counterfoil", no_args_is_help=True, add_completion=True, rich_markup_mode="rich",
@@ -28,10 +28,11 @@ quarantine_app = typer.Typer(no_args_is_help=True, help="Input that could not be
 rejected_app = typer.Typer(no_args_is_help=True, help="Requests that failed authentication.")
 spool_app = typer.Typer(no_args_is_help=True, help="Records that wait for the log.")
 directory_app = typer.Typer(no_args_is_help=True, help="Who is who: the file directory.toml.")
+policy_app = typer.Typer(no_args_is_help=True, help="What flags messages: policies/*.toml.")
 ledger_app = typer.Typer(no_args_is_help=True, help="What importers remember of each chat.")
 for _name, _sub in (("keys", keys_app), ("stack", stack_app), ("quarantine", quarantine_app),
                     ("rejected", rejected_app), ("spool", spool_app),
-                    ("directory", directory_app), ("ledger", ledger_app)):
+                    ("directory", directory_app), ("policy", policy_app), ("ledger", ledger_app)):
     app.add_typer(_sub, name=_name)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
@@ -126,12 +127,18 @@ def search(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help='For example: transfer AND "new account" from:anna')],
     json: Json = False,
-    limit: Annotated[int, typer.Option(min=1, max=PAGE_HITS_MAX, help="Rows of one page.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=SEARCH_ROWS_MAX, help="So many rows.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    explain: Annotated[bool, typer.Option(
+        "--explain", help="How the query is understood and what it costs, without messages.")] = (
+            False),
 ) -> None:
     """Find messages; every version of a message is searched."""
+    from infra.verbs.searching import explain as explained
     from infra.verbs.searching import search as verb
 
+    if explain:
+        raise typer.Exit(explained(_wire(context), query, json=json))
     raise typer.Exit(verb(_wire(context), query, json=json, limit=limit, cursor=cursor))
 
 
@@ -310,6 +317,29 @@ def doctor(context: typer.Context, json: Json = False) -> None:
 
 
 @app.command()
+def leakage(
+    context: typer.Context,
+    corpus: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=(
+        "Texts to index: .jsonl or .txt, or those packed as .gz; may be repeated. Without one a "
+        "built-in talk."))] = None,
+    auxiliary: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=(
+        "What the thief has of his own; without it the other half of the texts."))] = None,
+    archived: Annotated[bool, typer.Option(
+        "--archive", help="The firm's own texts; recorded before, and only shares are said.")] = (
+            False),
+    splits: Annotated[int, typer.Option(min=2, max=20, help="Halves that are tried.")] = 5,
+    json: Json = False,
+) -> None:
+    """What a thief of the blind index would read: by frequency, context, known and injected words.
+    """
+    from infra.verbs.leakage import Wanted
+    from infra.verbs.leakage import leakage as verb
+
+    wanted = Wanted(corpus or [], auxiliary or [], archived, splits)
+    raise typer.Exit(verb(_wire(context) if archived else None, wanted, json=json))
+
+
+@app.command()
 def demo(
     context: typer.Context,
     keep: Annotated[bool, typer.Option(help="Leave the demo running at the end.")] = False,
@@ -417,6 +447,55 @@ def directory_check(
     from infra.verbs.directory import check as verb
 
     raise typer.Exit(verb(_wire(context, provision=False), file, json=json))
+
+
+@policy_app.command("list")
+def policy_list(context: typer.Context, json: Json = False) -> None:
+    """Every version of every policy, and which are in force."""
+    from infra.verbs.policy import policy_list as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@policy_app.command("check")
+def policy_check(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A policy file.")],
+    json: Json = False,
+) -> None:
+    """Whether a file reads; every problem with its line if not."""
+    from infra.verbs.policy import policy_check as verb
+
+    raise typer.Exit(verb(_wire(context), file, json=json))
+
+
+@policy_app.command("test")
+def policy_test(
+    context: typer.Context,
+    policy: Annotated[str, typer.Argument(help="A file, or the id of one in policies/.")],
+    since: Annotated[str, typer.Option("--from", help="The first day, or time with its offset."),
+                     ] = "",
+    until: Annotated[str, typer.Option(help="The first moment that is not meant.")] = "",
+    samples: Annotated[int, typer.Option(min=0, max=1_000, help="Of each rule.")] = 5,
+    json: Json = False,
+) -> None:
+    """A dry run over what is archived: counts and samples, before it goes live."""
+    from infra.verbs.policy import Wanted
+    from infra.verbs.policy import policy_test as verb
+
+    raise typer.Exit(verb(_wire(context), Wanted(policy, since, until, samples), json=json))
+
+
+@policy_app.command("replay")
+def policy_replay(
+    context: typer.Context,
+    policy: Annotated[str, typer.Argument(help="The id of a policy in force.")],
+    json: Json = False,
+) -> None:
+    """A policy over all of the archive: flags it, and says what the version before missed."""
+    from infra.verbs.policy import policy_replay as verb
+
+    raise typer.Exit(verb(_wire(context), policy, json=json))
 
 
 @stack_app.command("up")

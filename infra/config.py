@@ -11,16 +11,20 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from schemas import limits
 from schemas.errors import Refused
 
 CONFIG_NAME: Final = "counterfoil.toml"
 DEFAULT_HOME: Final = "counterfoil-data"
-# Shorter is no secret but half of one: a comma stands between values, not within one.
-_SECRET_CHARS_MIN: Final = 8
+
+
+class NotRead(Refused):
+    """The file of a setting cannot be read, is empty, or is one of two that are both set."""
 
 
 class _Section(BaseModel):
@@ -133,6 +137,8 @@ class SearchSection(_Section):
     region: str | None = Field(None, pattern=r"^[A-Z]{2}$")
     zone: str = "UTC"
     operator: str = "local operator"
+    languages: tuple[str, ...] = ("english",)
+    vocabulary_words_max: int = Field(limits.VOCABULARY_WORDS_MAX, ge=100_000)
 
 
 class Config(BaseSettings):
@@ -152,7 +158,7 @@ class Config(BaseSettings):
     gateway: GatewaySection = GatewaySection()
     media: MediaSection = MediaSection()
     search: SearchSection = SearchSection()
-    # A list, newest first; in the environment one value, or several separated by commas.
+    # A list, newest first: one value, or several separated by commas or line ends.
     whatsapp_app_secret: SecretStr | None = None
     whatsapp_verify_token: SecretStr | None = None
     whatsapp_token: SecretStr | None = None
@@ -181,32 +187,51 @@ class Config(BaseSettings):
         return self.log.driver == "embedded"
 
     def secrets_of(self, name: str) -> tuple[bytes, ...]:
-        """The values of a secret setting, newest first; empty when it is not set.
+        """The values of a secret setting, newest first; empty when it is not set. Commas and line
+        ends stand between values.
 
-        Raises Refused when its file cannot be read, or one of them is too short to be a secret.
+        Raises NotRead, a Refused, when its file cannot be read or holds none.
         """
-        parts = [part.strip() for part in self._text_of(name).split(",")]
+        parts = (part.strip() for part in self._text_of(name).replace(",", "\n").splitlines())
         found = tuple(part.encode() for part in parts if part)
-        if any(len(part) < _SECRET_CHARS_MIN for part in found):
-            raise Refused(f"{name}: one of its {len(found)} values has fewer than "
-                          f"{_SECRET_CHARS_MIN} characters; a comma separates values")
+        file = getattr(self, f"{name}_file")
+        if file is not None and not found:
+            raise NotRead(f"{name}_file: {file} is empty")
         return found
 
     def base_url(self) -> str:
-        """Scheme and host under which providers reach us; "" when it is not set."""
-        return self._text_of("public_url")
+        """Scheme and host under which providers reach us; "" when it is not set.
+
+        Raises Refused for what is no such address, NotRead for its file.
+        """
+        text = self._text_of("public_url")
+        if not text:
+            if self.public_url_file is not None:
+                raise NotRead(f"public_url_file: {self.public_url_file} is empty")
+            return ""
+        try:
+            url = urlsplit(text)
+            usable = url.scheme in ("http", "https") and bool(url.hostname)
+        except ValueError:
+            usable = False
+        if not usable or not text.isprintable() or " " in text or "?" in text or "#" in text:
+            raise Refused(f"public_url: {text!r} is not the address that the providers call: give "
+                          "scheme and host, such as https://hooks.firm.example")
+        return text
 
     def _text_of(self, name: str) -> str:
         value, file = getattr(self, name), getattr(self, f"{name}_file")
         if value is not None and file is not None:
-            raise Refused(f"{name} and {name}_file are both set; which one is meant?")
+            raise NotRead(f"{name} and {name}_file are both set; which one is meant?")
         if file is not None:
             try:
-                return Path(file).read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise Refused(f"{name}_file: {error}") from error
+                return Path(file).read_text("utf-8-sig").strip()  # some editors begin with a mark
+            except OSError as error:
+                raise NotRead(f"{name}_file: {file}: {error.strerror}") from error
+            except UnicodeDecodeError as error:
+                raise NotRead(f"{name}_file: {file} is not UTF-8") from error
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        return text or ""
+        return (text or "").strip()
 
     @property
     def segment_age_ms(self) -> int:

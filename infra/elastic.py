@@ -12,48 +12,31 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from datetime import UTC, tzinfo
 from functools import cached_property
 from typing import Any, Final, cast
 
-from elasticsearch import (
-    ApiError,
-    ConflictError,
-    ConnectionTimeout,
-    Elasticsearch,
-    NotFoundError,
-    SerializationError,
-    TransportError,
-)
-from elasticsearch import ConnectionError as Unreachable
+from elasticsearch import Elasticsearch
 
+from infra import elastic_documents, elastic_words
+from infra.elastic_errors import TRANSIENT_STATUS, Oversized, Taken, transient, translated
+from infra.elastic_reader import ElasticReader
+from infra.elastic_words import ElasticWords, words_name
 from schemas import limits
 from schemas.document import Document
-from schemas.errors import Ambiguous, Halt, Missing, Refused, Transient
-from search import entries, query
+from schemas.errors import Halt, Missing, Transient
+from search.facets import Facets
 from search.index import IndexState, Outdated, Page, PageCursor, Partition, Retired, Stored, Write
-from search.project import document
 from search.query import TokenQuery
 
 # One bulk request; Elasticsearch accepts 100 MB by default, and advises a tenth of it.
 _BULK_BYTES_MAX: Final = 8 * 1024 * 1024
 _GET_BATCH: Final = 1_000
-_SCAN_BATCH: Final = 1_000
 _CURSORS_ID: Final = "cursors"
 _CURSOR_ROUNDS_MAX: Final = 50
-# Tried again as they are: for 401 and 403 somebody changes a key, a role or a block meanwhile, for
-# 413 a limit on requests in the server or in a proxy before it.
-_TRANSIENT_STATUS: Final = frozenset({401, 403, 408, 413, 429, 500, 502, 503, 504})
-_TOO_LARGE: Final = 413
-_WORDS: Final = {
-    401: "the server does not accept our credentials",
-    403: "the server does not let us: a missing privilege, or a block on the index",
-    _TOO_LARGE: "one document is larger than the server or a proxy before it takes: raise "
-                "http.max_content_length",
-}
-
 # Changes with MAPPING; an index of another shape is rebuilt, never migrated.
-SHAPE: Final = 5
+SHAPE: Final = 6
 
 _Operation = tuple[str, bytes]
 """A document's id, and its two lines of a bulk request: what to do, and the document."""
@@ -62,6 +45,8 @@ _Operation = tuple[str, bytes]
 _ANSWER: Final = ("errors", "items.*.status", "items.*.error.type")
 
 _TOKENS: Final = {"type": "keyword", "doc_values": False}
+# Counted by facets as well; `custodians` for them alone.
+_CODES: Final = {"type": "keyword"}
 MAPPING: Final[dict[str, Any]] = {
     # strict: a field that is not named here is refused, never guessed at.
     "dynamic": "strict",
@@ -72,8 +57,9 @@ MAPPING: Final[dict[str, Any]] = {
     "properties": {
         # Sorted by, never looked up: documents are read by `_id`.
         "doc_id": {"type": "keyword", "index": False},
-        "kind": {"type": "keyword"},
-        "sort_at": {"type": "long"},
+        "kind": _CODES,
+        # A date, not a long: months are counted in the firm's zone.
+        "sort_at": {"type": "date", "format": "epoch_millis"},
         # Tokens are split at spaces and looked up as they are; a document is found or not, never
         # ranked, so no norms and no frequencies beyond what positions need.
         "words": {
@@ -81,9 +67,10 @@ MAPPING: Final[dict[str, Any]] = {
             "index_options": "positions",
             "position_increment_gap": limits.REVISION_POSITION_GAP,
         },
-        "chars": _TOKENS, "actors": _TOKENS, "recipients": _TOKENS, "conversation": _TOKENS,
-        "shared": _TOKENS,
-        "channel": {"type": "keyword"}, "state": {"type": "keyword"}, "kinds": {"type": "keyword"},
+        "chars": _TOKENS, "actors": _TOKENS, "recipients": _TOKENS, "shared": _TOKENS,
+        "marks": _TOKENS, "kinds": _TOKENS,
+        "channel": _CODES, "state": _CODES, "direction": _CODES, "conversation": _CODES,
+        "custodians": {"type": "keyword", "index": False},
         "entries": {"type": "object", "enabled": False},
         "cursors": {"type": "object", "enabled": False},
     },
@@ -113,6 +100,7 @@ class ElasticIndexSet:
         self._client = client
         self._prefix = prefix
         self._name = re.compile(re.escape(prefix) + r"-([0-9]{6})")
+        self._replicas = replicas
         self._settings = {
             "number_of_shards": shards, "number_of_replicas": replicas,
             "refresh_interval": refresh_interval,
@@ -128,7 +116,7 @@ class ElasticIndexSet:
         while True:
             try:
                 return self._make(number, readers=False)
-            except _Taken:
+            except Taken:
                 number += 1
 
     def first(self) -> str:
@@ -136,7 +124,7 @@ class ElasticIndexSet:
         current = self.current()
         if current is not None:
             return current
-        with suppress(_Taken):
+        with suppress(Taken):
             return self._make(1, readers=True)
         # The name was taken: by somebody who made the first one just now, or, while none is
         # current, by a rebuild that died. Then the youngest that is swapped in stays.
@@ -154,7 +142,14 @@ class ElasticIndexSet:
         aliases: dict[str, dict[str, Any]] = {_write_alias(name): {}}
         if readers:
             aliases[self._prefix] = {}
-        with _translated():
+        words = words_name(name)
+        with suppress(Taken), translated():
+            # Before the index, so that whoever sees that finds these; left over from a crash or a
+            # lost race it is empty, and good.
+            self._client.indices.create(
+                index=words, settings=elastic_words.settings(self._replicas),
+                mappings=elastic_words.MAPPING, aliases={_write_alias(words): {}})
+        with translated():
             self._client.indices.create(
                 index=name, settings=self._settings, mappings=MAPPING, aliases=aliases)
         return name
@@ -163,7 +158,7 @@ class ElasticIndexSet:
         """Raises Missing when there is no such index."""
         if self._name.fullmatch(name) is None:
             raise Missing(f"index {name}")
-        with _translated():
+        with translated():
             found = self._client.indices.get_mapping(index=name)
         shape = found.body[name]["mappings"].get("_meta", {}).get("shape")
         if shape != SHAPE:
@@ -173,7 +168,7 @@ class ElasticIndexSet:
     def current(self) -> str | None:
         """The index behind the readers' alias."""
         try:
-            with _translated():
+            with translated():
                 found = self._client.indices.get_alias(name=self._prefix)
         except Missing:
             return None
@@ -181,7 +176,7 @@ class ElasticIndexSet:
 
     def names(self) -> list[str]:
         """Every index of the prefix, oldest first."""
-        with _translated():
+        with translated():
             found = self._client.indices.get(
                 index=f"{self._prefix}-*", expand_wildcards="open", allow_no_indices=True,
                 features="settings")
@@ -208,7 +203,7 @@ class ElasticIndexSet:
                                 "must_exist": False}},
                 ]
         try:
-            with _translated():
+            with translated():
                 self._client.indices.update_aliases(actions=actions)
         except Missing as error:
             raise Retired(f"{name}: a newer index is current") from error
@@ -219,8 +214,9 @@ class ElasticIndexSet:
             raise ValueError(f"{name} is the current index")
         if self._name.fullmatch(name) is None:
             return
-        with _translated():
-            self._client.indices.delete(index=name, ignore_unavailable=True)
+        with translated():
+            self._client.indices.delete(
+                index=[name, words_name(name)], ignore_unavailable=True)
 
     def _number(self, name: str) -> int:
         match = self._name.fullmatch(name)
@@ -233,13 +229,14 @@ class ElasticIndex:
     def __init__(self, client: Elasticsearch, name: str) -> None:
         self._client = client
         self._name = name
+        self._reader = ElasticReader(client, name)
 
     def get(self, doc_ids: Iterable[str]) -> dict[str, Stored]:
         """Realtime: reads through the translog, never a stale segment."""
         wanted = list(dict.fromkeys(doc_ids))
         out: dict[str, Stored] = {}
         for at in range(0, len(wanted), _GET_BATCH):
-            with _translated():
+            with translated():
                 answer = self._client.mget(
                     index=self._name, ids=wanted[at:at + _GET_BATCH], realtime=True)
             for one in answer["docs"]:
@@ -251,7 +248,7 @@ class ElasticIndex:
                     raise Transient(f"index {self._name}: {kind}")
                 if one["found"]:
                     out[one["_id"]] = Stored(
-                        _document(one["_id"], one["_source"]),
+                        elastic_documents.read(one["_id"], one["_source"]),
                         (one["_seq_no"], one["_primary_term"]))
         return out
 
@@ -273,52 +270,42 @@ class ElasticIndex:
     def state(self) -> IndexState:
         """The cursors' document, and whether the write alias is still there."""
         cursors, _ = self._cursors()
-        with _translated():
+        with translated():
             writable = self._client.indices.exists_alias(
                 name=_write_alias(self._name), index=self._name)
         return IndexState(cursors, retired=not writable)
 
     def search(self, query: TokenQuery, limit: int, after: PageCursor | None = None, *,
                oldest_first: bool = False) -> Page:
-        """One request; `search_after` pages without a context kept open on the server."""
-        filters = [_translate(query.root), {"terms": {"kind": sorted(query.kinds)}}]
-        first, second = ("asc", "desc") if oldest_first else ("desc", "asc")
-        more: dict[str, Any] = {}
-        if after is not None:
-            more["search_after"] = [after.sort_at, after.doc_id]
-        with _translated():
-            answer = self._client.search(
-                index=self._name, query={"bool": {"filter": filters}}, size=limit + 1,
-                sort=[{"sort_at": first}, {"doc_id": second}], track_total_hits=True,
-                **more)
-        hits = answer["hits"]["hits"]
-        shown = hits[:limit]
-        following = None
-        if len(hits) > limit and shown:
-            following = PageCursor(*shown[-1]["sort"])
-        return Page(tuple(_document(hit["_id"], hit["_source"]) for hit in shown),
-                    answer["hits"]["total"]["value"], following)
+        """See `ElasticReader`."""
+        return self._reader.search(query, limit, after, oldest_first=oldest_first)
+
+    def count(self, query: TokenQuery) -> int:
+        """See `ElasticReader`."""
+        return self._reader.count(query)
+
+    def is_checked(self, query: TokenQuery) -> bool:
+        """See `ElasticReader`."""
+        return self._reader.is_checked(query)
+
+    def facets(self, query: TokenQuery, fields: Sequence[str], top: int,
+               zone: tzinfo = UTC) -> Facets:
+        """See `ElasticReader`."""
+        return self._reader.facets(query, fields, top, zone)
 
     def scan(self) -> Iterator[Document]:
         """By doc_id, a page at a time."""
-        more: dict[str, Any] = {}
-        while True:
-            with _translated():
-                answer = self._client.search(
-                    index=self._name, query={"exists": {"field": "doc_id"}}, size=_SCAN_BATCH,
-                    sort=[{"doc_id": "asc"}], track_total_hits=False,
-                    **more)
-            hits = answer["hits"]["hits"]
-            for hit in hits:
-                yield _document(hit["_id"], hit["_source"])
-            if len(hits) < _SCAN_BATCH:
-                return
-            more["search_after"] = hits[-1]["sort"]
+        return self._reader.scan()
 
     def refresh(self) -> None:
         """Make what was put visible to searches."""
-        with _translated():
+        with translated():
             self._client.indices.refresh(index=self._name)
+
+    def words(self) -> ElasticWords:
+        """In an index of their own, written through an alias as this one is."""
+        name = words_name(self._name)
+        return ElasticWords(self._client, name, ElasticIndex(self._client, name)._bulk)
 
     @cached_property
     def _worker(self) -> ThreadPoolExecutor:
@@ -328,7 +315,7 @@ class ElasticIndex:
     def _bulk(self, operations: Sequence[_Operation]) -> set[str]:
         """The ids in conflict. Raises for every other refusal: no item is passed over."""
         try:
-            with _translated():
+            with translated():
                 # require_alias: an index that was dropped is never made again by a late write, and
                 # a retired one, whose alias is gone, refuses. The lines are JSON already; the
                 # client's types know only mappings.
@@ -337,7 +324,7 @@ class ElasticIndex:
                     filter_path=_ANSWER,
                     operations=cast("list[Mapping[str, Any]]",
                                     b"".join([one for _, one in operations])))
-        except _Oversized:
+        except Oversized:
             # Nothing of it was applied. Halves may pass; one document alone waits for a limit.
             half = len(operations) // 2
             if not half:
@@ -357,15 +344,15 @@ class ElasticIndex:
                 conflicts.add(doc_id)
             elif status == 404:
                 raise Retired(f"index {self._name} takes no writes any more")
-            elif status in _TRANSIENT_STATUS:
-                raise _transient(status, reason)
+            elif status in TRANSIENT_STATUS:
+                raise transient(status, reason)
             else:
                 raise Halt("index_refused", f"document {doc_id}: {status} {reason}")
         return conflicts
 
     def _cursors(self) -> tuple[dict[Partition, int], tuple[int, int] | None]:
         try:
-            with _translated():
+            with translated():
                 found = self._client.get(index=self._name, id=_CURSORS_ID, realtime=True)
         except Missing as error:
             if isinstance(error, Retired):
@@ -400,7 +387,7 @@ def _bulks(writes: Sequence[Write]) -> Iterator[list[_Operation]]:
     size = 0
     for write in writes:
         doc_id = write.document.doc_id
-        lines = _operation(doc_id, write.expected, _fields(write.document))
+        lines = _operation(doc_id, write.expected, elastic_documents.fields(write.document))
         if operations and size + len(lines) > _BULK_BYTES_MAX:
             yield operations
             operations, size = [], 0
@@ -420,107 +407,3 @@ def _operation(doc_id: str, expected: tuple[int, int] | None, body: Mapping[str,
     what: dict[str, Any] = {"create": {"_id": doc_id}} if expected is None else {"index": {
         "_id": doc_id, "if_seq_no": expected[0], "if_primary_term": expected[1]}}
     return f"{_json(what)}\n{_json(body)}\n".encode("ascii")
-
-
-def _fields(found: Document) -> dict[str, Any]:
-    return {
-        "doc_id": found.doc_id, "kind": found.kind, "sort_at": found.sort_at,
-        "words": [" ".join(revision) for revision in found.words],
-        "chars": found.chars, "actors": found.actors, "recipients": found.recipients,
-        "conversation": found.conversation, "shared": found.shared or None,
-        "channel": found.channel, "state": found.state, "kinds": found.kinds,
-        "entries": {"list": entries.dump_beside(found)},
-    }
-
-
-def _document(doc_id: str, source: Mapping[str, Any]) -> Document:
-    try:
-        said = {"actor": source["actors"], "recipients": source["recipients"],
-                "chars": source["chars"], "words": " ".join(source["words"]).split()}
-        return document(doc_id, entries.load(source["entries"]["list"], said))
-    except (KeyError, TypeError, ValueError, Refused) as error:
-        raise Halt("format_unknown", f"{doc_id} does not read, rebuild the index") from error
-
-
-def _translate(node: query.Node) -> dict[str, Any]:
-    """A node as a filter. Depth is bounded by QUERY_BOOLEAN_DEPTH_MAX, below the server's 30."""
-    if isinstance(node, query.Phrase):
-        if len(node.tokens) == 1:
-            return {"term": {"words": node.tokens[0]}}
-        return {"match_phrase": {"words": {
-            "query": " ".join(node.tokens), "analyzer": "whitespace", "slop": 0}}}
-    if isinstance(node, query.Term):
-        return {"term": {node.field: node.value}}
-    if isinstance(node, query.Between):
-        bounds = {"gte": node.since, "lt": node.until}
-        return {"range": {"sort_at": {k: v for k, v in bounds.items() if v is not None}}}
-    if isinstance(node, query.Not):
-        return {"bool": {"must_not": [_translate(node.child)]}}
-    if isinstance(node, query.And):
-        wanted = [_translate(c) for c in node.children if not isinstance(c, query.Not)]
-        unwanted = [_translate(c.child) for c in node.children if isinstance(c, query.Not)]
-        return {"bool": {"filter": wanted, "must_not": unwanted}}
-    if isinstance(node, query.Or):
-        return {"bool": {"should": _alternatives(node), "minimum_should_match": 1}}
-    return {"match_all": {}}
-
-
-def _alternatives(node: query.Or) -> list[dict[str, Any]]:
-    """Single tokens of one field become one `terms` filter: a list of 200 words costs one."""
-    listed: dict[str, list[str]] = {}
-    others: list[dict[str, Any]] = []
-    for child in node.children:
-        if isinstance(child, query.Phrase) and len(child.tokens) == 1:
-            listed.setdefault("words", []).append(child.tokens[0])
-        elif isinstance(child, query.Term):
-            listed.setdefault(child.field, []).append(child.value)
-        else:
-            others.append(_translate(child))
-    return [*({"terms": {field: values}} for field, values in listed.items()), *others]
-
-
-class _Taken(Refused):
-    """The name of a new index is taken."""
-
-
-class _Oversized(Transient):
-    """The request is larger than the server takes; nothing of it was looked at."""
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except ConnectionTimeout as error:
-        raise Ambiguous("index: no answer in time") from error
-    except Unreachable as error:
-        raise Transient(f"index: {type(error).__name__}") from error
-    except NotFoundError as error:
-        kind = _kind_of(error)
-        if kind == "index_not_found_exception":
-            raise Retired("index: it is not there, or takes no writes any more") from error
-        raise Missing(f"index: {kind}") from error
-    except ConflictError as error:
-        raise Transient(f"index: {_kind_of(error)}") from error
-    except ApiError as error:
-        if _kind_of(error) == "resource_already_exists_exception":
-            raise _Taken("index: the name is taken") from error
-        if error.meta.status in _TRANSIENT_STATUS:
-            raise _transient(error.meta.status, _kind_of(error)) from error
-        raise Halt("index_refused", f"{error.meta.status} {_kind_of(error)}") from error
-    except (SerializationError, TransportError) as error:
-        raise Transient(f"index: {type(error).__name__}") from error
-
-
-def _transient(status: int, kind: str) -> Transient:
-    words = f": {_WORDS[status]}" if status in _WORDS else ""
-    made = _Oversized if status == _TOO_LARGE else Transient
-    return made(f"index: {status} {kind}{words}")
-
-
-def _kind_of(error: ApiError) -> str:
-    """The server's code for what went wrong; never its message, which may quote a query."""
-    body = error.body
-    if isinstance(body, dict) and isinstance(body.get("error"), dict):
-        return str(body["error"].get("type", "unknown"))
-    return type(error).__name__

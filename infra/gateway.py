@@ -12,8 +12,9 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -23,6 +24,7 @@ import uvicorn
 
 from infra import http
 from infra.directory import load_directory
+from infra.doorsettings import door_settings
 from infra.embedded.media import SqliteTaskList
 from infra.embedded.ring import SqliteRing
 from infra.embedded.spool import SqliteSpool
@@ -56,6 +58,9 @@ class GatewayProcess:
 
     def __init__(self, wire: Wire, host: str, port: int) -> None:
         self._host, self._port = host, port
+        doors = door_settings(wire.config)
+        for words in doors.short:
+            structlog.get_logger().bind(role="gateway").warning("short secret", detail=words)
         self._states = StateFolder(wire.home)
         folder = wire.home / "gateway"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -76,10 +81,10 @@ class GatewayProcess:
         archiver, capture_key = keys.archiver_public(), keys.capture_key("gateway")
         self._gateway = Gateway(
             GatewaySettings(
-                whatsapp_secrets=config.secrets_of("whatsapp_app_secret"),
-                whatsapp_verify_tokens=config.secrets_of("whatsapp_verify_token"),
-                twilio_tokens=config.secrets_of("twilio_auth_token"),
-                public_url=config.base_url(), stop_s_max=_SPOOL_S_MAX),
+                whatsapp_secrets=doors.secrets["whatsapp_app_secret"],
+                whatsapp_verify_tokens=doors.secrets["whatsapp_verify_token"],
+                twilio_tokens=doors.secrets["twilio_auth_token"],
+                public_url=doors.public_url, closed=doors.closed, stop_s_max=_SPOOL_S_MAX),
             GatewayParts(
                 deliverer=deliverer, publisher=publisher, ring=self._ring, memory=self._spool,
                 seal=lambda plain: seal_once(archiver, capture_key, SEAL_LABEL, plain),
@@ -92,14 +97,15 @@ class GatewayProcess:
                                         self._fetching)))
         # What happened before a restart still waits for somebody to look at it.
         self._kept = KeptAlarms(folder / "alarms.json")
-        for code, since, until, detail in self._kept.read(clock()):
-            alarms.restore(Alarm(code, since, detail), until)
+        for alarm, until in self._kept.read(clock()):
+            alarms.restore(alarm, until)
         self._alarms = alarms
-        self._said: frozenset[str] = frozenset()
+        self._said: frozenset[tuple[str, str]] = frozenset()
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT; the exit code."""
-        listening = _bind(self._host, self._port)
+        listening = _bind(self._host, self._port, self._say_taken)
+        self._port = listening.getsockname()[1]
         backlog, connections = _room_of(_raise_descriptors())
         server = uvicorn.Server(uvicorn.Config(
             create_app(self._gateway), loop="uvloop", ws="none", lifespan="on",
@@ -110,8 +116,7 @@ class GatewayProcess:
             server_header=False, date_header=True, backlog=backlog,
             limit_concurrency=None,    # it counts idle connections, so strangers could close us
             timeout_keep_alive=30, timeout_graceful_shutdown=_REQUESTS_S_MAX))
-        structlog.get_logger().info("listening", host=self._host,
-                                    port=listening.getsockname()[1])
+        structlog.get_logger().info("listening", host=self._host, port=self._port)
 
         def ask(_number: int, _frame: FrameType | None) -> None:
             server.should_exit = True
@@ -144,6 +149,8 @@ class GatewayProcess:
             "closed_doors": list(status.closed_doors),
             "requests_in_flight": status.requests_in_flight,
             "media_waiting": status.media_waiting,
+            # Written only once it is ours: what answers there from here on is this process.
+            "port": self._port,
         }
         try:
             self._states.write(RoleState("gateway", os.getpid(), status.at, status.stopping,
@@ -152,22 +159,29 @@ class GatewayProcess:
         except OSError as error:
             raise Transient(f"state file: {error}") from error
 
+    def _say_taken(self, words: str) -> None:
+        # At once: until the port is free nobody is captured, and `status` must not say all is well.
+        structlog.get_logger().bind(role="gateway").error("port taken", detail=words)
+        now = clock()
+        with suppress(OSError):  # the end of the wait is said again, by who started us
+            self._states.write(RoleState("gateway", os.getpid(), now, alarms=(
+                Alarm("process_down", now, words),)))
 
     def _say(self, status: GatewayStatus) -> None:
         # In the log when it begins and when it ends; `status` tells it in between.
         log = structlog.get_logger().bind(role="gateway")
-        codes = frozenset(one.code for one in status.alarms)
+        names = frozenset((one.code, one.subject) for one in status.alarms)
         for alarm in status.alarms:
-            if alarm.code not in self._said:
+            if (alarm.code, alarm.subject) not in self._said:
                 log.warning("alarm", code=alarm.code, detail=alarm.detail)
-        for code in sorted(self._said - codes):
-            log.info("alarm is over", code=code)
-        self._said = codes
+        for code, subject in sorted(self._said - names):
+            log.info("alarm is over", code=code, detail=subject)
+        self._said = names
 
 
 class KeptAlarms:
-    """Occurrences that outlive the process: a file of [code, since, until, detail]. A file that is
-    lost loses alarms, never records."""
+    """Occurrences that outlive the process: a file of [code, since, until, detail, subject]. A file
+    that is lost loses alarms, never records."""
 
     # The other occurrence is `door_closed`: after a restart it may be open.
     CODES: Final = ("quarantine_waiting", "edit_without_content", "delivery_oversized",
@@ -177,19 +191,21 @@ class KeptAlarms:
         self._path = path
         self._written: list[list[str | int]] = []
 
-    def read(self, now: int) -> list[tuple[str, int, int, str]]:
-        """What is still active; nothing of a file that does not read."""
+    def read(self, now: int) -> list[tuple[Alarm, int]]:
+        """What is still active, and until when; nothing of a file that does not read."""
         try:
-            rows = [(str(code), int(since), int(until), str(detail))
-                    for code, since, until, detail in json.loads(self._path.read_text("utf-8"))]
+            rows = [(str(code), int(since), int(until), [str(one) for one in words])
+                    for code, since, until, *words in json.loads(self._path.read_text("utf-8"))]
         except (OSError, ValueError, TypeError):
             return []
-        return [one for one in rows if one[0] in self.CODES and one[2] > now]
+        return [(Alarm(code, since, *words[:2]), until) for code, since, until, words in rows
+                if code in self.CODES and until > now]
 
     def write(self, active: Iterable[tuple[Alarm, int]]) -> None:
         """Replace the file if it says something else. Raises OSError."""
-        rows: list[list[str | int]] = [[one.code, one.since, until, one.detail]
-                                       for one, until in active if one.code in self.CODES]
+        rows: list[list[str | int]] = [
+            [one.code, one.since, until, one.detail, one.subject]
+            for one, until in active if one.code in self.CODES]
         if rows == self._written:
             return
         temporary = self._path.with_suffix(".tmp")
@@ -277,10 +293,12 @@ def _room_of(descriptors: int) -> tuple[int, int]:
     return min(_BACKLOG_MAX, descriptors // 4), min(_CONNECTIONS_MAX, descriptors // 2)
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket; waits for a predecessor that is ending. Raises Transient."""
+def _bind(host: str, port: int, taken: Callable[[str], None]) -> socket.socket:
+    """A listening socket; waits for a predecessor that is ending, and tells `taken` in words before
+    it waits. Raises Transient."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     until = time.monotonic() + _BIND_S_MAX
+    is_told = False
     while True:
         found = socket.socket(family, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -288,8 +306,15 @@ def _bind(host: str, port: int) -> socket.socket:
             found.bind((host, port))
         except OSError as error:
             found.close()
-            if error.errno != errno.EADDRINUSE or time.monotonic() >= until:
+            if error.errno != errno.EADDRINUSE:
                 raise Transient(f"cannot listen on {host}:{port}: {error.strerror}") from error
+            words = (f"port {port} of {host} is used by another program: end that one, or choose "
+                     "another port (--port, gateway.port)")
+            if time.monotonic() >= until:
+                raise Transient(words) from error
+            if not is_told:
+                is_told = True
+                taken(words)
             time.sleep(0.1)
             continue
         found.set_inheritable(True)

@@ -12,6 +12,7 @@ import structlog
 
 from archive import layout
 from archive.reader import ArchiveReader
+from infra.policywatch import PolicyWatch
 from infra.process import STUCK_MS, Worker
 from infra.silence import SilenceWatch, Watched
 from infra.state import StateFolder
@@ -55,6 +56,7 @@ class IndexerProcess:
         self._voice = Voice(wire, "search")
         self._silence = SilenceWatch(wire, self._worker, self._voice, clock())
         self._watched = Watched(self._reader, self._silence.counters)
+        self._policies = PolicyWatch(wire, self._worker, self._voice)
         self._caught_up_at = clock()
         self._idle_looks = BUSY_LOOKS
 
@@ -73,6 +75,7 @@ class IndexerProcess:
             self._index = self._indexes.open(name)
             self._follower = Follower(self._watched, self._index, self._wire.projector())
             self._parts = None
+            self._policies.begin(self._index)
         began_at = clock()
         turn = self._follower.turn()
         self._measure(turn, began_at)
@@ -90,9 +93,10 @@ class IndexerProcess:
             self._watch_parts(self._follower, self._index)
             if self._index is not None:
                 self._silence.look(clock(), self._index)
+        more = self._index is not None and self._policies.look(clock(), self._index)
         self._voice.beat()
         self._idle_looks = 0 if turn.segments else self._idle_looks + 1
-        if self._idle_looks:
+        if self._idle_looks and not more:
             self._worker.stop.wait(rest_s(self._wire.config.poll_s, self._idle_looks))
 
     def _watch_parts(self, follower: Follower, index: Index | None) -> None:

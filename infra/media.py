@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
 
-from infra.config import Config
+import structlog
+
+from infra.config import Config, NotRead
 from infra.mediahttp import CheckedClient, HeadersOf, HttpRules, is_loopback, origin_of
 from ingest.media import FetchFailed
 from ingest.mediatask import source_of
@@ -181,11 +183,15 @@ def _digest(stated: Any) -> bytes | None:
 
 
 def access_of(config: Config) -> MediaAccess:
-    """What the configuration says. Raises Refused."""
+    """What the configuration says. A credential whose file cannot be read is none: files wait."""
     section = config.media
 
     def words(name: str) -> tuple[str, ...]:
-        return tuple(one.decode() for one in config.secrets_of(name))
+        try:
+            return tuple(one.decode() for one in config.secrets_of(name))
+        except NotRead as error:
+            structlog.get_logger().warning("credential not read", detail=str(error))
+            return ()
 
     account = words("twilio_account_sid")
     return MediaAccess(

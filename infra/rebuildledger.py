@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from infra.archived import Joiner
 from infra.embedded import folder
 from infra.embedded.ledger import Ledger, LedgerFile, exclusively
 from infra.importer import ledger_path
@@ -20,10 +21,8 @@ from infra.wire import Wire
 from ingest import readers
 from ingest.exclusions import REASON
 from ingest.importing import DOOR
-from ingest.parts import join
-from schemas import codec, events, media
-from schemas.errors import Refused
-from schemas.events import CapturedEvent, EventPart
+from schemas import events, media
+from schemas.events import CapturedEvent
 from schemas.identity import event_id
 
 # Facts of a telephone that are saved at a time.
@@ -98,24 +97,10 @@ def archived(wire: Wire) -> Iterator[CapturedEvent]:
     """Every archived event that can be read, in the order of each partition; a large one where its
     last part lies."""
     reader = wire.reader()
-    parts: dict[bytes, dict[int, EventPart]] = {}
     for topic_id, partition in reader.partitions():
+        joiner = Joiner()
         for read in reader.follow(topic_id, partition, 0):
-            for one in read.events:
-                if one.datum is None or one.problem:
-                    continue
-                try:
-                    event = codec.decode(one.datum)
-                    if isinstance(event, EventPart):
-                        several = parts.setdefault(event.set_id, {})
-                        several[event.number] = event
-                        if len(several) < event.total:
-                            continue
-                        event = codec.decode(join(parts.pop(event.set_id).values()))
-                except Refused:
-                    continue
-                if isinstance(event, CapturedEvent):
-                    yield event
+            yield from joiner.events(read.events)
 
 
 def _beside(path: Path) -> tuple[Path, ...]:

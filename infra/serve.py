@@ -69,9 +69,11 @@ class Supervisor:
     _stopping: bool = False
     _looked_at: float = 0.0
     _state_fails: bool = False
+    _said_of: dict[str, set[str]] = field(default_factory=dict)
 
-    def run(self, ready: Callable[[], bool]) -> int:
-        """Until SIGTERM or SIGINT; returns the exit code. `ready` is asked until it is true."""
+    def run(self, ready: Callable[[RoleState], bool]) -> int:
+        """Until SIGTERM or SIGINT; returns the exit code. `ready` is asked with the last word of
+        our own gateway until it is true: who else answers on its port is not asked."""
         lock = take_folder(self.home)
         signal.signal(signal.SIGTERM, self._ask_stop)
         signal.signal(signal.SIGINT, self._ask_stop)
@@ -84,7 +86,8 @@ class Supervisor:
             self._watch()
             self._say(states)
             self._bound_logs()
-            if not announced and ready():
+            gateway = self._hear(states)
+            if not announced and gateway is not None and ready(gateway):
                 announced = True
                 self.told("ready")
             time.sleep(0.1)
@@ -146,6 +149,25 @@ class Supervisor:
             if not self._state_fails:  # a full disk must not end the parts that can go on
                 self.told(f"state not written: {error}")
             self._state_fails = True
+
+    def _hear(self, states: StateFolder) -> RoleState | None:
+        """Say once why a part does not run; the gateway's last word, if it is this child's and it
+        runs."""
+        found = {state.role: state for state in states.read()}
+        for role, child in self._children.items():
+            state = found.get(_STATE_OF[role])
+            if state is None or state.pid != child.process.pid:
+                continue
+            down = "; ".join(one.detail for one in state.alarms if one.code == "process_down")
+            said = self._said_of.setdefault(role, set())
+            if down and down not in said:
+                said.add(down)  # it is tried again and again, and told once
+                self.told(f"{role} does not run: {down}")
+            elif not down:
+                said.clear()
+            if role == "gateway" and not down and child.process.poll() is None:
+                return state
+        return None
 
     def _bound_logs(self) -> None:
         now = time.monotonic()

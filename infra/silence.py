@@ -1,4 +1,4 @@
-"""What the indexer watches besides indexing: silent accounts, gaps that go on, counters (G8, T4).
+"""What the indexer watches besides indexing: silence, gaps, quarantine, counters (G8, T4).
 
 Owns the alarms for them and the gap event for a counter hole. The indexer is the one that meets
 everything captured in one place. Numbers of accounts stay out of alarms: a state file is no sealed
@@ -12,6 +12,7 @@ from typing import Final
 
 from archive.counterwatch import CounterWatch, Hole, back_to
 from archive.reader import ArchiveReader, SegmentRead
+from archive.wordbook import Wordbook
 from infra.directory import load_directory
 from infra.process import Worker
 from infra.voice import Voice
@@ -30,8 +31,11 @@ from search.lastseen import last_event
 from search.partwatch import Overdue
 from search.query import Term, TokenQuery
 from search.tokens import Tokenizer
+from search.waiting import WAITING_MAX, Waiting
 
 LOOK_MS: Final = 30_000
+# While an account is silent it is asked after so often: the alarm ends soon after its event came.
+_SOON_MS: Final = 5_000
 _HOUR_MS: Final = 3_600_000
 # Segments read a second time in one look, where somebody else's are needed.
 _BACK_SEGMENTS_MAX: Final = 20
@@ -61,6 +65,15 @@ class Watched:
     def read(self, pointer: Pointer) -> bytes:
         """See search.follow.Reader."""
         return self._reader.read(pointer)
+
+    def home(self, pointer: Pointer) -> tuple[bytes, int]:
+        """See search.follow.Reader."""
+        return self._reader.home(pointer)
+
+    @property
+    def wordbook(self) -> Wordbook:
+        """See search.follow.Reader."""
+        return self._reader.wordbook
 
 
 class SilentAccounts:
@@ -94,8 +107,8 @@ class SilentAccounts:
             if asked is not None:
                 known = self._known[named] = asked
         if known is None:
-            # Never heard of: since it is theirs, or since capture began.
-            known = account.since if account.since is not None else self._begun(index, now)
+            # Never heard of: since capture began here, however long it was theirs before.
+            known = self._begun(index, now)
         return max(known, account.since or known)
 
     def _begun(self, index: Index, now: int) -> int:
@@ -116,6 +129,8 @@ class SilenceWatch:
         self._directory = Directory()
         self._stamp: tuple[int, int, int] | None = None
         self._looked_at = 0
+        self._silent_at = 0
+        self._waiting = Waiting(wire.tokenizer())
         self._gaps_at = -_HOUR_MS
         self._settled: set[str] = set()
         # A process begins in the middle: what the last minutes held is read first.
@@ -127,18 +142,19 @@ class SilenceWatch:
         accuses nobody. Raises Transient."""
         if self._back is not None:
             self._look_back(now, index)
+        self._look_silent(now, index)
         if 0 <= now - self._looked_at < LOOK_MS:
             return
         self._looked_at = now
         if self._back is None:
             self._look_back(now, index)
-        silent = self._accounts.look(index, self._read_directory(), now)
-        if silent:
-            longest = max(silent_ms for _, silent_ms in silent) // _HOUR_MS
-            self._worker.alarm("account_silent", f"{len(silent)} accounts, the longest for "
-                               f"{longest} h; `counterfoil status` names them")
+        waiting = self._waiting.look(index)
+        if waiting:
+            many = "at least " if len(waiting) >= WAITING_MAX else ""
+            self._worker.alarm("quarantine_waiting", f"{many}{len(waiting)} items that nobody has "
+                               "tried again; `counterfoil quarantine list` names them")
         else:
-            self._worker.clear("account_silent")
+            self._worker.clear("quarantine_waiting")
         going_on = [one for one in self._all_gaps(now, index) if one.until is None]
         if going_on:
             reasons = ", ".join(sorted({one.reason for one in going_on}))
@@ -146,6 +162,19 @@ class SilenceWatch:
                                "`counterfoil status` names them")
         else:
             self._worker.clear("capture_gap")
+
+    def _look_silent(self, now: int, index: Index) -> None:
+        is_silent = "account_silent" in self._worker.alarms
+        if 0 <= now - self._silent_at < (_SOON_MS if is_silent else LOOK_MS):
+            return
+        self._silent_at = now
+        silent = self._accounts.look(index, self._read_directory(), now)
+        if silent:
+            longest = max(silent_ms for _, silent_ms in silent) // _HOUR_MS
+            self._worker.alarm("account_silent", f"{len(silent)} accounts, the longest for "
+                               f"{longest} h; `counterfoil status` names them")
+        else:
+            self._worker.clear("account_silent")
 
     def settle_parts(self, now: int, index: Index, overdue: list[Overdue]) -> None:
         """A gap was said of sets that are whole now: that is said too. Raises Transient."""

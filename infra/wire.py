@@ -59,7 +59,7 @@ from schemas.events import CapturedEvent
 from search.audit import Auditor, AuditSettings
 from search.index import IndexSet
 from search.project import Projector
-from search.searcher import Locale, Searcher
+from search.searcher import Language, Locale, Searcher
 from search.tokens import Tokenizer
 
 DAY_MS = 86_400_000
@@ -393,8 +393,22 @@ class Wire:
         settings = AuditSettings(domains.ROLE_NAMES[domains.FIRM], directory.firm_years())
         auditor = Auditor(self.recorder("search"), settings, self.clock, self.random)
         search = self.config.search
-        return Searcher(self.indexes(), self.reader(), self.tokenizer(), auditor,
-                        Locale(ZoneInfo(search.zone), search.region))
+        indexes, reader = self.indexes(), self.reader()
+        return Searcher(indexes, reader, self.tokenizer(), auditor,
+                        Locale(ZoneInfo(search.zone), search.region),
+                        self.language(indexes, reader))
+
+    def language(self, indexes: IndexSet, reader: ArchiveReader) -> Language:
+        """What the words of a query may stand for."""
+        # The stemmers are many; only who searches waits for them.
+        from infra.lists import FOLDER, ListFolder
+        from search.expander import CurrentExpander
+        from search.stems import Stemmer
+
+        stems = Stemmer(self.config.search.languages)
+        return Language(ListFolder(self.home / FOLDER), stems,
+                        CurrentExpander(indexes, reader.wordbook, stems,
+                                        self.config.search.vocabulary_words_max))
 
     def sealer(self, role: str) -> TransitSealer:
         """Seals for transit as `role` (gateway | archiver | search)."""

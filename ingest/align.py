@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
 from ingest.ledger import LedgerLine
@@ -55,7 +56,7 @@ _VOTES_MIN: Final = 3
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line as a file shows it: as `LedgerLine`, without what only memory gives. `edited` =
-    the line itself says that it was edited."""
+    the line itself says that it was edited; `letters` = how many its body has."""
 
     minute: int
     second: int | None
@@ -63,6 +64,7 @@ class Line:
     body: bytes
     kind: str
     edited: bool = False
+    letters: int = 0
 
 
 @dataclass(slots=True)
@@ -81,16 +83,16 @@ class Alignment:
 
 
 def align(old: Sequence[LedgerLine], new: Sequence[Line],
-          was_seen: Callable[[str, bytes], bool] = lambda _line_id, _body: False) -> Alignment:
+          was_seen: Callable[[str, bytes], bool] = lambda _line_id, _body: False,
+          renamed: Mapping[bytes, bytes] = MappingProxyType({})) -> Alignment:
     """Which known line each line of `new` is. Linear but for lines of one minute.
 
     `was_seen(line id, body)` says whether a known line had this other body before: an older export
     is read again, and nothing is new.
 
-    An author whom `old` does not know, and whose lines are another's that `new` lacks, is that
-    one under a new name; a whole file that is shifted in time is read as in the other's zone.
+    `renamed`: authors of `new` -> whom of `old` they are (`ingest/likeness.py`). A whole file that
+    is shifted in time is read as in the other's zone.
     """
-    renamed = _renamed(old, new)
     if renamed:
         new = [replace(one, author=renamed.get(one.author, one.author)) for one in new]
     found = _Pairing(old, new, was_seen).result()
@@ -101,7 +103,7 @@ def align(old: Sequence[LedgerLine], new: Sequence[Line],
             if moved.how.count(SAME) > found.how.count(SAME):
                 found = moved
                 found.shift = shift
-    found.renamed = renamed
+    found.renamed = dict(renamed)
     return found
 
 
@@ -337,6 +339,8 @@ class _Replaced:
             self._seen_before(olds, news, (MESSAGE, NOTICE))
         groups = [group for olds, _ in work for group in self._exchangeable(olds)]
         self._loose = {at for group in groups for at in group}
+        for olds, news in work:
+            self._loose.update(self._beside_more(olds, news))
         self._gaps = self._between()
         for group in groups:
             self._into_their_gaps(sorted(group))
@@ -444,6 +448,27 @@ class _Replaced:
             if self._is_mixed(chain):
                 yield chain
 
+    def _beside_more(self, olds: Sequence[int], news: Sequence[int]) -> Iterator[int]:
+        """Known tombstones that are there, near one of their author that is more than were known:
+        which of them it is only the order tells."""
+        graves: dict[tuple[bytes, bytes], list[tuple[LedgerLine | Line, int]]] = {}
+        for number in news:
+            line = self._of.new[number]
+            if line.kind == TOMBSTONE and self._of.known[number] < 0:
+                graves.setdefault((line.author, line.body), []).append((line, -1))
+        for at in olds if graves else ():
+            known = self._of.old[at]
+            if known.kind == TOMBSTONE and (known.author, known.body) in graves:
+                graves[known.author, known.body].append((known, at))
+        for found in graves.values():
+            chain: list[tuple[LedgerLine | Line, int]] = []
+            for one in sorted(found, key=lambda one: _start(one[0])):
+                if chain and seconds_between(chain[-1][0], one[0]) > 2 * SECONDS_APART_MAX:
+                    yield from _known_beside_new(chain)
+                    chain = []
+                chain.append(one)
+            yield from _known_beside_new(chain)
+
     def _is_mixed(self, equals: Sequence[int]) -> bool:
         return len({self._of.line_of[at] < 0 for at in equals}) == 2
 
@@ -514,7 +539,9 @@ class _Replaced:
             how = SAME if is_known else _how(one, line, inside=True)
             if how is None or not self._of.near(at, number):
                 return False
-            if how != SAME and (self._of.known[number] >= 0 or one.kind not in kinds):
+            is_taken = self._of.known[number] >= 0 and not (
+                line.kind == TOMBSTONE and self._of.known[number] in ats)
+            if how != SAME and (is_taken or one.kind not in kinds):
                 return False
             hows.append(how)
         for at, number, how in zip(ats, lines, hows, strict=True):
@@ -525,7 +552,8 @@ class _Replaced:
         """Nobody knows which it is: a tombstone names what it may be about."""
         graves = [number for number in lines if self._of.known[number] < 0
                   and self._of.new[number].kind == TOMBSTONE]
-        free = [at for at in ats if self._of.line_of[at] < 0 or at in self._loose]
+        free = [at for at in ats if self._of.old[at].kind != TOMBSTONE
+                and (self._of.line_of[at] < 0 or at in self._loose)]
         is_crowded = len(free) * len(graves) > _PAIRS_MAX
         if is_crowded:
             self._disputed.update(free)
@@ -585,6 +613,11 @@ class _Replaced:
                 high = known[step]
                 break
         return low, high
+
+
+def _known_beside_new(chain: Sequence[tuple[LedgerLine | Line, int]]) -> list[int]:
+    ats = [at for _, at in chain]
+    return [at for at in ats if at >= 0] if -1 in ats else []
 
 
 _Minutes = dict[tuple[bytes, int], list[int]]
@@ -690,35 +723,6 @@ def _place_of(old: Sequence[LedgerLine], new: Sequence[Line], found: Alignment) 
             place = bisect_left(starts, _start(line) - found.shift + 1) - 1
         places.append(place)
     return places
-
-
-def _renamed(old: Sequence[LedgerLine], new: Sequence[Line]) -> dict[bytes, bytes]:
-    """Authors of `new` whom `old` knows under another name: a contact that was saved or renamed."""
-    known = {one.author for one in old}
-    here = {one.author for one in new}
-    strange = here - known
-    gone = known - here
-    if not strange or not gone:
-        return {}
-    said: dict[tuple[int, bytes], set[bytes]] = {}
-    for one in old:
-        if one.author in gone and one.kind == MESSAGE:
-            said.setdefault((one.minute, one.body), set()).add(one.author)
-    votes: dict[bytes, Counter[bytes]] = {}
-    for line in new:
-        if line.author in strange and line.kind == MESSAGE:
-            authors = set().union(*(said.get((minute, line.body), ()) for minute in
-                                    (line.minute - 1, line.minute, line.minute + 1)))
-            votes.setdefault(line.author, Counter()).update(authors)
-    renamed: dict[bytes, bytes] = {}
-    lines = Counter(one.author for one in old if one.kind == MESSAGE)
-    for author, counted in sorted(votes.items()):
-        for former, count in counted.most_common(1):
-            # One line in common may be chance; all of a short chat's are not.
-            enough = count >= _VOTES_MIN or count == lines[former]
-            if enough and former not in renamed.values():
-                renamed[author] = former
-    return renamed
 
 
 def _shift_of(old: Sequence[LedgerLine], new: Sequence[Line]) -> int:

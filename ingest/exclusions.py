@@ -7,6 +7,7 @@ Counts that wait for their event are `ingest/exclusion_counts.py`.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -129,9 +130,17 @@ def _is_meant(one: Exclusion, event: CapturedEvent) -> bool:
         return one.conversation == event.conversation
     if event.conversation == identity.pair(event.account, one.counterparty):
         return True
+    if event.provenance == events.CUSTODIAN_SUPPLIED and _name(
+            event.detail("title") or "") == _name(one.counterparty):
+        # A chat that is handed in knows its other side by the name that the telephone shows.
+        return True
     return (event.conversation.startswith("pair:")
             and any(name in _ALIASES and value == one.counterparty
                     for name, value in event.details))
+
+
+def _name(shown: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", shown).casefold().split())
 
 
 def _covers(one: Exclusion, at: int) -> bool:

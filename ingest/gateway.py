@@ -79,6 +79,8 @@ class GatewaySettings:
     whatsapp_verify_tokens: Sequence[bytes] = field(default=(), repr=False)
     twilio_tokens: Sequence[bytes] = field(default=(), repr=False)
     public_url: str = ""
+    # By door: what it lacks although it was meant to be open, in words; an alarm from the start.
+    closed: Mapping[str, str] = field(default_factory=dict)
     body_bytes_max: int = limits.DELIVERY_BYTES_MAX
     body_s_max: float = 10.0              # s for a whole body; slower is 408
     buffered_bytes_max: int = 256 * 1024 * 1024   # of all bodies under way; above it 503
@@ -136,6 +138,8 @@ class Gateway:
         self._refusals = Refusals(parts.memory)
         self._rejected_recently = 0
         self._rejected_at = -rejected.RECENT_MS
+        # By reason of a gap that goes on: the accounts of which it does. In memory alone.
+        self._going_on: dict[str, set[tuple[str, str]]] = {}
         self._directory_pending = True
         self._directory_lock = asyncio.Lock()
 
@@ -148,6 +152,9 @@ class Gateway:
         await asyncio.to_thread(self._refusals.restore, self._parts.clock())
         if self._parts.media is not None:
             await self._parts.media.start()
+        for door, words in self._settings.closed.items():
+            self._parts.alarms.set("door_closed", self._parts.clock(), f"{door}: {words}",
+                                   subject=door)
         await self._tick()
         self._ticker = asyncio.create_task(self._keep_ticking())
 
@@ -230,7 +237,9 @@ class Gateway:
             return _again("no room")
         if not self._secrets[door.name]:
             # Named at the start and in the status; an alarm once somebody expects it to be open.
-            self._parts.alarms.set("door_closed", self._parts.clock(), door.name, _OCCURRENCE_MS)
+            if door.name not in self._settings.closed:
+                self._parts.alarms.set("door_closed", self._parts.clock(), door.name,
+                                       _OCCURRENCE_MS, door.name)
             return _again("door is closed")
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.method != "GET" and content_type not in door.methods[request.method]:
@@ -358,23 +367,33 @@ class Gateway:
         told = bool(self._parts.deliverer.directory.accounts)
         for event in made:
             if event.kind == events.QUARANTINE:
-                alarms.set("quarantine_waiting", now, event.detail("door") or "", _OCCURRENCE_MS)
+                door = event.detail("door") or ""
+                alarms.set("quarantine_waiting", now, door, _OCCURRENCE_MS, door)
             elif event.kind == events.GAP:
                 self._note_gap(event, now)
             elif event.kind == events.EDIT and event.content_state == events.ABSENT_BY_SOURCE:
-                alarms.set("edit_without_content", now, event.channel, _OCCURRENCE_MS)
+                alarms.set("edit_without_content", now, event.channel, _OCCURRENCE_MS,
+                           event.channel)
             if told and domains.role_of(event) == domains.UNASSIGNED:
-                alarms.set("unassigned_traffic", now, event.channel, _OCCURRENCE_MS)
+                alarms.set("unassigned_traffic", now, event.channel, _OCCURRENCE_MS, event.channel)
 
     def _note_gap(self, event: CapturedEvent, now: int) -> None:
         # The one who sees it first says it first; that it goes on is said by whoever reads the
-        # index, for as long as it does.
-        phase = event.detail("phase")
-        if phase == gaps.ENDS:
-            self._parts.alarms.clear("capture_gap")
-        elif phase in (gaps.BEGINS, gaps.OVER):
-            self._parts.alarms.set("capture_gap", now, event.detail("reason") or "",
-                                   _OCCURRENCE_MS)
+        # index, for as long as it does. An account's number is in no alarm: they are counted here.
+        alarms, phase = self._parts.alarms, event.detail("phase")
+        reason = event.detail("reason") or ""
+        accounts = self._going_on.setdefault(reason, set())
+        if phase == gaps.BEGINS:
+            accounts.add((event.channel, event.account))
+        elif phase == gaps.ENDS:
+            accounts.discard((event.channel, event.account))
+            if not accounts:
+                alarms.clear("capture_gap", reason)
+                return
+        elif phase != gaps.OVER:
+            return
+        words = f"{reason}: {len(accounts)} accounts" if len(accounts) > 1 else reason
+        alarms.set("capture_gap", now, words, _OCCURRENCE_MS, reason)
 
     def _public_url(self, request: Request) -> str:
         """The URL as the provider saw it: the configured base, and path and query as they came."""
@@ -464,7 +483,7 @@ class Gateway:
     async def _note_oversized(self, door: DoorKind) -> None:
         self._oversized[door.name] = self._oversized.get(door.name, 0) + 1
         self._parts.alarms.set("delivery_oversized", self._parts.clock(), door.name,
-                               _OCCURRENCE_MS)
+                               _OCCURRENCE_MS, door.name)
         await self._flush_gaps(_GAP_MS)
 
     async def _note_refused(self, door: DoorKind) -> None:

@@ -46,35 +46,39 @@ class AlarmBoard:
     """The active alarms of one process. Touched from the event loop's thread only.
 
     An alarm that is a state (the log is unreachable) stays until it is cleared; one that is an
-    occurrence (a request was too large) stays for a stated time after the last one.
+    occurrence (a request was too large) stays for a stated time after the last one. Alarms of one
+    code about several subjects (two doors, two reasons) are several: none hides or ends another.
     """
 
     def __init__(self) -> None:
-        self._active: dict[str, _Active] = {}
+        self._active: dict[tuple[str, str], _Active] = {}
 
-    def set(self, code: str, now: int, detail: str = "", hold_ms: int | None = None) -> None:
-        """Raise `code`, or renew its detail and time; `since` is when it was first raised."""
-        known = self._active.get(code)
+    def set(self, code: str, now: int, detail: str = "", hold_ms: int | None = None,
+            subject: str = "") -> None:
+        """Raise `code` about `subject`, or renew its detail and time; `since` is when it was first
+        raised. A subject is written to files: a name, never a number."""
+        known = self._active.get((code, subject))
         since = known.alarm.since if known and (known.until is None or known.until > now) else now
         until = None if hold_ms is None else now + hold_ms
-        self._active[code] = _Active(Alarm(code, since, detail), until)
+        self._active[code, subject] = _Active(Alarm(code, since, detail, subject), until)
 
     def restore(self, alarm: Alarm, until: int) -> None:
         """An occurrence that an earlier process saw, active until then (UTC ms)."""
-        self._active[alarm.code] = _Active(alarm, until)
+        self._active[alarm.code, alarm.subject] = _Active(alarm, until)
 
     def occurrences(self, now: int) -> tuple[tuple[Alarm, int], ...]:
-        """Active alarms that end by themselves, and when, by code."""
-        return tuple((one.alarm, one.until) for _, one in sorted(self._active.items())
-                     if one.until is not None and one.until > now)
+        """Active alarms that end by themselves, and when, by code and subject."""
+        return tuple((one.alarm, one.until) for _, one in sorted(
+            self._active.items(), key=lambda item: item[0])
+            if one.until is not None and one.until > now)
 
-    def clear(self, code: str) -> None:
-        """The state is over. No error if it was not raised."""
-        self._active.pop(code, None)
+    def clear(self, code: str, subject: str = "") -> None:
+        """The state is over, of that subject alone. No error if it was not raised."""
+        self._active.pop((code, subject), None)
 
     def active(self, now: int) -> tuple[Alarm, ...]:
-        """Active alarms by code; those whose time is over are forgotten."""
-        for code in [c for c, one in self._active.items()
+        """Active alarms by code and subject; those whose time is over are forgotten."""
+        for name in [name for name, one in self._active.items()
                      if one.until is not None and one.until <= now]:
-            del self._active[code]
-        return tuple(self._active[code].alarm for code in sorted(self._active))
+            del self._active[name]
+        return tuple(self._active[name].alarm for name in sorted(self._active))

@@ -45,7 +45,8 @@ class Entry:
     `entry_id` is the token of its event_id: two captures of one fact share it; `digest` tells
     whether their content is equal (captured_at, delivery and raw apart), `text_digest` whether
     their text is. `words` is the stream of blind tokens at positions 0, 1, 2 …; `chars` the set of
-    single units. In a document, one entry of each text keeps both, up to a limit for the document.
+    single units. In a document, one entry of each text keeps both, and one of each content its
+    `marks`, sorted; each up to a limit for the document.
     Times are UTC ms; `captured_at` 0 = not known (the datum was not read).
     """
 
@@ -73,6 +74,8 @@ class Entry:
     words: tuple[str, ...] = ()
     chars: tuple[str, ...] = ()
     term_count: int = 0                  # words and chars of its text, kept here or not
+    marks: tuple[str, ...] = ()          # tokens of what it holds beside words (search/marks.py)
+    mark_count: int = 0                  # marks of it, kept here or not
     attachments: int = 0
     observations: tuple[str, ...] = ()
     part: PartInfo | None = None
@@ -80,6 +83,8 @@ class Entry:
     seen: str = ""                       # token of the sealed record: a record stored twice is one
     subkind: str = ""                    # status, audit action ...: never content
     unreadable: str = ""                 # why there is no event
+    is_minute: bool = False              # its source tells the minute and no second
+    local_at: int | None = None          # no occurred_at: of its line in a file (search/moments.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ class Document:
     direction: str | None
     occurred_at: int | None
     captured_at: int
-    sort_at: int                         # occurred_at where believable, else captured_at
+    sort_at: int                         # its time where believable, else captured_at, and place
     version_count: int                   # distinct versions: message, edits, retractions ...
     sighting_count: int                  # how often those were captured, redeliveries included
     custodians: tuple[str, ...]
@@ -110,3 +115,4 @@ class Document:
     subkinds: tuple[str, ...]
     words: tuple[tuple[str, ...], ...]   # one stream per distinct text, in order of captured_at
     chars: tuple[str, ...]
+    marks: tuple[str, ...]               # of its versions and of the flags on it, sorted

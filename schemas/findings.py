@@ -81,6 +81,7 @@ ALARMS: Final[dict[str, str]] = {
     "quarantine_waiting": "quarantined items wait for a decision",
     "edit_without_content": "an edit happened whose text and target were not delivered",
     "directory_refused": "directory.toml has changed and cannot be read; the last load is in force",
+    "policy_refused": "a policy file cannot be read; the last versions stay in force",
     "unassigned_traffic": "events of an account that the directory does not know",
     "capture_gap": "capture failed for a time, or fails now: messages may be missing",
     "account_silent": "a watched account had no event for longer than the directory lets it",
@@ -158,6 +159,8 @@ OBSERVATIONS: Final[dict[str, str]] = {
                            "votes",
     "absent_in_export": "an export has the lines before and after it, but not this one",
     "text_cut_in_index": "only the first words are indexed; the whole text is archived",
+    "marks_cut_in_index": "it holds more account numbers, addresses, amounts or the like than are "
+                          "indexed as such; the whole text is archived",
 }
 
 
@@ -176,11 +179,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One active alarm: a code of ALARMS, since when (ms), and the particulars in words."""
+    """One active alarm: a code of ALARMS, since when (ms), and the particulars in words. `subject`
+    tells several of one code apart (a door, a reason), "" where there is only one; no number."""
 
     code: str
     since: int
     detail: str = ""
+    subject: str = ""
 
     def __post_init__(self) -> None:
         if self.code not in ALARMS:

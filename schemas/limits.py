@@ -49,17 +49,50 @@ REJECTED_AGE_MS_MAX: Final = 14 * 86_400_000
 QUERY_CHARS_MAX: Final = 10_000
 QUERY_DEPTH_MAX: Final = 40
 QUERY_TERMS_MAX: Final = 1_000
-# Revisions of one message are this many positions apart, so that no phrase crosses them.
-REVISION_POSITION_GAP: Final = 100
+# How far apart the words of w/ and pre/ may be; more is a QueryError. A text longer than this is
+# what AND is for.
+QUERY_DISTANCE_MAX: Final = 250
+# w/ and pre/ inside each other.
+QUERY_NEAR_DEPTH_MAX: Final = 10
+# Letters of a pattern (`pa*`) that are no * or ?, and of a fuzzy word that stay: with fewer it
+# would stand for half the vocabulary.
+PATTERN_LETTERS_MIN: Final = 2
+# Words of the archive that one pattern may stand for, and all patterns of one query together; more
+# is a QueryError that says how many. The sum keeps a query below what a server takes as one.
+QUERY_EXPANSION_MAX: Final = 1_024
+QUERY_EXPANSIONS_MAX: Final = 16_384
+# Saved lists: how many are named, how large one is, and how deep lists may stand in lists.
+LISTS_MAX: Final = 1_000
+LIST_BYTES_MAX: Final = 1024 * 1024
+QUERY_LIST_DEPTH_MAX: Final = 8
+# Leaves of a query whose documents `--explain` counts; each is a query of its own.
+EXPLAIN_LEAVES_MAX: Final = 100
+# Revisions of one message are this many positions apart in an index, so that no phrase crosses
+# them; more than QUERY_DISTANCE_MAX, so that no nearness does.
+REVISION_POSITION_GAP: Final = 256
 # Words of one revision that are indexed; the rest is a finding on the document, the text is kept.
 INDEXED_TOKENS_MAX: Final = 50_000
 # Words and single units of one message, all its versions; later texts are not indexed, which is
 # an observation on the document. At 17 bytes each it fits any server's limit on a request.
 DOCUMENT_TOKENS_MAX: Final = 200_000
+# Account numbers, addresses, amounts and the like that are looked for in one text, an eighth of it
+# for each way to find one; the rest is found as words, and the document says so.
+MARKS_MAX: Final = 400
+# Marks of one message, all its versions and flags; later ones are not indexed, which is an
+# observation on the document.
+DOCUMENT_MARKS_MAX: Final = 20_000
 # AND, OR and NOT inside each other, after flattening; Elasticsearch refuses 30 by default.
 QUERY_BOOLEAN_DEPTH_MAX: Final = 24
 # Documents on one page of answers; more is asked for page by page.
 PAGE_HITS_MAX: Final = 1_000
+# Rows of one `search`, which takes as many pages as they need; more is refused, and the next call
+# goes on from its cursor.
+SEARCH_ROWS_MAX: Final = 100_000
+# Documents whose words are read one by one for a query that an index cannot ask as it is; more is
+# refused, and the query wants to be narrowed.
+CHECKED_DOCUMENTS_MAX: Final = 200_000
+# Values of one facet that are counted out; the rarer ones are left out.
+FACET_VALUES_MAX: Final = 1_000
 # One message of a phone backup without its pictures; a larger one is quarantined in pieces. Its raw
 # bytes and its text, which may be three times as long, fit PARTS_MAX parts.
 BACKUP_ELEMENT_BYTES_MAX: Final = 12 * 1024 * 1024
@@ -92,3 +125,11 @@ MEDIA_KEPT_MS: Final = 7 * 86_400_000
 # A file that was handed in and that no reader takes is kept in quarantine up to this size; of a
 # larger one its name, size and hash.
 IMPORT_REFUSED_BYTES_MAX: Final = 256 * 1024 * 1024
+# Words of one sealed chunk of the vocabulary, in bytes; more words make more chunks. A multiple of
+# what a chunk is padded to.
+WORD_CHUNK_BYTES_MAX: Final = 1024 * 1024
+# Different words that a search process holds for patterns, about 150 bytes each. An archive with
+# more answers no pattern, and says so: an answer that leaves words out would be none.
+VOCABULARY_WORDS_MAX: Final = 4_000_000
+# Messages that `leakage` measures, in memory; of more a sample of whole conversations is taken.
+LEAKAGE_MESSAGES_MAX: Final = 20_000

@@ -17,6 +17,7 @@ from schemas.recorder import Recorder
 
 SOURCE: Final = "search/1"
 SEARCH: Final = "search"
+EXPLAIN: Final = "explain"
 VIEW: Final = "view"
 ATTACHMENT: Final = "attachment"
 _ID_BYTES: Final = 16

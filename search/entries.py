@@ -17,17 +17,17 @@ from schemas.errors import Refused
 from schemas.wire import Pointer
 from search.tokens import TOKEN_BYTES
 
-SHAPE: Final = 5
+SHAPE: Final = 6
 
 _HEX: Final = TOKEN_BYTES * 2
 _POINTER: Final = tuple(field.name for field in fields(Pointer))
 _PART: Final = tuple(field.name for field in fields(PartInfo))
-# Rare fields stand last: an entry that has their defaults ends before them.
-_RARE: Final = ("observations", "part", "joined", "unreadable")
+# Rare fields stand last, the rarest at the end: an entry ends with the last that is no default.
+_RARE: Final = ("is_minute", "observations", "local_at", "part", "joined", "unreadable")
 _FIELDS: Final = (*(f.name for f in fields(Entry) if f.name not in _RARE), *_RARE)
 _DEFAULTS: Final = {f.name: f.default for f in fields(Entry) if f.default is not MISSING}
 # Lists of tokens are kept as the tokens' bytes, in base64: half the size of the digits.
-_TOKENS: Final = frozenset({"actor", "recipients", "words", "chars"})
+_TOKENS: Final = frozenset({"actor", "recipients", "words", "chars", "marks"})
 _PLACES: Final = {name: place for place, name in enumerate(_FIELDS)}
 _RARE_FROM: Final = len(_FIELDS) - len(_RARE)
 _RARE_DEFAULTS: Final = [_DEFAULTS[name] for name in _RARE]
@@ -50,7 +50,8 @@ def dump_beside(found: Document) -> list[Any]:
     held = [name for name, same in (
         ("actor", entry.actor == found.actors),
         ("recipients", entry.recipients == found.recipients),
-        ("words", (entry.words,) == found.words), ("chars", entry.chars == found.chars)) if same]
+        ("words", (entry.words,) == found.words), ("chars", entry.chars == found.chars),
+        ("marks", entry.marks == found.marks)) if same]
     return [SHAPE, _dump(entry, held)]
 
 
@@ -75,7 +76,10 @@ def _dump(entry: Entry, left_out: Iterable[str]) -> list[Any]:
         values[_PLACES[name]] = None
     if values[_RARE_FROM:] == _RARE_DEFAULTS:
         del values[_RARE_FROM:]
-    elif entry.part is not None:
+        return values
+    while values[-1] == _DEFAULTS[_FIELDS[len(values) - 1]]:
+        del values[-1]
+    if entry.part is not None:
         values[_PLACES["part"]] = _part_of(entry.part)
     return values
 

@@ -1,7 +1,8 @@
 """The follower: segments of the archive, in order, into one index (DESIGN §7, PROTOCOL I3, I4).
 
-Owns the order of the two steps that make replay harmless: documents first, cursors after. A
-follower is bound to one concrete index; the state of the world lives in that index and the archive.
+Owns the order of the three steps that make replay harmless: words first, then the documents that
+hold them, cursors after. A follower is bound to one concrete index; the state of the world lives in
+that index and the archive.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from schemas.document import Document, Entry
 from schemas.errors import CounterfoilError, Halt, Missing, Refused, Transient
 from schemas.wire import Pointer
 from search.index import Index, IndexSet, Outdated, Partition, Retired, Write
+from search.newwords import NewWords
 from search.partwatch import waiting_sets
 from search.project import Projector, complete_sets, document, entry_key
+from search.vocabulary import Book
 
 # Entries gathered before they are written; a segment is never cut, so the last may go over.
 # Two batches are held at a time: one under way to the index, one that grows.
@@ -34,7 +37,7 @@ _ROUNDS_MAX: Final = 50
 # begins a document is created unread; that it was there after all is a conflict like any other.
 _FOLLOWING_KINDS: Final = frozenset({
     events.EDIT, events.RETRACTION, events.RESTORATION, events.REACTION, events.RECEIPT,
-    events.REVIEW, events.DERIVED, shape.PART,
+    events.REVIEW, events.DERIVED, events.POLICY, shape.PART,
 })
 
 
@@ -49,6 +52,13 @@ class Reader(Protocol):
 
     def read(self, pointer: Pointer) -> bytes:
         """One datum, verified. Raises Missing (key or object gone) or Refused."""
+
+    def home(self, pointer: Pointer) -> tuple[bytes, int]:
+        """Key domain and generation that a datum lies under. Raises as `read` does."""
+
+    @property
+    def wordbook(self) -> Book:
+        """What seals words under the domain keys that the archive is read with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,7 @@ class Follower:
         self._reader = reader
         self._index = index
         self._projector = projector
+        self._words = NewWords(index.words(), reader.wordbook)
         self._batch_entries_max = batch_entries_max
         self._takes = takes
         # Documents in which a large event was not whole when they were made: `partwatch` looks.
@@ -136,7 +147,8 @@ class Follower:
 
     def _add(self, batch: _Batch, partition: Partition, read: SegmentRead) -> None:
         for event in read.events:
-            projected = self._projector.project(event, read.retain_until)
+            projected = self._projector.project(
+                event, read.retain_until, self._words.of((event.domain, event.generation)))
             if projected is not None:
                 batch.entries.setdefault(projected[0], []).append(projected[1])
                 batch.size += 1
@@ -154,6 +166,9 @@ class Follower:
                 known.append(doc_id)
             else:
                 writes.append(Write(self._joined(document(doc_id, new)), None))
+        # From here a pattern finds every word of this batch, and no document with it yet. The batch
+        # before is still under way meanwhile.
+        self._words.store()
         # Only now: what is read next may lie in the batch before.
         self._settle()
         writes += self._merged(batch.entries, known)
@@ -188,7 +203,8 @@ class Follower:
 
     def _merged(self, entries: Mapping[str, Iterable[Entry]],
                 doc_ids: Iterable[str]) -> list[Write]:
-        """These documents with what is stored of them; those that it changes."""
+        """These documents with what is stored of them; those that it changes. Their words are
+        stored, also those of a large event that was joined just now."""
         wanted = list(doc_ids)
         stored = self._index.get(wanted) if wanted else {}
         writes: list[Write] = []
@@ -198,6 +214,7 @@ class Follower:
             merged = self._joined(document(doc_id, (*old, *entries[doc_id])))
             if held is None or merged.entries != old:
                 writes.append(Write(merged, held.version if held else None))
+        self._words.store()
         return writes
 
     def _joined(self, found: Document) -> Document:
@@ -218,11 +235,12 @@ class Follower:
     def _join(self, chain: tuple[Entry, ...]) -> Entry:
         try:
             datums = [self._reader.read(entry.pointer) for entry in chain]
+            home = self._reader.home(chain[0].pointer)
         except Missing:
             return self._projector.unreadable(chain, "key_lost")
         except Refused:
             return self._projector.unreadable(chain, "cell_unreadable")
-        return self._projector.join(chain, datums)
+        return self._projector.join(chain, datums, self._words.of(home))
 
 
 class _Batch:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Protocol
 
+from schemas import limits
 from schemas.document import Document
 from schemas.errors import Missing, Refused
+from search.facets import Facets
 from search.query import TokenQuery
+from search.vocabulary import WordStore
 
 Partition = tuple[str, int]
 """(topic id in hex, partition)."""
@@ -24,6 +28,17 @@ class Retired(Missing):
 
 class Outdated(Refused):
     """The index was written in another shape than this version's: rebuild it, from the archive."""
+
+
+class TooBroad(Refused):
+    """The query asks for what the index has to check document by document, and too many may be
+    meant: it wants to be narrowed, by a word, a person or a time."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"more than {limits.CHECKED_DOCUMENTS_MAX:,} messages would have to be read one by one "
+            "to see which words are near each other: narrow the query by a rarer word, a person "
+            "or a time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +133,24 @@ class Index(Protocol):
         """Up to `limit` documents that match, newest `sort_at` first, ties by ascending doc_id,
         from after `after` on; `oldest_first` is exactly the reverse.
 
-        Never blocks a writer and is never blocked by one. Sees what was put before `refresh`.
+        Page and total are of one moment. Never blocks a writer and is never blocked by one. Sees
+        what was put before `refresh`. What a query is true of is said by `search/candidates.py`.
+        Raises TooBroad.
+        """
+
+    def count(self, query: TokenQuery) -> int:
+        """The `total` of `search`, without a page. Raises TooBroad."""
+
+    def is_checked(self, query: TokenQuery) -> bool:
+        """Whether documents that may match are read one by one to answer `query`: that is slower,
+        and bounded (TooBroad). Asks nobody."""
+
+    def facets(self, query: TokenQuery, fields: Sequence[str], top: int,
+               zone: tzinfo = UTC) -> Facets:
+        """How many of the documents that match hold each value of `fields` (search/facets.py),
+        exactly, all of one moment; the first `top` values of each. `zone`: where months begin.
+
+        Raises TooBroad, and ValueError for a field that is none or `top` beyond its limits.
         """
 
     def scan(self) -> Iterator[Document]:
@@ -126,6 +158,9 @@ class Index(Protocol):
 
     def refresh(self) -> None:
         """What was put is visible to `search` and `scan` from now on."""
+
+    def words(self) -> WordStore:
+        """The words of these documents, sealed; made and dropped with this index."""
 
 
 class IndexSet(Protocol):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.events import Identity
+from search.explain import Explanation, Step
 from search.files import FileView
 from search.results import HitView, SeenBy
 from search.thread import (
@@ -47,6 +48,8 @@ def hit(view: HitView) -> dict[str, Any]:
         "custodian": view.custodian or None,
         "custodian_assigned": view.assigned,
         "seen_by": [_seen_by(one) for one in view.seen_by],
+        "occurred_local": view.occurred_local,
+        "occurred_not_before": rfc3339(view.occurred_not_before),
     }
 
 
@@ -67,6 +70,24 @@ def file(one: FileView) -> dict[str, Any]:
         "number": one.number, "version": one.version, "name": one.name,
         "media_type": one.media_type, "size": one.size, "sha256": one.sha256,
         "state": one.state, "reason": one.reason, "said_at": rfc3339(one.said_at),
+    }
+
+
+def explanation(view: Explanation) -> dict[str, Any]:
+    """What `search --explain --json` prints (docs/interface/explain.schema.json)."""
+    return {
+        "query": view.query, "total": view.total, "words": view.words,
+        "is_checked": view.is_checked, "tree": _step(view.root),
+    }
+
+
+def _step(one: Step) -> dict[str, Any]:
+    return {
+        "kind": one.kind, "said": one.said, "start": one.start, "end": one.end,
+        "documents": one.documents,
+        "patterns": [{"written": each.written, "words": each.words, "samples": list(each.samples)}
+                     for each in one.patterns],
+        "steps": [_step(each) for each in one.steps],
     }
 
 
@@ -118,6 +139,8 @@ def _version(one: VersionView) -> dict[str, Any]:
         "retain_until": rfc3339(one.retain_until),
         "sightings": [_sighting(sighting) for sighting in one.sightings],
         "problem": one.problem or None,
+        "occurred_local": one.occurred_local,
+        "occurred_not_before": rfc3339(one.occurred_not_before),
     }
 
 
@@ -147,5 +170,5 @@ def _line(one: ConversationLine) -> dict[str, Any]:
         **_actor(view.actor),
         "direction": view.direction,
         "occurred_at": rfc3339(view.occurred_at), "captured_at": rfc3339(view.captured_at),
-        "state": view.state, "text": view.text,
+        "state": view.state, "text": view.text, "occurred_local": view.occurred_local,
     }

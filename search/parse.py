@@ -5,8 +5,13 @@ Owns the grammar, which is docs/QUERY.md in code:
     query   = or                         words side by side are AND; a NOT b is a AND NOT b
     or      = and { "OR" and }           operators are upper case; "or" in lower case is a word
     and     = unary { ["AND"] unary }
-    unary   = "NOT" unary | "(" or ")" | word | phrase | field ":" value | "*" (alone: everything)
+    unary   = "NOT" unary | near
+    near    = operand { ("w/N" | "pre/N") operand }           left to right
+    operand = "(" or ")" | word | phrase | field ":" value | "@" list | "*" (alone: everything)
     phrase  = '"' … '"'                  curly quotes count as quotes; \\" is a quote in a phrase
+
+An operand of a near is a word, a phrase, a near, or an OR of such. Characters are
+`search/lexer.py`, words `search/slots.py`, values of fields `search/fields.py`.
 
 What is not understood is refused, never guessed at: an answer that silently left something out
 would be worse than none.
@@ -14,209 +19,66 @@ would be worse than none.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from typing import Final
 
-from schemas import document, events, limits
-from schemas.errors import QueryError
-from search.tokens import Wanted, wanted
+from schemas import limits
+from schemas.errors import QueryError, Refused
+from search import fields, lexer, slots
+from search.lexer import Token
+from search.lists import NO_LISTS, Line, Lists, SavedList
+from search.tree import And, Everything, Near, Not, Or, Text, Tree, nodes
+from search.words import Wild
 
-FIELDS: Final = ("from", "to", "with", "channel", "state", "kind", "date", "conversation")
-_LATER_FIELDS: Final = ("flag", "attachment", "stem")
-STATES: Final = (document.LIVE, document.EDITED, document.RETRACTED)
-KINDS: Final = tuple(sorted(events.ALL_KINDS | document.STUB_KINDS))
-
-
-@dataclass(frozen=True, slots=True)
-class Everything:
-    """All that a search may answer with."""
+# Lists that an error names; there may be a thousand.
+_NAMED_MAX: Final = 20
+_NAME_CHARS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A word or phrase; `wanted` is what it looks for, `start`,`end` its place in the query."""
-
-    wanted: Wanted
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """`side`: from | to | with."""
-
-    side: str
-    value: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """`name`: channel | state | kind | conversation."""
-
-    name: str
-    value: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Dates:
-    """A half-open range of UTC ms; null = open."""
-
-    since: int | None
-    until: int | None
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    """All of them."""
-
-    children: tuple[Tree, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """Any of them."""
-
-    children: tuple[Tree, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """What the child does not match."""
-
-    child: Tree
-
-
-Tree = Everything | Text | Party | Value | Dates | And | Or | Not
-
-
-def parse(query: str, *, zone: tzinfo = UTC) -> Tree:
-    """The tree of `query`; days of `date:` begin and end in `zone`.
+def parse(query: str, *, zone: tzinfo = UTC, lists: Lists = NO_LISTS) -> Tree:
+    """The tree of `query`; days of `date:` begin and end in `zone`; `lists`: what `@name` means.
 
     Raises QueryError with the position of the character that could not be read.
     """
-    if len(query) > limits.QUERY_CHARS_MAX:
-        raise QueryError(query, limits.QUERY_CHARS_MAX,
-                         f"the query is longer than {limits.QUERY_CHARS_MAX} characters")
-    return _Parser(query, zone).whole()
+    return _Parser(query, _Shared(zone, lists)).whole()
 
 
-# --- characters -> tokens ------------------------------------------------------------------------
+@dataclass(slots=True)
+class _Shared:
+    """What a query and the lists that it calls for have in common: one limit for all."""
 
-_OPENING: Final = '"\u201c\u201d\u201e\u201f\uff02'
-_STOPS: Final = _OPENING + "()"
-_FIELD: Final = re.compile(r"([A-Za-z_]+):")
-_PROXIMITY: Final = re.compile(r"(w|pre)/[0-9]*", re.IGNORECASE)
-_FUZZY: Final = re.compile(r"~[0-9]*$")
-_HIDDEN: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*")
+    zone: tzinfo
+    lists: Lists
+    terms: int = 0
+    depth: int = 0
+    path: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
-    """`kind`: ( ) AND OR NOT word phrase field end. A field's `text` is its value."""
+class _Called:
+    """Where the line of a list that is parsed was called for: all its nodes stand there."""
 
-    kind: str
-    text: str
+    origin: str
     start: int
     end: int
-    name: str = ""
-    value_start: int = 0
-
-
-def _tokens(query: str) -> list[_Token]:
-    out: list[_Token] = []
-    at = 0
-    while True:
-        while at < len(query) and query[at].isspace():
-            at += 1
-        if at == len(query):
-            out.append(_Token("end", "", at, at))
-            return out
-        token = _token(query, at)
-        out.append(token)
-        at = token.end
-
-
-def _token(query: str, at: int) -> _Token:
-    character = query[at]
-    if character in "()":
-        return _Token(character, character, at, at + 1)
-    if character in _OPENING:
-        text, end = _quoted(query, at)
-        return _Token("phrase", text, at, end)
-    end = at
-    while end < len(query) and not query[end].isspace() and query[end] not in _STOPS:
-        end += 1
-    word = query[at:end]
-    field = _FIELD.match(query, at, end)
-    if field is not None:
-        return _field(query, at, field, end)
-    if word in ("AND", "OR", "NOT"):
-        return _Token(word, word, at, end)
-    return _Token("word", word, at, end)
-
-
-def _quoted(query: str, at: int) -> tuple[str, int]:
-    out: list[str] = []
-    here = at + 1
-    while here < len(query):
-        character = query[here]
-        if character == "\\" and query[here + 1:here + 2] in ('"', "\\"):
-            out.append(query[here + 1])
-            here += 2
-        elif character in _OPENING:
-            return "".join(out), here + 1
-        else:
-            out.append(character)
-            here += 1
-    raise QueryError(query, at, 'this quote is never closed: expected another "')
-
-
-def _field(query: str, at: int, match: re.Match[str], end: int) -> _Token:
-    name, begins = match.group(1).lower(), match.end()
-    if name in _LATER_FIELDS:
-        raise QueryError(query, at, f"{name}: is not available yet; known fields: "
-                                    + " ".join(f"{one}:" for one in FIELDS))
-    if name not in FIELDS:
-        raise QueryError(
-            query, at, f"there is no field {name}: — known fields: "
-            + " ".join(f"{one}:" for one in FIELDS)
-            + ' (to search for the text itself, put it in quotes)')
-    if begins < len(query) and begins == end and query[begins] in _OPENING:
-        text, end = _quoted(query, begins)
-    else:
-        text = query[begins:end]
-        if end < len(query) and query[end] == "(":
-            raise QueryError(query, end, f'expected one value after {name}: — quote a value that '
-                                         f'holds a bracket, write ({name}:a OR {name}:b) for two')
-        if end < len(query) and query[end] in _OPENING:
-            raise QueryError(query, end, f"expected the value of {name}: to end before a quote")
-    if not text.strip():
-        raise QueryError(query, begins, f"expected a value after {name}:")
-    return _Token("field", text, at, end, name, begins)
-
-
-# --- tokens -> tree ------------------------------------------------------------------------------
 
 
 class _Parser:
-    def __init__(self, query: str, zone: tzinfo) -> None:
+    """Reads one text: the query, or one line of a list."""
+
+    def __init__(self, query: str, shared: _Shared, called: _Called | None = None) -> None:
+        if len(query) > limits.QUERY_CHARS_MAX:
+            raise QueryError(query, limits.QUERY_CHARS_MAX,
+                             f"the query is longer than {limits.QUERY_CHARS_MAX} characters")
         self._query = query
-        self._zone = zone
-        self._tokens = _tokens(query)
+        self._shared = shared
+        self._called = called
+        self._tokens = lexer.tokens(query)
         self._at = 0
-        self._terms = 0
-        self._depth = 0
 
     def whole(self) -> Tree:
+        """The tree of all of it."""
         if self._next.kind == "end":
             raise self._error(self._next, "expected something to search for: words, a \"phrase\", "
                                           "a field such as from: or date:, or * for everything")
@@ -227,15 +89,15 @@ class _Parser:
         return tree
 
     @property
-    def _next(self) -> _Token:
+    def _next(self) -> Token:
         return self._tokens[self._at]
 
-    def _take(self) -> _Token:
+    def _take(self) -> Token:
         token = self._tokens[self._at]
         self._at += 1
         return token
 
-    def _error(self, token: _Token, message: str) -> QueryError:
+    def _error(self, token: Token, message: str) -> QueryError:
         return QueryError(self._query, token.start, message)
 
     def _or(self) -> Tree:
@@ -243,7 +105,9 @@ class _Parser:
         while self._next.kind == "OR":
             self._take()
             children.append(self._and())
-        return children[0] if len(children) == 1 else Or(tuple(children))
+        if len(children) == 1:
+            return children[0]
+        return Or(tuple(children), children[0].start, children[-1].end)
 
     def _and(self) -> Tree:
         children = [self._unary()]
@@ -251,169 +115,162 @@ class _Parser:
             if self._next.kind == "AND":
                 self._take()
             children.append(self._unary())
-        return children[0] if len(children) == 1 else And(tuple(children))
+        if len(children) == 1:
+            return children[0]
+        return And(tuple(children), children[0].start, children[-1].end)
 
     def _unary(self) -> Tree:
+        if self._next.kind != "NOT":
+            return self._near()
         token = self._take()
-        if token.kind == "NOT":
-            self._deeper(token)
-            child = self._unary()
-            self._depth -= 1
-            return Not(child)
+        if self._next.kind == "near":
+            operator = self._next.text
+            raise self._error(self._next, f"NOT {operator} is not known: write one NOT (one "
+                                          f"{operator} other)")
+        self._deeper(token)
+        child = self._unary()
+        self._shared.depth -= 1
+        return Not(child, self._placed(token)[0], child.end)
+
+    def _near(self) -> Tree:
+        tree = self._operand()
+        while self._next.kind == "near":
+            operator = self._take()
+            if self._next.kind == "NOT":
+                raise self._error(self._next, f"NOT cannot stand after {operator.text}: write one "
+                                              f"NOT (one {operator.text} other)")
+            right = self._operand()
+            tree = Near(self._side(tree, operator), self._side(right, operator),
+                        operator.distance, operator.name == "pre", tree.start, right.end)
+            if _nearness(tree) > limits.QUERY_NEAR_DEPTH_MAX:
+                raise self._error(operator, f"w/ and pre/ may stand {limits.QUERY_NEAR_DEPTH_MAX} "
+                                            "deep inside each other, not deeper")
+        return tree
+
+    def _operand(self) -> Tree:
+        token = self._take()
         if token.kind == "(":
             self._deeper(token)
             inside = self._or()
             if self._next.kind != ")":
                 raise self._error(token, "this bracket is never closed: expected )")
             self._take()
-            self._depth -= 1
+            self._shared.depth -= 1
             return inside
+        if token.kind == "list":
+            return self._list(token)
         return self._leaf(token)
 
-    def _deeper(self, token: _Token) -> None:
-        self._depth += 1
-        if self._depth > limits.QUERY_DEPTH_MAX:
+    def _deeper(self, token: Token) -> None:
+        self._shared.depth += 1
+        if self._shared.depth > limits.QUERY_DEPTH_MAX:
             raise self._error(token, f"brackets and NOT may stand {limits.QUERY_DEPTH_MAX} deep "
                                      "inside each other, not deeper")
 
-    def _leaf(self, token: _Token) -> Tree:
-        if token.kind in ("AND", "OR"):
-            raise self._error(token, f"expected a word, a phrase, a field or ( before {token.kind} "
+    def _leaf(self, token: Token) -> Tree:
+        if token.kind in ("AND", "OR", "near"):
+            raise self._error(token, f"expected a word, a phrase, a field or ( before {token.text} "
                                      f'(to search for the word itself, write '
-                                     f'"{token.kind.lower()}")')
+                                     f'"{token.text.lower()}")')
         if token.kind == "end":
             raise self._error(token, "expected a word, a phrase, a field or ( here")
         if token.kind == ")":
             raise self._error(token, "expected a word, a phrase, a field or ( before )")
-        self._terms += 1
-        if self._terms > limits.QUERY_TERMS_MAX:
-            raise self._error(token, f"a query may have {limits.QUERY_TERMS_MAX} terms, not more")
+        self._shared.terms += 1
+        if self._shared.terms > limits.QUERY_TERMS_MAX:
+            raise self._error(token, f"a query may have {limits.QUERY_TERMS_MAX} terms, not more, "
+                                     "those of its lists included")
+        start, end = self._placed(token)
         if token.kind == "field":
-            return _FIELD_READERS[token.name](self._query, token, self._zone)
-        if token.kind == "word":
-            if token.text == "*":
-                return Everything()
-            _refuse_operators(self._query, token)
-        return _text(self._query, token)
+            tree = replace(fields.read(self._query, token, self._shared.zone), start=start, end=end)
+            return replace(tree, origin=self._origin) if isinstance(tree, Text) else tree
+        if (token.kind, token.text) == ("word", "*"):
+            return Everything(start, end)
+        read = slots.word if token.kind == "word" else slots.phrase
+        looked = read(self._query, token.start, token.text)
+        return Text(looked.slots, looked.unit, start, end, self._origin)
+
+    @property
+    def _origin(self) -> str:
+        return self._called.origin if self._called else ""
+
+    def _placed(self, token: Token) -> tuple[int, int]:
+        if self._called is not None:
+            return self._called.start, self._called.end
+        return token.start, token.end
+
+    # --- operands of a near ----------------------------------------------------------------------
+
+    def _side(self, tree: Tree, operator: Token) -> Tree:
+        """`tree` as a side of `operator`: only what stands at places of a text."""
+        if isinstance(tree, Near):
+            return tree
+        if isinstance(tree, Text):
+            # A unit alone has no place in a text; the pairs that begin with it have, and it does
+            # where it ends a run.
+            return replace(tree, slots=(Wild(f"{tree.unit}*"),), unit="") if tree.unit else tree
+        if isinstance(tree, Or):
+            return replace(tree, children=tuple(
+                self._side(child, operator) for child in tree.children))
+        here = operator.text
+        if isinstance(tree, And):
+            message = (f'AND cannot stand inside {here}: write (a {here} b) AND (a {here} c); '
+                       'words side by side are AND too, for a phrase put them in quotes')
+        elif isinstance(tree, Not):
+            message = f"NOT cannot stand inside {here}: write one NOT (one {here} other)"
+        else:
+            message = (f"{here} takes words, phrases and brackets of them joined by OR; what is "
+                       f"said of the whole message stands beside it: (a {here} b) from:carol")
+        if self._called is not None:
+            raise self._error(operator, message)
+        line = next((one.origin for one in nodes(tree) if isinstance(one, Text) and one.origin), "")
+        raise QueryError(self._query, tree.start,
+                         f"in the list {line}: {message}" if line else message)
+
+    # --- saved lists -----------------------------------------------------------------------------
+
+    def _list(self, token: Token) -> Tree:
+        shared, name = self._shared, token.text
+        if name in shared.path:
+            ring = (*shared.path[shared.path.index(name):], name)
+            raise self._error(token, "this list holds itself: "
+                                     + " holds ".join(f"@{one}" for one in ring))
+        if len(shared.path) >= limits.QUERY_LIST_DEPTH_MAX:
+            raise self._error(token, f"lists may stand {limits.QUERY_LIST_DEPTH_MAX} deep inside "
+                                     "each other, not deeper")
+        found = self._found(token)
+        start, end = self._placed(token)
+        shared.path.append(name)
+        self._deeper(token)
+        children = tuple(self._line(token, found, line, start, end) for line in found.lines)
+        shared.depth -= 1
+        shared.path.pop()
+        return Or(children, start, end, saved=(found.name, found.digest))
+
+    def _found(self, token: Token) -> SavedList:
+        try:
+            found = self._shared.lists.get(token.text)
+            known = () if found else self._shared.lists.names()
+        except Refused as error:
+            raise self._error(token, f"the list @{token.text} cannot be used: {error}") from error
+        if found is not None:
+            return found
+        told = f"known lists: {' '.join(f'@{one}' for one in known[:_NAMED_MAX])}" if known else (
+            "there are no lists yet")
+        raise self._error(token, f"there is no list @{token.text[:_NAME_CHARS]}; {told} (to search "
+                                 "for the text itself, put it in quotes)")
+
+    def _line(self, token: Token, found: SavedList, line: Line, start: int, end: int) -> Tree:
+        place = f"@{found.name} line {line.number}"
+        try:
+            return _Parser(line.text, self._shared, _Called(place, start, end)).whole()
+        except QueryError as error:
+            raise self._error(token, f"in the list {place}, character {error.position + 1}: "
+                                     f"{error.message}") from error
 
 
-def _refuse_operators(query: str, token: _Token) -> None:
-    """What looks like an operator of a later version, or of another search engine."""
-    word = token.text
-    if _PROXIMITY.fullmatch(word):
-        raise QueryError(query, token.start, f"{word} (words near each other) is not available "
-                                             'yet; a "phrase" finds words side by side')
-    for character in "*?":
-        if character in word:
-            raise QueryError(query, token.start + word.index(character),
-                             f"{character} (any letters) is not available yet; in quotes it is "
-                             "punctuation")
-    fuzzy = _FUZZY.search(word)
-    if fuzzy is not None and fuzzy.start() > 0:
-        raise QueryError(query, token.start + fuzzy.start(),
-                         "~ (similar words) is not available yet")
-    if word[0] in "-!" and len(word) > 1 and not word[1:2].isspace() and wanted(word) != Wanted():
-        raise QueryError(query, token.start, f"write NOT before a word, not {word[0]}; in quotes "
-                                             "it is punctuation")
-
-
-def _text(query: str, token: _Token) -> Text:
-    looked_for = wanted(token.text)
-    if looked_for == Wanted():
-        hint = " (write AND, OR, NOT)" if set(token.text) & set("&|!^") else ""
-        raise QueryError(query, token.start,
-                         f"expected a letter, a digit or an emoji to search for{hint}")
-    return Text(looked_for, token.start, token.end)
-
-
-def _party(query: str, token: _Token, zone: tzinfo) -> Tree:
-    value = token.text.strip()
-    if value.startswith("+") and sum(c.isdigit() for c in value) < 5:
-        raise QueryError(query, token.value_start,
-                         f'expected a whole number; quote one that has spaces: {token.name}:'
-                         '"+1 650 555 1234"')
-    if wanted(value) == Wanted():
-        raise QueryError(query, token.value_start, "expected a name, a number or an id")
-    return Party(token.name, value, token.start, token.end)
-
-
-def _state(query: str, token: _Token, zone: tzinfo) -> Tree:
-    return _one_of(query, token, STATES)
-
-
-def _kind(query: str, token: _Token, zone: tzinfo) -> Tree:
-    return _one_of(query, token, KINDS)
-
-
-def _one_of(query: str, token: _Token, known: tuple[str, ...]) -> Tree:
-    value = token.text.strip().lower()
-    if value not in known:
-        raise QueryError(query, token.value_start, f"expected one of {' '.join(known)}")
-    return Value(token.name, value, token.start, token.end)
-
-
-def _channel(query: str, token: _Token, zone: tzinfo) -> Tree:
-    value = token.text.strip().lower()
-    if not re.fullmatch(r"[a-z0-9_-]+", value):
-        raise QueryError(query, token.value_start, "expected the name of a channel, such as "
-                                                   "whatsapp or sms")
-    return Value("channel", value, token.start, token.end)
-
-
-def _conversation(query: str, token: _Token, zone: tzinfo) -> Tree:
-    return Value("conversation", _HIDDEN.sub("", token.text.strip()), token.start, token.end)
-
-
-# --- dates ---------------------------------------------------------------------------------------
-
-_DATE: Final = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?", re.ASCII)
-_DATE_HELP: Final = ("expected a date such as 2026-11-21, a month 2026-11, a year 2026, or a range "
-                     "2026-11-01..2026-11-21 (either end may be left open)")
-_YEARS: Final = range(1970, 9999)
-
-
-def _dates(query: str, token: _Token, zone: tzinfo) -> Tree:
-    text = token.text
-    first, dots, second = text.partition("..")
-    offset = token.value_start + (query[token.value_start] in _OPENING)
-    if not dots:
-        return Dates(*_period(query, first, offset, zone), token.start, token.end)
-    if not first.strip() and not second.strip():
-        raise QueryError(query, offset, _DATE_HELP)
-    since = _period(query, first, offset, zone)[0] if first.strip() else None
-    after = offset + len(first) + len(dots)
-    until = _period(query, second, after, zone)[1] if second.strip() else None
-    if since is not None and until is not None and until <= since:
-        raise QueryError(query, after, "expected the end of the range not to be before its start")
-    return Dates(since, until, token.start, token.end)
-
-
-def _period(query: str, text: str, offset: int, zone: tzinfo) -> tuple[int, int]:
-    """First instant of the day, month or year, and first instant after it. UTC ms."""
-    match = _DATE.fullmatch(text.strip())
-    if match is None:
-        raise QueryError(query, offset, _DATE_HELP)
-    year, month, day = match.groups()
-    if int(year) not in _YEARS:
-        raise QueryError(query, offset, f"expected a year from {_YEARS[0]} to {_YEARS[-1]}")
-    try:
-        first = date(int(year), int(month or 1), int(day or 1))
-    except ValueError as error:
-        raise QueryError(query, offset, f"there is no such day: {text.strip()}") from error
-    if day:
-        after = first + timedelta(days=1)
-    elif month:
-        after = date(first.year + first.month // 12, first.month % 12 + 1, 1)
-    else:
-        after = date(first.year + 1, 1, 1)
-    return _instant(first, zone), _instant(after, zone)
-
-
-def _instant(day: date, zone: tzinfo) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
-
-
-_FIELD_READERS: Final[dict[str, Callable[[str, _Token, tzinfo], Tree]]] = {
-    "from": _party, "to": _party, "with": _party, "channel": _channel, "state": _state,
-    "kind": _kind, "date": _dates, "conversation": _conversation,
-}
+def _nearness(tree: Tree) -> int:
+    """How many nears stand inside each other."""
+    if isinstance(tree, Near):
+        return 1 + max(_nearness(tree.left), _nearness(tree.right))
+    return max(map(_nearness, tree.children)) if isinstance(tree, Or) else 0

@@ -18,8 +18,8 @@ from schemas.errors import Missing, Refused
 from schemas.events import EventPart
 from schemas.wire import Pointer
 from search.bodies import Reads
+from search.fields import KINDS
 from search.index import Index, PageCursor
-from search.parse import KINDS
 from search.project import entry_key
 from search.query import Term, TokenQuery
 

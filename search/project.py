@@ -3,8 +3,8 @@
 Owns what an archived event becomes in the index (`Projector`), and what a set of such entries
 means together (`document`). A document is a function of its *set* of entries: any order, any
 repetition, any split gives the same one, so a retraction before its message needs no special case
-and a replay changes nothing. Each text's words are kept once, and a document has a limit on them:
-see `_trimmed`.
+and a replay changes nothing. Each text's words and each content's marks are kept once, and a
+document has a limit on them: see `_kept`.
 
 State rules (CAPTURE §0, §14): nothing waits for an original and none is invented. A version whose
 time is older than what we hold is kept and does not become current. What a custodian supplied
@@ -14,7 +14,7 @@ never changes a message that a provider or device vouches for (PROTOCOL C5).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Final
@@ -27,11 +27,8 @@ from schemas.errors import Refused
 from schemas.events import CapturedEvent, EventPart
 from schemas.identity import event_id, message_key, shared_key
 from schemas.wire import Pointer
-from search import identity
-from search.tokens import Tokenizer
-
-# A source's time later than ours by more than this is not believed when versions are put in order.
-FUTURE_MS_MAX: Final = 600_000
+from search import identity, marks, moments
+from search.tokens import Tokenizer, stream_and_units
 
 BASE_KINDS: Final = (events.MESSAGE, events.CALL, events.UNKNOWN)
 VERSION_KINDS: Final = (*BASE_KINDS, events.EDIT, events.RETRACTION, events.RESTORATION)
@@ -44,11 +41,15 @@ _LAST: Final = (shape.PART, shape.UNREADABLE, shape.KEY_LOST, shape.ERASED)
 UNINDEXED_KINDS: Final = frozenset({events.HEARTBEAT})
 _SUBKIND: Final = re.compile(r"[a-z_]{1,32}")
 _CUT: Final = "text_cut_in_index"
+_MARKS_CUT: Final = "marks_cut_in_index"
 _PENDING: Final = "media_pending"
 _ALONE_STATES: Final = {events.RETRACTION: shape.RETRACTED, events.EDIT: shape.EDITED}
 _SUBKIND_DETAILS: Final = ("status", "action", "type", "phase")
 
 EntryKey = tuple[str, int, int, int, bool]
+
+Heard = dict[str, str]
+"""Token -> term: the words of indexed texts (search/newwords.py)."""
 
 
 def address(pointer: Pointer) -> tuple[str, int, int, int]:
@@ -68,8 +69,10 @@ class Projector:
         self._tokenizer = tokenizer
         self._people = identity.BlindSides(tokenizer)
 
-    def project(self, read: ReadEvent, retain_until: int) -> tuple[str, Entry] | None:
-        """The entry of one archived event and the document it belongs to; null = not indexed.
+    def project(self, read: ReadEvent, retain_until: int,
+                heard: Heard | None = None) -> tuple[str, Entry] | None:
+        """The entry of one archived event and the document it belongs to; null = not indexed. The
+        words of its text are added to `heard`.
 
         Never raises for a datum's sake: what does not parse, or may not be said by its session,
         becomes a document of its own with the reason (PROTOCOL S5, T1).
@@ -94,10 +97,11 @@ class Projector:
             return None
         doc_id = self._tokenizer.document(message_key(found))
         return doc_id, self.entry(found, read.pointer, retain_until, seen=self._seen(read),
-                                  content=content)
+                                  content=content, heard=heard)
 
     def entry(self, event: CapturedEvent, pointer: Pointer, retain_until: int, *, seen: str,
-              joined: bool = False, content: bytes | None = None) -> Entry:
+              joined: bool = False, content: bytes | None = None,
+              heard: Heard | None = None) -> Entry:
         """What the index keeps of `event`. `content`: its `codec.encode_content`, when at hand."""
         tokenizer = self._tokenizer
         actor, recipients = self._people.sides(event)
@@ -106,11 +110,17 @@ class Projector:
         chars: tuple[str, ...] = ()
         observations = event.observations
         if event.text is not None:
-            words, chars = tokenizer.words_and_chars(event.text)
+            terms, units = stream_and_units(event.text)
+            words, chars = tokenizer.blind(terms, units)
             if max(len(words), len(chars)) > limits.INDEXED_TOKENS_MAX:
                 words = words[:limits.INDEXED_TOKENS_MAX]
                 chars = chars[:limits.INDEXED_TOKENS_MAX]
                 observations = (*observations, _CUT)
+            if heard is not None:
+                heard.update(zip(words, terms, strict=False))  # of a cut text what is indexed
+        held, are_cut = self._marks(event)
+        if are_cut:
+            observations = (*observations, _MARKS_CUT)
         return Entry(
             entry_id=tokenizer.entry(event_id(event)),
             pointer=pointer, kind=event.kind, captured_at=event.captured_at,
@@ -130,12 +140,21 @@ class Projector:
             actor=actor, recipients=recipients,
             shared=tokenizer.digest("shared", shared) if shared else "",
             words=words, chars=chars, term_count=len(words) + len(chars),
-            attachments=len(event.attachments),
+            marks=held, mark_count=len(held), attachments=len(event.attachments),
             observations=tuple(sorted(set(observations))) if observations else (), joined=joined,
-            subkind=_subkind(event), seen=seen,
+            subkind=_subkind(event), seen=seen, is_minute=moments.is_of_a_minute(event),
+            local_at=moments.local_time(event),
         )
 
-    def join(self, chain: Sequence[Entry], datums: Sequence[bytes]) -> Entry:
+    def _marks(self, event: CapturedEvent) -> tuple[tuple[str, ...], bool]:
+        """The tokens of its marks, and whether there may be more."""
+        labels, are_cut = marks.marks_and_cut(event)
+        if not labels:
+            return (), are_cut
+        return tuple(sorted({self._tokenizer.named("mark", *one) for one in labels})), are_cut
+
+    def join(self, chain: Sequence[Entry], datums: Sequence[bytes],
+             heard: Heard | None = None) -> Entry:
         """The entry of the large event whose parts are `chain`, in order (PROTOCOL C3).
 
         Deterministic: parts that do not make one event give an unreadable entry at part 0.
@@ -145,7 +164,8 @@ class Projector:
             event = joined_event(datums)
         except Refused:
             return self.unreadable(chain, "datum_unreadable")
-        return self.entry(event, first.pointer, first.retain_until, seen=first.seen, joined=True)
+        return self.entry(event, first.pointer, first.retain_until, seen=first.seen, joined=True,
+                          heard=heard)
 
     def unreadable(self, chain: Sequence[Entry], reason: str) -> Entry:
         """What stands at part 0 when the large event cannot be read."""
@@ -214,7 +234,7 @@ def document(doc_id: str, entries: Iterable[Entry]) -> Document:
 
 
 def _together(doc_id: str, entries: Sequence[Entry]) -> Document:
-    union, cut = _trimmed(_union(entries))
+    union, cuts = _trimmed(_union(entries))
     whole = [e for e in union if e.kind not in shape.STUB_KINDS]
     versions = [e for e in whole if e.kind in VERSION_KINDS]
     leads = _leads(versions)
@@ -232,7 +252,7 @@ def _together(doc_id: str, entries: Sequence[Entry]) -> Document:
         content_state=_content_state(current, leads, leading),
         conversation=leading.conversation, direction=leading.direction,
         occurred_at=leading.occurred_at, captured_at=leading.captured_at,
-        sort_at=effective_time(leading),
+        sort_at=sort_time(leading),
         version_count=len({e.entry_id for e in counted}),
         sighting_count=len({(e.entry_id, e.seen) for e in counted}),
         custodians=_collected((e.custodian,) for e in whole),
@@ -241,10 +261,11 @@ def _together(doc_id: str, entries: Sequence[Entry]) -> Document:
         accounts=_collected((e.account,) for e in whole),
         shared=leading.shared or max((e.shared for e in whole), default=""),
         attachments=max((e.attachments for e in whole), default=0),
-        observations=_observations(whole, versions, leads, cut=cut),
+        observations=_observations(whole, versions, leads, cuts),
         subkinds=_collected((e.subkind,) for e in whole),
         words=tuple(e.words for e in revisions),
         chars=_collected(e.chars for e in revisions),
+        marks=_collected(e.marks for e in _marking(union)),
     )
 
 
@@ -252,7 +273,9 @@ def _is_plain(entry: Entry) -> bool:
     """Whether nothing of it can be trimmed, and it is no stub."""
     return (entry.kind not in shape.STUB_KINDS
             and entry.term_count <= limits.DOCUMENT_TOKENS_MAX
-            and (entry.term_count > 0 or not (entry.words or entry.chars)))
+            and (entry.term_count > 0 or not (entry.words or entry.chars))
+            and entry.mark_count <= limits.DOCUMENT_MARKS_MAX
+            and (entry.mark_count > 0 or not entry.marks))
 
 
 def _alone(doc_id: str, entry: Entry) -> Document:
@@ -268,7 +291,7 @@ def _alone(doc_id: str, entry: Entry) -> Document:
         kinds=(entry.kind,), state=state, content_state=content_state,
         conversation=entry.conversation, direction=entry.direction,
         occurred_at=entry.occurred_at, captured_at=entry.captured_at,
-        sort_at=effective_time(entry), version_count=1, sighting_count=1,
+        sort_at=sort_time(entry), version_count=1, sighting_count=1,
         custodians=(entry.custodian,) if entry.custodian else (),
         actors=_collected((entry.actor,)), recipients=_collected((entry.recipients,)),
         accounts=(entry.account,) if entry.account else (),
@@ -277,6 +300,7 @@ def _alone(doc_id: str, entry: Entry) -> Document:
         subkinds=(entry.subkind,) if entry.subkind else (),
         words=(entry.words,) if entry.words else (),
         chars=_collected((entry.chars,)) if entry.chars else (),
+        marks=_collected((entry.marks,)) if entry.marks else (),
     )
 
 
@@ -293,11 +317,29 @@ def version_order(entry: Entry) -> tuple[int, int, EntryKey]:
 
 
 def effective_time(entry: Entry) -> int:
-    """occurred_at where believable, else captured_at. UTC ms."""
-    occurred = entry.occurred_at
-    if occurred is not None and 0 < occurred <= entry.captured_at + FUTURE_MS_MAX:
-        return occurred
-    return entry.captured_at
+    """When it happened: as its source says where that is believable, else when it was captured.
+    UTC ms. A line of no known zone is taken as UTC."""
+    # A later file says when the line stood, not when it was changed or taken back.
+    local_at = entry.local_at if entry.kind in BASE_KINDS else None
+    at = moments.believed(entry.occurred_at, local_at, entry.captured_at)
+    return entry.captured_at if at is None else at
+
+
+def sort_time(entry: Entry) -> int:
+    """Where a list puts a document that is named after `entry`. UTC ms: its time, and within what
+    its source rounded off the place on the log, so that what was said in one second or minute
+    stays in the order in which it came."""
+    at = moments.believed(entry.occurred_at, entry.local_at, entry.captured_at)
+    if at is None:
+        return entry.captured_at
+    return at + moments.place(at, entry.pointer, of_a_minute=entry.is_minute)
+
+
+def leading_entry(found: Document) -> Entry:
+    """The entry that a document is named and dated after."""
+    whole = [e for e in found.entries if e.kind not in shape.STUB_KINDS]
+    leads = _leads([e for e in whole if e.kind in VERSION_KINDS])
+    return _leading(_deciding(leads) or whole or found.entries)
 
 
 def version_leads(found: Document) -> list[Entry]:
@@ -315,6 +357,11 @@ def author_entries(found: Document) -> list[Entry]:
 def revision_entries(found: Document) -> list[Entry]:
     """The entries whose words are searched, one per distinct text, in order of capture."""
     return _revisions(_worded(found.entries))
+
+
+def marked_entries(found: Document) -> list[Entry]:
+    """The entries whose marks are searched: those of its versions, and the flags on it."""
+    return [e for e in _marking(found.entries) if e.marks]
 
 
 def text_entry(found: Document) -> Entry | None:
@@ -399,12 +446,15 @@ def _union(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def _preferred(entry: Entry) -> tuple[str, bool, str]:
-    words = (entry.words, entry.chars)
-    return repr(_wordless(entry)), not any(words), repr(words)
+    held = (entry.words, entry.chars, entry.marks)
+    return repr(_without(entry, words=True, marked=True)), not any(held), repr(held)
 
 
-def _wordless(entry: Entry) -> Entry:
-    return replace(entry, words=(), chars=()) if entry.words or entry.chars else entry
+def _without(entry: Entry, *, words: bool, marked: bool) -> Entry:
+    """The entry without its words, its marks, or both."""
+    if words and (entry.words or entry.chars):
+        entry = replace(entry, words=(), chars=())
+    return replace(entry, marks=()) if marked and entry.marks else entry
 
 
 def _worded(union: Sequence[Entry]) -> list[Entry]:
@@ -413,32 +463,56 @@ def _worded(union: Sequence[Entry]) -> list[Entry]:
     return [e for e in whole if e.kind in VERSION_KINDS] or whole
 
 
-def _trimmed(union: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], bool]:
-    """(the entries, words only where a search needs them; whether a text is cut for its length).
+def _marking(union: Sequence[Entry]) -> list[Entry]:
+    """The entries whose marks are searched."""
+    return [*(e for e in _worded(union) if e.kind != marks.FLAG_KIND),
+            *(e for e in union if e.kind == marks.FLAG_KIND)]
 
-    The first entry of each (entry_id, text) keeps its words while the texts before it and its own
-    are within DOCUMENT_TOKENS_MAX. The order is the entries' own, and leaving entries out moves
-    none of them back: whoever keeps its words in a set keeps them in each of its subsets, so that
-    documents trimmed apart hold, together, all that their union keeps.
+
+def _trimmed(union: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], set[str]]:
+    """(the entries, words and marks only where a search needs them; what is cut for its length)."""
+    worded, words_cut = _kept(
+        sorted(_worded(union), key=_text_order), lambda e: (e.entry_id, e.text_digest),
+        lambda e: e.term_count, limits.DOCUMENT_TOKENS_MAX)
+    marked, marks_cut = _kept(
+        sorted(_marking(union), key=_mark_order), lambda e: (e.entry_id, e.digest),
+        lambda e: e.mark_count, limits.DOCUMENT_MARKS_MAX)
+    trimmed = tuple(_without(e, words=entry_key(e) not in worded,
+                             marked=entry_key(e) not in marked) for e in union)
+    return trimmed, {code for code, is_cut in ((_CUT, words_cut), (_MARKS_CUT, marks_cut))
+                     if is_cut}
+
+
+def _kept(ordered: Iterable[Entry], same: Callable[[Entry], tuple[str, str]],
+          count: Callable[[Entry], int], count_max: int) -> tuple[set[EntryKey], bool]:
+    """(which entries keep what they hold, whether one does not for the limit).
+
+    The first of each `same` keeps it while those before it and its own are within the limit. The
+    order is the entries' own, and leaving entries out moves none of them back: whoever keeps it in
+    a set keeps it in each of its subsets, so that documents trimmed apart hold, together, all that
+    their union keeps.
     """
     kept: set[EntryKey] = set()
-    texts: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str]] = set()
     total = 0
-    for entry in sorted(_worded(union), key=_text_order):
-        text = (entry.entry_id, entry.text_digest)
-        if not entry.term_count or text in texts:
+    for entry in ordered:
+        if not count(entry) or same(entry) in seen:
             continue
-        texts.add(text)
-        total += entry.term_count
-        if total <= limits.DOCUMENT_TOKENS_MAX:
+        seen.add(same(entry))
+        total += count(entry)
+        if total <= count_max:
             kept.add(entry_key(entry))
-    trimmed = tuple(e if entry_key(e) in kept else _wordless(e) for e in union)
-    return trimmed, total > limits.DOCUMENT_TOKENS_MAX
+    return kept, total > count_max
 
 
 def _text_order(entry: Entry) -> tuple[bool, tuple[int, int, EntryKey]]:
     # What a custodian supplied, whatever its times, never takes the room of what is vouched for.
     return not _strong(entry), version_order(entry)
+
+
+def _mark_order(entry: Entry) -> tuple[bool, tuple[bool, tuple[int, int, EntryKey]]]:
+    # Nor does anything that a text holds take the room of a flag on it.
+    return entry.kind != marks.FLAG_KIND, _text_order(entry)
 
 
 def _strong(entry: Entry) -> bool:
@@ -477,8 +551,8 @@ def _current(leads: Sequence[Entry], deciding: Sequence[Entry]) -> Entry | None:
 def _state(deciding: Sequence[Entry]) -> str:
     if not deciding:
         return shape.NONE
-    marks = [e for e in deciding if e.kind in (events.RETRACTION, events.RESTORATION)]
-    if marks and max(marks, key=version_order).kind == events.RETRACTION:
+    turns = [e for e in deciding if e.kind in (events.RETRACTION, events.RESTORATION)]
+    if turns and max(turns, key=version_order).kind == events.RETRACTION:
         return shape.RETRACTED
     if any(e.kind == events.EDIT for e in deciding):
         return shape.EDITED
@@ -512,12 +586,10 @@ def _revisions(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _observations(whole: Sequence[Entry], versions: Sequence[Entry],
-                  leads: Sequence[Entry], *, cut: bool) -> tuple[str, ...]:
-    codes = {code for e in whole for code in e.observations}
+                  leads: Sequence[Entry], cuts: set[str]) -> tuple[str, ...]:
+    codes = {code for e in whole for code in e.observations} | cuts
     if _PENDING in codes and _is_settled(whole):
         codes.discard(_PENDING)
-    if cut:
-        codes.add(_CUT)
     digests: dict[str, set[str]] = {}
     for entry in whole:
         digests.setdefault(entry.entry_id, set()).add(entry.digest)

@@ -7,8 +7,8 @@ Owns the token query: the one form that every index backend translates. Its mean
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from types import MappingProxyType
 from typing import Final
@@ -17,12 +17,18 @@ from schemas import events, limits
 from schemas.assignment import Assignments, Window
 from schemas.errors import QueryError
 from schemas.events import Identity
-from search import identity, parse
-from search.tokens import Tokenizer
+from search import identity, tree
+from search.lists import NO_LISTS, Lists
+from search.parse import parse
+from search.tokens import Tokenizer, units
+from search.tree import Tree, leaves
+from search.vocabulary import Expander, TooMany
+from search.words import Exact, Slot, Wild, describe
 
 # The fields that hold sets of tokens or codes; each document field of the same name.
 TERM_FIELDS: Final = (
     "chars", "actors", "recipients", "channel", "state", "kinds", "conversation", "shared",
+    "marks", "direction",
 )
 _SIDES: Final = {
     "from": ("actors",), "to": ("recipients",), "with": ("actors", "recipients"),
@@ -40,6 +46,32 @@ class Phrase:
     """The tokens at adjacent positions of one revision, in order; one token = a word."""
 
     tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """As `Phrase`, any of several tokens at each position: what a pattern stands for. `places` has
+    at least one place, each with at least one token, sorted."""
+
+    places: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A span of `left` and one of `right` in one revision that do not overlap, the edges that face
+    each other at most `distance` positions apart (side by side = 1); `ordered`: left before right.
+    Together they are a span from the first position of both to the last (search/positions.py).
+    Each side is a Phrase, Words, Near, Nothing, or an Or of such."""
+
+    left: Node
+    right: Node
+    distance: int
+    ordered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No document: a pattern that no archived word fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +111,7 @@ class Not:
     child: Node
 
 
-Node = All | Phrase | Term | Between | And | Or | Not
+Node = All | Nothing | Phrase | Words | Near | Term | Between | And | Or | Not
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +146,114 @@ _NOTHING_ASSIGNED: Final = Assignments()
 _NO_LINKS: Final[Links] = MappingProxyType({})
 
 
+class TooManyWords(QueryError):
+    """A pattern stands for more words of the archive than a query may ask for; `count`: how many.
+    To have been told so is to have looked: the caller records it (PROTOCOL I7)."""
+
+    def __init__(self, query: str, position: int, message: str, count: int) -> None:
+        super().__init__(query, position, message)
+        self.count = count
+
+
+def compile_query(query: str, tokenizer: Tokenizer, *, zone: tzinfo = UTC,
+                  region: str | None = None, assigned: Assignments = _NOTHING_ASSIGNED,
+                  links: Links = _NO_LINKS, expander: Expander | None = None,
+                  lists: Lists = NO_LISTS) -> tuple[Tree, TokenQuery]:
+    """The tree and the token query of a query as typed: `parse` and `compile_tree`."""
+    asked = parse(query, zone=zone, lists=lists)
+    return asked, compile_tree(query, asked, tokenizer, region=region, assigned=assigned,
+                               links=links, expander=expander)
+
+
+def compile_tree(query: str, asked: Tree, tokenizer: Tokenizer, *, region: str | None = None,
+                 assigned: Assignments = _NOTHING_ASSIGNED, links: Links = _NO_LINKS,
+                 expander: Expander | None = None) -> TokenQuery:
+    """The token query of the tree of `query`: see Compiler."""
+    return Compiler(query, tokenizer, region, assigned, links, expander).compiled(asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """What the nodes of one query are translated with.
+
+    `query`: as typed, for errors that point; `region`: the country (two letters) whose national
+    number forms are understood; `assigned`: whose what was captured unassigned is; `links`: who
+    else somebody is; `expander`: what a pattern stands for, for a query that has one. `known`: what
+    was looked up already.
+    """
+
+    query: str
+    tokenizer: Tokenizer
+    region: str | None = None
+    assigned: Assignments = _NOTHING_ASSIGNED
+    links: Links = field(default_factory=dict)
+    expander: Expander | None = None
+    known: dict[Slot, tuple[str, ...]] = field(default_factory=dict)
+
+    def compiled(self, asked: Tree) -> TokenQuery:
+        """The token query of the tree, or of a part of it. Raises QueryError (TooManyWords), and
+        what the expander raises: Refused, Transient."""
+        root = flatten(_node(asked, _Context(
+            self.tokenizer, self.region, self.assigned, self.links, self.patterns())))
+        if depth(root) > limits.QUERY_BOOLEAN_DEPTH_MAX:
+            raise QueryError(self.query, 0, "AND, OR and NOT may stand "
+                                            f"{limits.QUERY_BOOLEAN_DEPTH_MAX} deep inside each "
+                                            "other, not deeper")
+        return TokenQuery(root, answering(asked))
+
+    def patterns(self) -> Patterns:
+        """What the patterns stand for, none counted yet."""
+        return Patterns(self.query, self.expander, self.known)
+
+
+class Patterns:
+    """What the patterns of one query stand for, each looked up once, all of them bounded."""
+
+    def __init__(self, query: str, expander: Expander | None,
+                 known: dict[Slot, tuple[str, ...]]) -> None:
+        self._query = query
+        self._expander = expander
+        self._known = known
+        self._count = 0
+
+    def terms(self, slot: Slot, where: tree.Text) -> tuple[str, ...]:
+        """The archive's terms that `slot` stands for; an Exact stands for itself. Raises
+        TooManyWords that points at `where`."""
+        if isinstance(slot, Exact):
+            return (slot.term,)
+        found = self._known.get(slot)
+        if found is None:
+            found = self._known[slot] = self._expanded(slot, where)
+        self._count += len(found)
+        if self._count > limits.QUERY_EXPANSIONS_MAX:
+            raise self._too_many(where, self._count, (
+                f"with {_written(slot, where)} the patterns of this query stand for "
+                f"{self._count:,} words of the archive; at most {limits.QUERY_EXPANSIONS_MAX:,} "
+                "are looked for at once: make them narrower, or ask in several queries"))
+        return found
+
+    def _expanded(self, slot: Slot, where: tree.Text) -> tuple[str, ...]:
+        if self._expander is None:
+            raise QueryError(self._query, where.start, "patterns cannot be looked up here: the "
+                                                       "words of the archive are not at hand")
+        try:
+            return self._expander.expand(slot, limits.QUERY_EXPANSION_MAX)
+        except TooMany as error:
+            narrower = ("write the two or three characters that stand beside it"
+                        if isinstance(slot, Wild) and units(slot.pattern) else
+                        "write more letters of the word, or the words that are meant with OR")
+            raise self._too_many(where, error.count, (
+                f"{_written(slot, where)} stands for {error.count:,} words of the archive; at most "
+                f"{limits.QUERY_EXPANSION_MAX:,} are looked for: {narrower}")) from error
+
+    def _too_many(self, where: tree.Text, count: int, message: str) -> TooManyWords:
+        return TooManyWords(self._query, where.start, message, count)
+
+
+def _written(slot: Slot, where: tree.Text) -> str:
+    return f"{describe(slot)} ({where.origin})" if where.origin else describe(slot)
+
+
 @dataclass(frozen=True, slots=True)
 class _Context:
     """What leaves are translated with."""
@@ -122,45 +262,20 @@ class _Context:
     region: str | None
     assigned: Assignments
     links: Links
+    patterns: Patterns
 
 
-def compile_query(query: str, tokenizer: Tokenizer, *, zone: tzinfo = UTC,
-                  region: str | None = None, assigned: Assignments = _NOTHING_ASSIGNED,
-                  links: Links = _NO_LINKS) -> tuple[parse.Tree, TokenQuery]:
-    """The tree and the token query of a query as typed.
-
-    `zone`: where the days of `date:` begin; `region`: the country (two letters) whose national
-    number forms are understood; `assigned`: whose what was captured unassigned is; `links`: who
-    else somebody is. Raises QueryError.
-    """
-    tree = parse.parse(query, zone=zone)
-    root = flatten(_node(tree, _Context(tokenizer, region, assigned, links)))
-    if depth(root) > limits.QUERY_BOOLEAN_DEPTH_MAX:
-        raise QueryError(query, 0, f"AND, OR and NOT may stand {limits.QUERY_BOOLEAN_DEPTH_MAX} "
-                                   "deep inside each other, not deeper")
-    return tree, TokenQuery(root, answering(tree))
-
-
-def answering(tree: parse.Tree) -> frozenset[str]:
+def answering(asked: Tree) -> frozenset[str]:
     """The kinds of documents that may answer: messages, calls and unknowns, and what is named."""
-    named = {leaf.value for leaf in leaves(tree)
-             if isinstance(leaf, parse.Value) and leaf.name == "kind"}
+    named = {leaf.value for leaf in leaves(asked)
+             if isinstance(leaf, tree.Value) and leaf.name == "kind"}
     return events.ANSWERING_KINDS | named
-
-
-def leaves(tree: parse.Tree) -> Iterator[parse.Tree]:
-    """Every leaf of a tree, left to right."""
-    if isinstance(tree, parse.And | parse.Or):
-        for child in tree.children:
-            yield from leaves(child)
-    elif isinstance(tree, parse.Not):
-        yield from leaves(tree.child)
-    else:
-        yield tree
 
 
 def flatten(node: Node) -> Node:
     """The same meaning without And in And, Or in Or, Not in Not, or a group of one."""
+    if isinstance(node, Near):
+        return replace(node, left=flatten(node.left), right=flatten(node.right))
     if isinstance(node, Not):
         child = flatten(node.child)
         return child.child if isinstance(child, Not) else Not(child)
@@ -199,34 +314,48 @@ def _lifted(children: Iterable[Node], kind: type[And | Or]) -> tuple[Node, ...]:
     return tuple(out)
 
 
-def _node(tree: parse.Tree, context: _Context) -> Node:
-    if isinstance(tree, parse.And | parse.Or):
-        children = tuple(_node(child, context) for child in tree.children)
-        return And(children) if isinstance(tree, parse.And) else Or(children)
-    if isinstance(tree, parse.Not):
-        return Not(_node(tree.child, context))
-    if isinstance(tree, parse.Text):
-        return _text(tree, context.tokenizer)
-    if isinstance(tree, parse.Party):
-        return _party(tree, context)
-    if isinstance(tree, parse.Value):
-        return _value(tree, context.tokenizer)
-    return Between(tree.since, tree.until) if isinstance(tree, parse.Dates) else All()
+def _node(asked: Tree, context: _Context) -> Node:
+    if isinstance(asked, tree.And | tree.Or):
+        children = tuple(_node(child, context) for child in asked.children)
+        return And(children) if isinstance(asked, tree.And) else Or(children)
+    if isinstance(asked, tree.Not):
+        return Not(_node(asked.child, context))
+    if isinstance(asked, tree.Near):
+        return Near(_node(asked.left, context), _node(asked.right, context), asked.distance,
+                    asked.ordered)
+    if isinstance(asked, tree.Text):
+        return _text(asked, context)
+    if isinstance(asked, tree.Party):
+        return _party(asked, context)
+    return _fact(asked, context.tokenizer)
 
 
-def _text(text: parse.Text, tokenizer: Tokenizer) -> Node:
-    if text.wanted.unit:
-        return Term("chars", tokenizer.char(text.wanted.unit))
-    return Phrase(tuple(map(tokenizer.word, text.wanted.terms)))
+def _text(text: tree.Text, context: _Context) -> Node:
+    tokenizer = context.tokenizer
+    if text.unit:
+        return Term("chars", tokenizer.char(text.unit))
+    places = [context.patterns.terms(slot, text) for slot in text.slots]
+    if not all(places):
+        return Nothing()
+    if all(isinstance(slot, Exact) for slot in text.slots):
+        return Phrase(tuple(tokenizer.word(term) for term, in places))
+    return Words(tuple(tuple(sorted(map(tokenizer.word, terms))) for terms in places))
 
 
-def _value(value: parse.Value, tokenizer: Tokenizer) -> Node:
-    if value.name == "conversation":
-        return Term("conversation", conversation_token(value.value, tokenizer))
-    return Term("kinds" if value.name == "kind" else value.name, value.value)
+def _fact(asked: Tree, tokenizer: Tokenizer) -> Node:
+    """What is said of the whole message, people apart."""
+    if isinstance(asked, tree.Dates):
+        return Between(asked.since, asked.until)
+    if isinstance(asked, tree.Marked):
+        return And(tuple(Term("marks", tokenizer.named("mark", *label)) for label in asked.labels))
+    if isinstance(asked, tree.Value):
+        if asked.name == "conversation":
+            return Term("conversation", conversation_token(asked.value, tokenizer))
+        return Term("kinds" if asked.name == "kind" else asked.name, asked.value)
+    return All()
 
 
-def _party(party: parse.Party, context: _Context) -> Node:
+def _party(party: tree.Party, context: _Context) -> Node:
     alternatives = identity.alternatives(party.value, context.region)
 
     def is_meant(custodian: str) -> bool:
@@ -264,6 +393,6 @@ def within(node: Node, since: int | None, until: int | None) -> Node:
     return node if (since, until) == (None, None) else And((node, Between(since, until)))
 
 
-def party_values(tree: parse.Tree) -> frozenset[str]:
+def party_values(asked: Tree) -> frozenset[str]:
     """What is asked for in `from:`, `to:` and `with:`."""
-    return frozenset(leaf.value for leaf in leaves(tree) if isinstance(leaf, parse.Party))
+    return frozenset(leaf.value for leaf in leaves(asked) if isinstance(leaf, tree.Party))

@@ -8,14 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from schemas import events
 from schemas.assignment import Assignments
 from schemas.document import Document, Entry
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent, Identity
-from search import parse
 from search.bodies import Bodies
 from search.evaluate import has_words, highlights
-from search.project import author_entries, entry_key, revision_entries, text_entry
+from search.project import (
+    author_entries,
+    entry_key,
+    leading_entry,
+    revision_entries,
+    text_entry,
+)
+from search.tree import Tree
+from search.words import NO_STEMS, Stems
 
 # Versions of one message that a list looks through for the words of the query.
 _REVISIONS_READ_MAX: Final = 20
@@ -49,7 +57,9 @@ class HitView:
     of the query stand only in another version, that version. `copies`: ids of the same message as
     captured at other accounts. `custodian`: whose account it was captured on, "" = nobody's yet;
     `assigned`: that was decided afterwards (schemas/assignment.py). `seen_by`: where there are
-    copies, what each of them shows. Times: UTC ms or null.
+    copies, what each of them shows. Times: UTC ms or null; `occurred_local`: as the file shows it,
+    "2022-03-27T10:00"; `occurred_not_before`: where no time is known, when it cannot have been
+    earlier (and not after `captured_at`).
     """
 
     doc_id: str
@@ -77,23 +87,28 @@ class HitView:
     custodian: str = ""
     assigned: bool = False
     seen_by: tuple[SeenBy, ...] = ()
+    occurred_local: str | None = None
+    occurred_not_before: int | None = None
 
 
 _NOTHING_ASSIGNED: Final = Assignments()
 
 
-def hit(found: Document, bodies: Bodies, tree: parse.Tree | None = None,
-        copies: tuple[str, ...] = (), assigned: Assignments = _NOTHING_ASSIGNED) -> HitView:
-    """What a list shows of `found`; one read of the archive."""
+def hit(found: Document, bodies: Bodies, tree: Tree | None = None,
+        copies: tuple[str, ...] = (), assigned: Assignments = _NOTHING_ASSIGNED,
+        stems: Stems = NO_STEMS) -> HitView:
+    """What a list shows of `found`; one read of the archive. `tree`: what was asked, whose words
+    are highlighted; `stems`: what its `stem:` compares."""
     with_text = text_entry(found)
     entry = with_text or next(iter(author_entries(found)), None)
     event, problem = readable(found, entry, bodies) if entry else (None, unreadable_of(found))
     text = event.text if event is not None and with_text is not None else None
-    marks = highlights(tree, text) if tree is not None and text else []
+    marks = highlights(tree, text, stems=stems) if tree is not None and text else []
     earlier, earlier_marks = (None, [])  # type: str | None, list[tuple[int, int]]
     if tree is not None and not marks:
-        earlier, earlier_marks = _earlier(found, with_text, bodies, tree)
+        earlier, earlier_marks = _earlier(found, with_text, bodies, tree, stems)
     custodian, is_assigned = custodian_of(found, event, assigned)
+    dated = _dated(found, entry, event, bodies)
     return HitView(
         doc_id=found.doc_id, channel=found.channel, kind=found.kind, kinds=found.kinds,
         conversation=found.conversation, actor=event.actor if event else None,
@@ -106,7 +121,21 @@ def hit(found: Document, bodies: Bodies, tree: parse.Tree | None = None,
         attachments=found.attachments, observations=found.observations,
         subkind=" ".join(found.subkinds), problem=problem, copies=copies,
         custodian=custodian, assigned=is_assigned,
+        occurred_local=dated.occurred_local if dated else None,
+        occurred_not_before=dated.occurred_not_before if dated else None,
     )
+
+
+def _dated(found: Document, shown: Entry | None, event: CapturedEvent | None,
+           bodies: Bodies) -> CapturedEvent | None:
+    """The event that the document is dated after; one more read where another one is shown and
+    the source may tell more than `occurred_at`."""
+    leading = leading_entry(found)
+    if shown is not None and entry_key(leading) == entry_key(shown):
+        return event
+    if leading.provenance != events.CUSTODIAN_SUPPLIED:
+        return None
+    return readable(found, leading, bodies)[0]
 
 
 def custodian_of(found: Document, event: CapturedEvent | None,
@@ -119,8 +148,8 @@ def custodian_of(found: Document, event: CapturedEvent | None,
     return custodian, bool(custodian)
 
 
-def _earlier(found: Document, shown: Entry | None, bodies: Bodies,
-             tree: parse.Tree) -> tuple[str | None, list[tuple[int, int]]]:
+def _earlier(found: Document, shown: Entry | None, bodies: Bodies, tree: Tree,
+             stems: Stems) -> tuple[str | None, list[tuple[int, int]]]:
     """The youngest other version in which the words of the query stand, and where."""
     if not has_words(tree):
         return None, []
@@ -129,7 +158,7 @@ def _earlier(found: Document, shown: Entry | None, bodies: Bodies,
             continue
         event, _ = readable(found, entry, bodies)
         if event is not None and event.text:
-            marks = highlights(tree, event.text)
+            marks = highlights(tree, event.text, stems=stems)
             if marks:
                 return event.text, marks
     return None, []

@@ -6,6 +6,8 @@ written has shown nobody anything.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Final
@@ -14,19 +16,25 @@ from schemas import limits
 from schemas.assignment import Assignments
 from schemas.document import Document
 from schemas.errors import Missing, Refused
-from search import audit, parse, thread
+from search import audit, thread
 from search.assigned import AssignedReader
 from search.audit import Auditor
 from search.bodies import Bodies, Reads
 from search.copies import Linked, copies_of, linked
+from search.explain import Explanation, explain
 from search.files import FileView, files
-from search.index import Index, IndexSet, Page, PageCursor
+from search.index import Index, IndexSet, Page, PageCursor, TooBroad
 from search.links import LinkReader
-from search.query import Links, TokenQuery, compile_query, party_values
+from search.lists import NO_LISTS, Lists
+from search.parse import parse
+from search.query import Compiler, TooManyWords, party_values
 from search.results import HitView, hit
 from search.seenby import seen_by, without_copy
 from search.thread import MessageView
 from search.tokens import Tokenizer
+from search.tree import Tree, saved_lists
+from search.vocabulary import Expander
+from search.words import NO_STEMS, Stems
 
 LIMIT_DEFAULT: Final = 20
 _ID_CHARS: Final = frozenset("0123456789abcdef")
@@ -38,6 +46,16 @@ class Locale:
 
     zone: tzinfo = UTC
     region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What a query's words may stand for: what `@name` means, what `stem:` compares, and what
+    expands a pattern (null: a query with one is refused)."""
+
+    lists: Lists = NO_LISTS
+    stems: Stems = NO_STEMS
+    expander: Expander | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +75,7 @@ class Searcher:
     """Searches and shows; each leaves an audit event before it answers (PROTOCOL I7)."""
 
     def __init__(self, indexes: IndexSet, reader: Reads, tokenizer: Tokenizer, auditor: Auditor,
-                 locale: Locale | None = None) -> None:
+                 locale: Locale | None = None, language: Language | None = None) -> None:
         self._indexes = indexes
         self._bodies = Bodies(reader)
         self._assigned = AssignedReader(self._bodies)
@@ -65,6 +83,7 @@ class Searcher:
         self._tokenizer = tokenizer
         self._auditor = auditor
         self._locale = locale or Locale()
+        self._language = language or Language()
         self._open: tuple[str, Index] | None = None
 
     def search(self, query: str, actor: str, limit: int = LIMIT_DEFAULT,
@@ -74,28 +93,38 @@ class Searcher:
         Raises QueryError (it points at the character), Refused for a page cursor that is none,
         Transient when the look could not be recorded or the index not be reached.
         """
-        tree, asked = self._compiled(query)
+        tree = self._parsed(query)
         limit = max(1, min(limit, limits.PAGE_HITS_MAX))
         place = PageCursor.read(after) if after is not None else None
         index = self._index()
-        assigned = self._assigned.all(index) if index else Assignments()
-        links = self._links.of_values(index, party_values(tree),
-                                      self._locale.region) if index else {}
-        if assigned or links:
-            tree, asked = self._compiled(query, assigned, links)
-        page = index.search(asked, limit, place) if index else Page((), 0, None)
-        copies = linked(index, asked, page.documents) if index else Linked()
+        with self._refusals_recorded(audit.SEARCH, actor, query, tree):
+            compiler = self._compiler(query, tree, index)
+            asked, assigned = compiler.compiled(tree), compiler.assigned
+            page = index.search(asked, limit, place) if index else Page((), 0, None)
+            copies = linked(index, asked, page.documents) if index else Linked()
         hits = tuple(
-            replace(hit(found, self._bodies, tree, copies.ids(found.doc_id), assigned),
+            replace(hit(found, self._bodies, tree, copies.ids(found.doc_id), assigned,
+                        self._language.stems),
                     seen_by=seen_by(found, copies.copies.get(found.doc_id, ()), self._bodies,
                                     assigned))
             for found in page.documents if found.doc_id not in copies.hidden)
         self._auditor.record(audit.SEARCH, actor, query, {
             "limit": str(limit), "after": after or "", "total": str(page.total),
-            "shown": " ".join(one.doc_id for one in hits),
+            "shown": " ".join(one.doc_id for one in hits), **_lists_used(tree),
         })
         # Recorded: from here the answer may be seen.
         return Answer(hits, page.total, page.next.text() if page.next else None)
+
+    def explain(self, query: str, actor: str) -> Explanation:
+        """How `query` is understood, and what each part of it finds. Raises what `search` does."""
+        tree = self._parsed(query)
+        index = self._index()
+        with self._refusals_recorded(audit.EXPLAIN, actor, query, tree):
+            explained = explain(tree, self._compiler(query, tree, index), index)
+        self._auditor.record(audit.EXPLAIN, actor, query, {
+            "total": "" if explained.total is None else str(explained.total), **_lists_used(tree)})
+        # Recorded: how often a word was said is an answer too.
+        return explained
 
     def view(self, doc_id: str, actor: str, around: int = thread.AROUND_DEFAULT) -> MessageView:
         """One message with all its versions and `around` lines of its conversation on each side.
@@ -151,12 +180,28 @@ class Searcher:
             raise Missing(f"no message has the id {doc_id}")
         return found
 
-    def _compiled(self, query: str,
-                  assigned: Assignments | None = None,
-                  links: Links | None = None) -> tuple[parse.Tree, TokenQuery]:
-        return compile_query(query, self._tokenizer, zone=self._locale.zone,
-                             region=self._locale.region, assigned=assigned or Assignments(),
-                             links=links or {})
+    def _parsed(self, query: str) -> Tree:
+        return parse(query, zone=self._locale.zone, lists=self._language.lists)
+
+    def _compiler(self, query: str, tree: Tree, index: Index | None) -> Compiler:
+        """What `tree` is translated with: what the index knows now."""
+        region = self._locale.region
+        return Compiler(
+            query, self._tokenizer, region,
+            assigned=self._assigned.all(index) if index else Assignments(),
+            links=self._links.of_values(index, party_values(tree), region) if index else {},
+            expander=self._language.expander)
+
+    @contextmanager
+    def _refusals_recorded(self, action: str, actor: str, query: str,
+                           tree: Tree) -> Iterator[None]:
+        """To be told that there is too much of something is to have looked."""
+        try:
+            yield
+        except (TooManyWords, TooBroad) as error:
+            self._auditor.record(action, actor, query, {
+                "refused": str(error), **_lists_used(tree)})
+            raise
 
     @staticmethod
     def _document(index: Index | None, doc_id: str) -> Document | None:
@@ -173,3 +218,10 @@ class Searcher:
         if self._open is None or self._open[0] != name:
             self._open = (name, self._indexes.open(name))
         return self._open[1]
+
+
+def _lists_used(tree: Tree) -> dict[str, str]:
+    """Which saved lists were asked with, and their content's digest: a list may change."""
+    used = saved_lists(tree)
+    return {"lists": " ".join(f"{name}:{digest}" for name, digest in sorted(used.items()))} if (
+        used) else {}

@@ -15,7 +15,7 @@ from schemas import events
 from schemas.assignment import Assignments
 from schemas.document import Document, Entry
 from schemas.events import Identity
-from search import parse, query
+from search import query
 from search.bodies import Bodies
 from search.evaluate import highlights
 from search.files import FileView, files
@@ -28,6 +28,7 @@ from search.project import (
     version_leads,
 )
 from search.results import HitView, hit, readable
+from search.tree import Tree
 
 AROUND_DEFAULT: Final = 3
 _NOTHING_ASSIGNED: Final = Assignments()
@@ -51,7 +52,8 @@ class Sighting:
 class VersionView:
     """One version of a message, as its leading record says it.
 
-    `text` null = none; `content_state` or `problem` says why. Times: UTC ms or null.
+    `text` null = none; `content_state` or `problem` says why. Times: UTC ms or null;
+    `occurred_local` and `occurred_not_before` as in `HitView`.
     """
 
     kind: str
@@ -71,6 +73,8 @@ class VersionView:
     retain_until: int
     sightings: tuple[Sighting, ...]
     problem: str = ""
+    occurred_local: str | None = None
+    occurred_not_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class MessageView:
 
 
 def message(found: Document, bodies: Bodies, around: Sequence[Document] = (),
-            tree: parse.Tree | None = None, copies: tuple[str, ...] = (),
+            tree: Tree | None = None, copies: tuple[str, ...] = (),
             assigned: Assignments = _NOTHING_ASSIGNED) -> MessageView:
     """The view of `found` between the documents `around` it (see `conversation_around`)."""
     this = hit(found, bodies, tree, copies, assigned)
@@ -164,8 +168,7 @@ def _related_entries(found: Document) -> list[Entry]:
     return list(seen.values())
 
 
-def _version(found: Document, entry: Entry, bodies: Bodies,
-             tree: parse.Tree | None) -> VersionView:
+def _version(found: Document, entry: Entry, bodies: Bodies, tree: Tree | None) -> VersionView:
     event, problem = readable(found, entry, bodies)
     text = event.text if event else None
     place = entry.pointer
@@ -180,7 +183,8 @@ def _version(found: Document, entry: Entry, bodies: Bodies,
         retain_until=entry.retain_until,
         sightings=tuple(_sighting(found, one, entry, bodies) for one in found.entries
                         if one.entry_id == entry.entry_id and one.kind == entry.kind),
-        problem=problem,
+        problem=problem, occurred_local=event.occurred_local if event else None,
+        occurred_not_before=event.occurred_not_before if event else None,
     )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -191,6 +191,38 @@ def pairs_and_words(text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A word, an emoji, or a run of a script without spaces. `kind`: word | emoji | unit; `start`,
+    `end`: its place in the normalised text."""
+
+    kind: str
+    body: str
+    start: int
+    end: int
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units of a run; empty for a word or an emoji."""
+        return tuple(_UNITS.findall(self.body)) if self.kind == "unit" else ()
+
+    def terms(self, *, opens: bool, closes: bool) -> list[str]:
+        """What it looks for in a stream, as a part of a phrase that it opens or closes, or both: an
+        edge of a run counts where the phrase goes on past it; an open end may lie inside a run."""
+        run = self.units
+        if not run:
+            return [self.body]
+        return [*(() if opens else run[:1]), *(a + b for a, b in pairwise(run)),
+                *(() if closes else run[-1:])]
+
+
+def pieces(plain: str) -> list[Piece]:
+    """What a normalised text consists of, in order; what separates is left out."""
+    found = [Piece(str(one.lastgroup), one.group(), one.start(), one.end())
+             for one in _PIECE.finditer(plain)]
+    return [one for one in found if one.kind != "unit" or one.units]
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What a piece of a query looks for: terms side by side, or one unit anywhere.
 
@@ -203,25 +235,13 @@ class Wanted:
 
 def wanted(text: str) -> Wanted:
     """What `text`, as a word or phrase of a query, looks for in a stream."""
-    pieces = [
-        (piece.lastgroup, piece.group()) for piece in _PIECE.finditer(normalise(text))
-        if piece.lastgroup != "unit" or _UNITS.search(piece.group())
-    ]
-    out: list[str] = []
-    for place, (group, body) in enumerate(pieces):
-        if group != "unit":
-            out.append(body)
-            continue
-        run = _UNITS.findall(body)
-        if len(pieces) == 1 and len(run) == 1:
-            return Wanted(unit=run[0])
-        # An edge counts where the phrase goes on past it; an open end may lie inside a run.
-        if place > 0:
-            out.append(run[0])
-        out.extend(a + b for a, b in pairwise(run))
-        if place < len(pieces) - 1:
-            out.append(run[-1])
-    return Wanted(terms=tuple(out))
+    found = pieces(normalise(text))
+    if len(found) == 1 and len(found[0].units) == 1:
+        return Wanted(unit=found[0].units[0])
+    last = len(found) - 1
+    return Wanted(terms=tuple(
+        term for place, piece in enumerate(found)
+        for term in piece.terms(opens=place == 0, closes=place == last)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +278,11 @@ def unit_spans(text: str) -> list[Span]:
         span for piece in _PIECE.finditer(plain) if piece.lastgroup == "unit"
         for span in _run_spans(piece, places)
     ]
+
+
+def places(text: str) -> list[tuple[int, int]]:
+    """For each character of `normalise(text)`: which half-open range of `text` it came from."""
+    return _mapped(text)[1]
 
 
 def _run_spans(piece: re.Match[str], places: list[tuple[int, int]]) -> list[Span]:
@@ -364,9 +389,9 @@ class Tokenizer:
         found = units(text)
         return tuple(sorted(map(self._char, found))) if found else ()
 
-    def words_and_chars(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """`words(text)` and `chars(text)`."""
-        terms, found = stream_and_units(text)
+    def blind(self, terms: Iterable[str],
+              found: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """`words` and `chars` of the text that `stream_and_units` gave these of."""
         return (tuple(map(self._word, terms)),
                 tuple(sorted(map(self._char, found))) if found else ())
 
@@ -399,6 +424,7 @@ class Tokenizer:
 _LABELS: Final = (
     "words", "chars", "party", "conversation", "account", "custodian", "compartment", "shared",
     "document", "entry", "content", "text", "capture", "set",
+    "mark",
 )
 
 

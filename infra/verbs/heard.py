@@ -21,7 +21,7 @@ from schemas.gaps import REASONS, Gap
 from search.bodies import Bodies
 from search.gaps import GapReader
 from search.index import Index
-from search.lastseen import last_event
+from search.lastseen import accounts_heard, last_event
 
 # Gaps that a screen lists; the machine's answer lists more.
 _SHOWN_MAX: Final = 20
@@ -30,7 +30,8 @@ _LISTED_MAX: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One account of the directory that is somebody's now, as `status` shows it. UTC ms."""
+    """One account as `status` shows it: somebody's now, or one with events that is nobody's (then
+    its custodian is ""). UTC ms."""
 
     account: Account
     last_at: int | None
@@ -69,11 +70,19 @@ def _heard(wire: Wire, directory: Directory, index: Index | None) -> list[Heard]
     watched = {} if index is None else {
         (one.channel, one.account): ms
         for one, ms in SilentAccounts(tokenizer).look(index, directory, now)}
+    named = [one for one in directory.accounts if one.covers(now)]
+    if index is not None:
+        # Who has traffic and is nobody's now is what somebody should look at.
+        named += [Account(channel, account, "") for channel, account in accounts_heard(
+            index, tokenizer, Bodies(wire.reader()),
+            [(one.channel, one.account) for one in named],
+            [one.custodian_id for one in directory.custodians])]
     return [
         Heard(one, None if index is None else last_event(index, tokenizer, one.channel,
                                                          one.account),
-              (one.channel, one.account) in watched, directory.told_at(one.custodian_id))
-        for one in directory.accounts if one.covers(now)]
+              (one.channel, one.account) in watched,
+              directory.told_at(one.custodian_id) if one.custodian_id else None)
+        for one in named]
 
 
 def lines(found: Capture) -> dict[str, Any]:
@@ -82,7 +91,7 @@ def lines(found: Capture) -> dict[str, Any]:
     return {
         "accounts": None if found.accounts is None else [
             {"channel": one.account.channel, "account": one.account.account,
-             "custodian": one.account.custodian_id, "last_event_at": instant(one.last_at),
+             "custodian": one.account.custodian_id or None, "last_event_at": instant(one.last_at),
              "max_silence_h": one.account.max_silence_h, "silent": one.is_silent,
              "notice_at": instant(one.told_at)} for one in found.accounts],
         "gaps": None if gaps is None else [_gap(one) for one in gaps[:_LISTED_MAX]],
@@ -102,9 +111,10 @@ def print_capture(found: Capture) -> None:
             hours = one.account.max_silence_h
             table.add_row(
                 f"{one.account.channel} {shown(one.account.account)}",
-                shown(one.account.custodian_id), short(one.last_at),
+                shown(one.account.custodian_id) or bad("unassigned"), short(one.last_at),
                 bad("SILENT") if one.is_silent else "-" if hours is None else f"{hours:g} h",
-                short(one.told_at) if one.told_at is not None else bad("none"))
+                short(one.told_at) if one.told_at is not None
+                else bad("none") if one.account.custodian_id else "-")
         OUT.print(table)
     waiting = open_gaps(found.gaps)
     if waiting:

@@ -14,12 +14,13 @@ from infra.embedded.ring import SqliteRing
 from infra.embedded.spool import SqliteSpool
 from infra.verbs.audit import record_act
 from infra.verbs.refused_records import record_again, refused_records
-from infra.verbs.screen import ERR, OUT, emit, instant, short
+from infra.verbs.screen import ERR, OUT, emit, instant, short, shown
 from infra.wire import Wire
 from ingest import quarantine, rejected
 from ingest.adapters import ADAPTERS
 from ingest.delivery import Deliverer
 from ingest.doors import Knock, readmit
+from ingest.own import own_event
 from ingest.rejected import SEAL_LABEL
 from ingest.routing import Router
 from ingest.spool import SpoolEntry, recover
@@ -30,6 +31,7 @@ from schemas.events import CapturedEvent
 from search.bodies import Bodies
 from search.index import PageCursor
 from search.query import compile_query
+from search.waiting import Waiting, tried_name
 
 _PAGE = 200
 
@@ -40,17 +42,25 @@ def quarantine_list(wire: Wire, *, json: bool) -> int:
     for doc_id, event in _quarantined(wire):
         row = next(quarantine.rows([event]))
         rows.append({"id": doc_id, "at": instant(row.at), "door": row.door or None,
-                     "reason": row.reason, "bytes": row.size})
+                     "reason": row.reason, "bytes": row.size, "file": event.detail("file"),
+                     "member": event.detail("member")})
     rows += [{"id": one.doc_id, "at": instant(one.at), "door": None, "reason": one.reason,
-              "bytes": len(one.value)} for one in refused_records(wire)]
+              "bytes": len(one.value), "file": None, "member": None}
+             for one in refused_records(wire)]
     if json:
         for line in rows:
             emit(line)
         return 0
-    table = Table("id", "when (UTC)", "door", "bytes", "reason")
-    table.columns[0].min_width = 32  # whole, so that it can be given to `replay`
+    table = Table("id and reason", "when (UTC)", "door", "bytes", show_lines=True)
+    table.columns[0].min_width = 32  # whole on 80 columns, so that it can be given to `replay`
+    table.columns[1].max_width = 13
+    for column in table.columns:
+        column.overflow = "fold"
     for line in rows:
-        table.add_row(*(str(line[name]) for name in ("id", "at", "door", "bytes", "reason")))
+        where = " / ".join(shown(str(line[name])) for name in ("file", "member") if line[name])
+        why = shown(str(line["reason"])) + (f" ({where})" if where else "")
+        table.add_row(f"{line['id']}\n{why}", str(line["at"] or "-").replace("T", " "),
+                      str(line["door"] or "-"), str(line["bytes"]))
     OUT.print(table if rows else "nothing is in quarantine")
     return 0
 
@@ -88,11 +98,26 @@ def quarantine_replay(wire: Wire, item: str | None, *, json: bool) -> int:
             still += 1
             if not json:
                 OUT.print(f"{one.doc_id}: still not readable: {error}")
+    _say_tried(wire, [doc_id for doc_id, _ in wanted] + [one.doc_id for one in refused])
     if json:
         emit({"read": read, "still": still, "captured": captured})
     else:
         OUT.print(f"{read} items read, {captured} events captured, {still} still not readable")
     return 0
+
+
+def _say_tried(wire: Wire, items: Sequence[str]) -> None:
+    """Somebody looked: each item waits for nobody any more, read or not (search/waiting.py). A
+    crash before this line leaves the alarm up."""
+    name = wire.indexes().current()
+    if name is None or not items:
+        return
+    known = Waiting(wire.tokenizer()).tried(wire.indexes().open(name), items)
+    now, years = wire.clock(), wire.directory().firm_years()
+    wire.recorder("search").record_all(
+        own_event(events.AUDIT, tried_name(item), now, years,
+                  {"action": "quarantine_tried", "item": item})
+        for item in items if item not in known)
 
 
 def _quarantined(wire: Wire) -> Iterator[tuple[str, CapturedEvent]]:
@@ -151,6 +176,7 @@ def rejected_list(wire: Wire, *, json: bool) -> int:
                   "reason": row.reason, "bytes": row.size})
         return 0
     table = Table("", "when (UTC)", "door", "bytes", "reason")
+    table.columns[4].overflow = "fold"
     for row in rows:
         table.add_row(str(row.sequence), short(row.at), row.door, str(row.size), row.reason)
     OUT.print(table if rows else "no request was rejected")

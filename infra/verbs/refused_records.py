@@ -22,9 +22,9 @@ from schemas.kinds import mask_of
 from schemas.wire import Pointer
 from search.index import PageCursor
 from search.query import All, TokenQuery
+from search.waiting import REFUSED_RECORD
 
 _PAGE = 200
-_PROBLEM = "record_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _stubs(wire: Wire) -> dict[str, list[tuple[str, Pointer]]]:
         page = index.search(asked, _PAGE, after, oldest_first=True)
         for found in page.documents:
             for entry in found.entries:
-                if entry.unreadable == _PROBLEM:
+                if entry.unreadable == REFUSED_RECORD:
                     out.setdefault(entry.pointer.segment, []).append(
                         (found.doc_id, entry.pointer))
         cursor: PageCursor | None = page.next
@@ -103,7 +103,7 @@ def _of_segment(reader: ArchiveReader, key: str,
     read = next(reader.follow(name.topic_id.hex(), name.partition, name.expected), None)
     for event in read.events if read else ():
         doc_id = known.get((event.pointer.offset, event.pointer.index))
-        if read is None or doc_id is None or event.problem != _PROBLEM or event.datum is None:
+        if read is None or doc_id is None or event.problem != REFUSED_RECORD or event.datum is None:
             continue
         reason, value = decode_refused(event.datum)
         yield RefusedRecord(doc_id, read.sealed_at, reason, name.topic_id, name.partition, value)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import http.client
 
 from infra import serve
+from infra.doorsettings import door_settings
 from infra.process import run_told
-from infra.state import StateFolder
+from infra.state import RoleState, StateFolder
 from infra.verbs.screen import ERR, trial_banner
 from infra.wire import Wire
 
@@ -17,15 +18,18 @@ def run(wire: Wire, port: int | None, host: str | None) -> int:
     port = wire.config.gateway.port if port is None else port
     trial_banner(wire.config.retention.trial)
     ERR.print(f"data folder {wire.home}")
+    doors = door_settings(wire.config)
     for door in ("whatsapp", "twilio"):
-        missing = missing_secrets(wire, door)
-        if missing:
-            ERR.print(f"door /hooks/{door} is closed: {', '.join(missing)} not set")
+        lacks = doors.lacks(door)
+        if lacks:
+            ERR.print(f"door /hooks/{door} is closed: {lacks}")
         else:
             ERR.print(f"door http://{host}:{port}/hooks/{door}")
+    for words in doors.short:
+        ERR.print(f"warning: {words}")
 
-    def ready() -> bool:
-        connection = http.client.HTTPConnection(host, port, timeout=1)
+    def ready(gateway: RoleState) -> bool:
+        connection = http.client.HTTPConnection(host, gateway.facts.get("port", port), timeout=1)
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().status == http.HTTPStatus.OK
@@ -34,16 +38,9 @@ def run(wire: Wire, port: int | None, host: str | None) -> int:
         finally:
             connection.close()
 
-    doors = ("--port", str(port), "--host", host)
-    supervisor = serve.Supervisor(wire.home, {"gateway": doors}, ERR.print)
+    asked = ("--port", str(port), "--host", host)
+    supervisor = serve.Supervisor(wire.home, {"gateway": asked}, ERR.print)
     return supervisor.run(ready)
-
-
-def missing_secrets(wire: Wire, door: str) -> list[str]:
-    """The settings without which a door stays closed."""
-    needed = {"whatsapp": ("whatsapp_app_secret", "whatsapp_verify_token"),
-              "twilio": ("twilio_auth_token",)}[door]
-    return [f"COUNTERFOIL_{name.upper()}" for name in needed if not wire.config.secrets_of(name)]
 
 
 def gateway(wire: Wire, port: int | None, host: str | None) -> int:

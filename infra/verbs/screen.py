@@ -61,7 +61,10 @@ def short(at: int | None) -> str:
     """A time as a person reads it in a table, UTC."""
     if at is None:
         return "-"
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"{at} ms"  # a source may say a time outside the years 1 to 9999
 
 
 def shown(text: str | None) -> str:

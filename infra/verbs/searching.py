@@ -4,25 +4,30 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from shlex import quote
 
 from rich.panel import Panel
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from infra.shares import fill, workers_for
 from infra.verbs.screen import ERR, OUT, bad, emit, short, shown, trial_banner
 from infra.wire import Wire
 from schemas import events
 from schemas.events import Identity
+from schemas.limits import PAGE_HITS_MAX
 from search import machine
+from search.explain import Step, line, summary
 from search.follow import rebuild as rebuild_index
 from search.results import HitView, SeenBy
 from search.thread import MessageView, VersionView
 
 _STATE_STYLE = {"retracted": "bold red", "edited": "yellow", "live": "green"}
 _FILE_STYLE = {"stored": "green", "failed": "bold red", "pending": "yellow"}
+_DID = {"retraction": "taken back ", "edit": "changed "}
 _TOLD = {
     "provider_signed": "signed by the provider", "provider_fetched": "fetched from the provider",
     "device": "told by a device", "custodian_supplied": "supplied by the custodian",
@@ -31,33 +36,77 @@ _TOLD = {
 
 
 def search(wire: Wire, query: str, *, json: bool, limit: int, cursor: str | None) -> int:
-    """A page of answers, newest first."""
-    answer = wire.searcher().search(query, _who(wire), limit, cursor)
+    """The newest `limit` answers, from `cursor` on; page by page, each recorded as a look."""
+    searcher, who = wire.searcher(), _who(wire)
+    _say_if_unindexed(wire)
+    found: list[HitView] = []
+    total: int | None = None
+    for left in range(limit, 0, -PAGE_HITS_MAX):
+        answer = searcher.search(query, who, min(left, PAGE_HITS_MAX), cursor)
+        total, cursor = answer.total if total is None else total, answer.next
+        if json:
+            for hit in answer.hits:
+                emit(machine.hit(hit))
+        else:
+            found += answer.hits
+        if cursor is None:
+            break
     if json:
-        for hit in answer.hits:
-            emit(machine.hit(hit))
-        if answer.next:
-            ERR.print(f"more: --cursor {answer.next}")
+        if cursor:
+            ERR.print(f"more: --cursor {cursor}", soft_wrap=True)
         return 0
     trial_banner(wire.config.retention.trial)
-    table = Table("when (UTC)", "who", "state", "text and id", show_lines=True,
-                  title=f"{len(answer.hits)} of {answer.total} for {shown(query)}")
-    table.columns[0].max_width, table.columns[1].max_width, table.columns[2].max_width = 11, 16, 12
-    table.columns[3].min_width = 32  # an id stays whole, so that it can be copied
-    table.columns[3].overflow = "fold"  # a text without spaces is not cut
-    for hit in answer.hits:
-        # A column of its own for every fact leaves none of them room on a narrow screen.
-        table.add_row(
-            f"{short(hit.occurred_at or hit.captured_at)}\n{_channel(hit)}", _name(hit.actor),
-            _state(hit), _answer(hit))
-    OUT.print(table if answer.hits else f"nothing found for {shown(query)}")
-    if answer.next:
-        OUT.print(f"more: counterfoil search {query!r} --cursor {answer.next}")
+    OUT.print(_answers(found, f"{len(found)} of {total} for {shown(query)}") if found
+              else f"nothing found for {shown(query)}")
+    if cursor:
+        OUT.print(f"more: counterfoil search {quote(shown(query))} --cursor {cursor}",
+                  soft_wrap=True)
     return 0
+
+
+def _answers(found: Iterable[HitView], title: str) -> Table:
+    table = Table("when (UTC)", "who", "state", "text and id", show_lines=True, title=title)
+    for column, width in zip(table.columns, (10, 14, 10), strict=False):
+        column.max_width = width  # so that an id stays whole on 80 columns and can be copied
+    table.columns[3].min_width = 32
+    for column in table.columns:
+        column.overflow = "fold"  # a text or a number without spaces is not cut
+    for hit in found:
+        # A column of its own for every fact leaves none of them room on a narrow screen.
+        table.add_row(f"{_moment(hit)}\n{_channel(hit)}", _name(hit.actor), _state(hit),
+                      _answer(hit))
+    return table
+
+
+def _say_if_unindexed(wire: Wire) -> None:
+    """An index that is not there answers nothing, which is not what the archive says."""
+    if wire.indexes().current() is None and wire.reader().partitions():
+        ERR.print(bad("the index is not there, so nothing that is archived is found: run "
+                      "`counterfoil rebuild`"), soft_wrap=True)
+
+
+def explain(wire: Wire, query: str, *, json: bool) -> int:
+    """How a query is understood, and what each part of it finds."""
+    found = wire.searcher().explain(query, _who(wire))
+    if json:
+        emit(machine.explanation(found))
+        return 0
+    trial_banner(wire.config.retention.trial)
+    drawn = Tree(Text(summary(found), style="bold"))
+    _draw(drawn, found.root)
+    OUT.print(drawn)
+    return 0
+
+
+def _draw(above: Tree, step: Step) -> None:
+    branch = above.add(Text(shown(line(step))))
+    for one in step.steps:
+        _draw(branch, one)
 
 
 def show(wire: Wire, message: str, *, json: bool, around: int) -> int:
     """Everything known of one message."""
+    _say_if_unindexed(wire)
     view = wire.searcher().view(message, _who(wire), around)
     if json:
         emit(machine.message(view))
@@ -72,7 +121,7 @@ def print_message(view: MessageView) -> None:
     hit = view.hit
     OUT.print(Text.assemble(
         (f"{hit.channel} {hit.kind}", "bold"), f"  {hit.doc_id}\n", _state(hit),
-        f"  {_name(hit.actor)}  {short(hit.occurred_at or hit.captured_at)} UTC{_whose(hit)}"))
+        f"  {_name(hit.actor)}  {_moment(hit)}{'' if _is_local(hit) else ' UTC'}{_whose(hit)}"))
     table = Table("", "what", "when (UTC)", "who", "text", "how it is known", show_lines=True,
                   title=f"{len(view.versions)} versions: none was ever removed")
     table.columns[4].overflow = "fold"
@@ -104,7 +153,7 @@ def print_message(view: MessageView) -> None:
     OUT.print(places)
     lines = [Text.assemble(
         ("> " if line.is_this else "  ", "bold"),
-        f"{short(line.hit.occurred_at or line.hit.captured_at)}  {_name(line.hit.actor)}: ",
+        f"{_moment(line.hit)}  {_name(line.hit.actor)}: ",
         _text(line.hit.text, (), line.hit), "  ", _state(line.hit)) for line in view.conversation]
     OUT.print(Panel(Text("\n").join(lines), title="the conversation around it"))
 
@@ -167,20 +216,25 @@ def _seen(one: SeenBy) -> str:
 
 
 def _print_seen_by(seen: Sequence[SeenBy]) -> None:
-    table = Table("whose copy", "state", "text", "text captured (UTC)", "retraction (UTC)",
-                  "had it before", "id", title="every custodian's copy, each under its own key")
-    table.columns[6].overflow = "fold"
+    table = Table("copy", "whose", "state", "text", "text captured (UTC)", "retraction (UTC)",
+                  "had it before", title="every custodian's copy, each under its own key")
+    # A date on one line, on 80 columns.
+    for column, width in zip(table.columns, (4, 9, 9, 9, 10, 10, 6), strict=True):
+        column.overflow, column.max_width = "fold", width
     words: dict[str, str | Text] = {
         "same": "the same", "differs": bad("differs"), "absent": bad("never had one"),
         "no_copy": bad("no copy")}
-    for one in seen:
+    for number, one in enumerate(seen, 1):
         had: dict[bool | None, str | Text] = {True: "yes", False: bad("no"), None: "-"}
         before = had[one.before_retraction]
         table.add_row(
-            f"{shown(one.custodian) or '-'}\n{shown(one.account)}", one.state or "-",
-            words[one.text], short(one.text_at), short(one.retraction_at), before,
-            one.doc_id + (f"\n{shown(one.problem)}" if one.problem else ""))
+            str(number), f"{shown(one.custodian) or '-'}\n{shown(one.account)}", one.state or "-",
+            words[one.text], short(one.text_at), short(one.retraction_at), before)
     OUT.print(table)
+    for number, one in enumerate(seen, 1):  # beside them an id would have no room
+        if one.doc_id or one.problem:
+            OUT.print(f"  copy {number}: {one.doc_id} {shown(one.problem)}".rstrip(),
+                      soft_wrap=True)
 
 
 def _who(wire: Wire) -> str:
@@ -230,9 +284,33 @@ def _version_text(one: VersionView) -> Text:
 
 
 def _when(one: VersionView) -> str:
-    if one.occurred_at is None:
-        return f"{short(one.captured_at)}\n(received; the source gave no time)"
-    return short(one.occurred_at)
+    if one.occurred_at is not None:
+        return short(one.occurred_at)
+    if one.occurred_local:
+        return f"{_local(one.occurred_local)}\n(local, zone unknown)"
+    if one.occurred_not_before is not None:
+        did = _DID.get(one.kind, "")
+        return f"{did}between\n{short(one.occurred_not_before)}\nand {short(one.captured_at)}"
+    return f"{short(one.captured_at)}\n(received; the source gave no time)"
+
+
+def _moment(hit: HitView) -> str:
+    """When it was, in a list; UTC but for `_is_local`."""
+    if hit.occurred_at is not None:
+        return short(hit.occurred_at)
+    if hit.occurred_local:
+        return f"{_local(hit.occurred_local)} (local, zone unknown)"
+    if hit.occurred_not_before is not None:
+        return f"{short(hit.occurred_not_before)} or later"
+    return short(hit.captured_at)
+
+
+def _is_local(hit: HitView) -> bool:
+    return hit.occurred_at is None and bool(hit.occurred_local)
+
+
+def _local(said: str) -> str:
+    return shown(said.replace("T", " ", 1))
 
 
 def _known(one: VersionView) -> str:

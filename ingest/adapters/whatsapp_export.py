@@ -7,10 +7,11 @@ no zone; what a custodian could have edited never changes what a provider signed
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import BinaryIO, Final, cast
@@ -104,7 +105,11 @@ def restore(found: Sequence[CapturedEvent], ledger: ImportLedger) -> None:
     for event in found:
         text, line_id = event.detail("line"), event.target or event.native_id
         if text is not None and line_id is not None:
-            _restore_line(event, line_of(line_id, text), kept, ledger)
+            line = line_of(line_id, text)
+            _restore_line(event, line, kept, ledger)
+            shown = event.actor.display_name if event.actor is not None else None
+            if shown and identity_of(shown).id_type == "e164":
+                ledger.add(_number(ledger, line.author))
     if not found:
         return
     first = found[0]
@@ -118,6 +123,7 @@ def restore(found: Sequence[CapturedEvent], ledger: ImportLedger) -> None:
     for name, sha256 in sorted({(one.detail("title") or "", one.provenance_sha256)
                                 for one in found if one.provenance_sha256}):
         chats.remember_file(chat, Title(name, True) if name else None, sha256)
+        _remember_options(ledger, sha256, _Options(first.account, first.detail("me") or "", name))
 
 
 def _restore_line(event: CapturedEvent, line: LedgerLine, kept: dict[str, LedgerLine],
@@ -154,6 +160,45 @@ def restore_file(fact: CapturedEvent, ledger: ImportLedger) -> None:
             ledger.add(_stored(ledger, fact.target, one.name))
 
 
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What was said of a file when it was read, "" = nothing, and the title that it had by that."""
+
+    account: str
+    me: str
+    title: str
+
+    def are_of(self, account: str, me: str) -> bool:
+        """Whether `account` and `me` say the same, or only more or less: of the same custodian."""
+        if self.me and me and self.me != me:
+            return False
+        if self.account and account:
+            return self.account == account
+        return not self.account or me in ("", self.me)
+
+
+def _options_key(ledger: ImportLedger, sha256: bytes) -> bytes:
+    return ledger.digest("export/options", sha256)
+
+
+def _known_options(ledger: ImportLedger, sha256: bytes) -> list[_Options]:
+    return [_Options(*json.loads(one.line_id))
+            for one in ledger.lines(_options_key(ledger, sha256))]
+
+
+def _remember_options(ledger: ImportLedger, sha256: bytes, options: _Options) -> None:
+    known = _known_options(ledger, sha256)
+    if options not in known:
+        ledger.remember(_options_key(ledger, sha256), [
+            LedgerLine(json.dumps([one.account, one.me, one.title]), 0, None, _NO_HASH, _NO_HASH,
+                       0, align.NOTICE) for one in (*known, options)])
+
+
+def _number(ledger: ImportLedger, author: bytes) -> bytes:
+    """That an author of lines is shown as a telephone number."""
+    return ledger.digest("export/number", author)
+
+
 def _stored(ledger: ImportLedger, line_id: str, name: str) -> bytes:
     """That a line's file is in the store. The importer alone says so."""
     return ledger.digest("export/media", line_id, name)
@@ -180,10 +225,14 @@ class _Told:
 class _Reading:
     """One file on its way to items."""
 
-    def __init__(self, file: ImportedFile, answers: Answers, ledger: ImportLedger) -> None:
+    def __init__(self, file: ImportedFile, answers: Answers, ledger: ImportLedger, *,
+                 has_other_options: bool = False) -> None:
+        """`has_other_options`: `answers` are those of an earlier reading of this very file."""
         self._file = file
         self._answers = answers
         self._ledger = ledger
+        self._has_other_options = has_other_options
+        self._numbers: set[bytes] = set()     # authors that are shown as a telephone number
         self._scope = scope_of(answers.account or "", answers.me)
         self._zone = _zone_of(answers.zone)
         self._container: Container = container.contained(file)
@@ -297,10 +346,12 @@ class _Reading:
             if shown.body.kind != align.NOTICE:
                 if name not in authors:
                     authors[name] = self._ledger.digest("export/author", "name", name)
+                    if identity_of(name).id_type == "e164":
+                        self._numbers.add(authors[name])
                 author = authors[name]
             body = self._ledger.digest("export/body", shown.body.same)
             found.append(Line(shown.minute, shown.second, author, body, shown.body.kind,
-                              shown.body.edited))
+                              shown.body.edited, len(shown.body.text or "")))
         return (found, sorted(one for one, count in said.items() if count),
                 sorted(one for one, count in said.items() if not count))
 
@@ -309,14 +360,21 @@ class _Reading:
         names = (self._file.name, self._container.text_name)
         me = name_of(self._answers.me) if self._answers.me is not None else None
         title = title_of(names, authors, groups, me)
+        earlier = self._earlier_answers(names, authors, groups)
+        if earlier is not None:
+            yield from _Reading(self._file, earlier, self._ledger,
+                                has_other_options=True).items()
+            return
         peer = self._peer(title, authors, me)
-        chats = Chats(self._ledger, self._answers.account or "", self._answers.me)
+        chats = Chats(self._ledger, self._answers.account or "", self._answers.me,
+                      self._is_number)
         number = identity_of(peer) if peer is not None else None
         chat = chats.find(title, found,
                           number.native_id if number and number.id_type == "e164" else None,
             self._file.sha256)
         old = chats.lines(chat.chat_id)
-        aligned = align.align(old, found, self._was_seen)
+        aligned = align.align(old, found, self._was_seen,
+                              chats.renamed(chat.chat_id, found))
         kept, given = align.remembered(old, found, aligned, partial(self._line_id, chat.chat_id))
         if len(kept) > limits.EXPORT_LINES_MAX:
             raise Refused(f"{self._file.name}: with what is known of its chat it has more than "
@@ -356,7 +414,31 @@ class _Reading:
             ledger.add(fact)
         chats.remember(chat, title, found)
         chats.remember_file(chat, title, self._file.sha256)
+        for author in sorted(self._numbers):
+            ledger.add(_number(ledger, author))
+        _remember_options(ledger, self._file.sha256, _Options(
+            self._answers.account or "", self._me(), title.text if title else ""))
         ledger.remember(chats.key(chat.chat_id), kept)
+
+    def _me(self) -> str:
+        return name_of(self._answers.me) if self._answers.me is not None else ""
+
+    def _is_number(self, author: bytes) -> bool:
+        return author in self._numbers or self._ledger.has(_number(self._ledger, author))
+
+    def _earlier_answers(self, names: Sequence[str], authors: Sequence[str],
+                         groups: Sequence[str]) -> Answers | None:
+        """Where this very file was read with other options that may be of the same custodian:
+        with them it is known. Null = read it as it is said now."""
+        known = _known_options(self._ledger, self._file.sha256)
+        account, me = self._answers.account or "", self._me()
+        if self._has_other_options or any((one.account, one.me) == (account, me) for one in known):
+            return None
+        for one in known:
+            title = title_of(names, authors, groups, one.me or None)
+            if one.are_of(account, me) and one.title == (title.text if title else ""):
+                return replace(self._answers, account=one.account or None, me=one.me or None)
+        return None
 
     def _peer(self, title: Title | None, authors: Sequence[str], me: str | None) -> str | None:
         """The other side where only two speak, else null."""
@@ -389,6 +471,14 @@ class _Reading:
             yield Remark("same_title", "another chat of this title is known; this is a second one")
         if chat.how == "lines":
             yield Remark("other_title", "recognised by its lines, not by its name")
+        if chat.how == "resembles":
+            yield Remark("maybe_renamed", "most of its lines are those of a chat of another name. "
+                         "They are too few, or something speaks against it: it is taken for "
+                         "another chat, and every line of it is imported")
+        if self._has_other_options:
+            yield Remark("other_options", "this very file was imported before with another "
+                         "--account or --me: it stays as it was imported then, and what they say "
+                         "now is not applied")
         if aligned.shift:
             yield Remark("zone_shift", f"its times lie {aligned.shift // 60} minutes after those "
                          "of an earlier export: it was made in another time zone")
@@ -437,7 +527,8 @@ class _Reading:
             self._completed(line, has_file)
             yield self._found(again("completed_by_export"), NOTED, shown, members)
         elif how == align.REVEALED:
-            yield self._found(again("revealed_by_export"), NEW, shown, members)
+            # Its tombstone was counted as new already.
+            yield self._found(again("revealed_by_export"), NOTED, shown, members)
             if not self._ledger.has(self._fact("retracted", line)):
                 # The deletion was taken for a message that somebody typed, or for anybody's: now
                 # it is known better.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from ingest import align
 from ingest.adapters.whatsapp_export_text import compared, name_of
 from ingest.align import Line
 from ingest.ledger import ImportLedger, LedgerLine
+from ingest.likeness import LINES_MIN, Likeness
 from schemas import identity
 
 _EXTENSION: Final = re.compile(r"\.(?:txt|zip)$", re.IGNORECASE)
@@ -40,8 +41,6 @@ _LOCATORS_A_WEEK: Final = 4
 _FIRST_LINES: Final = 4
 _LOCATORS_MAX: Final = 4_000
 _CANDIDATES_MAX: Final = 8
-# Lines that must speak: below this a title decides, and chats of two titles are two.
-_LINES_MIN: Final = 3
 _ZEROS: Final = bytes(16)
 
 
@@ -57,7 +56,8 @@ class Title:
 @dataclass(frozen=True, slots=True)
 class Chat:
     """A chat: its id for good, its conversation, and how it was recognised: new | file | title |
-    lines | other_title (another chat has this name)."""
+    lines | other_title (another chat has this name) | resembles (new, though most of its lines
+    are those of a chat of another name)."""
 
     chat_id: str
     conversation: str
@@ -119,9 +119,13 @@ def scope_of(account: str, me: str | None) -> str:
 class Chats:
     """The chats that the ledger knows for one account, or for one custodian without an account."""
 
-    def __init__(self, ledger: ImportLedger, account: str, me: str | None = None) -> None:
+    def __init__(self, ledger: ImportLedger, account: str, me: str | None = None,
+                 is_number: Callable[[bytes], bool] = lambda _author: False) -> None:
+        """`is_number` says whether an author of a line is shown as a telephone number."""
         self._ledger = ledger
         self._account = account
+        self._is_number = is_number
+        self._renamed: dict[str, Mapping[bytes, bytes]] = {}
         self._scope = scope_of(account, me)
 
     def find(self, title: Title | None, lines: Sequence[Line], peer: str | None,
@@ -134,15 +138,18 @@ class Chats:
         titled = self._titled(title) if title else []
         best: tuple[int, str, str] | None = None
         for chat_id in titled:
-            evidence = _Evidence(self.lines(chat_id), lines)
-            # Where nobody said whose chat it is, a title alone could be anybody's.
-            if not evidence.speaks_against and (self._scope or evidence.speaks_for):
-                best = max(best or (-1, "", ""), (evidence.common, chat_id, "title"))
+            likeness = self._likeness(chat_id, lines)
+            if title is not None and self._is_of_title(title, likeness):
+                best = max(best or (-1, "", ""), (likeness.common, chat_id, "title"))
+        resembles = False
         if best is None or best[0] == 0:
             for chat_id in self._located(lines):
-                evidence = _Evidence(self.lines(chat_id), lines)
-                if chat_id not in titled and evidence.is_equal:
-                    best = max(best or (-1, "", ""), (evidence.common, chat_id, "lines"))
+                if chat_id in titled:
+                    continue
+                likeness = self._likeness(chat_id, lines)
+                if self._is_of_lines(title, chat_id, likeness):
+                    best = max(best or (-1, "", ""), (likeness.common, chat_id, "lines"))
+                resembles = resembles or likeness.is_like
         if best is not None:
             _, chat_id, how = best
             return Chat(chat_id, self._conversation(chat_id) or f"export:{chat_id}", how)
@@ -152,7 +159,44 @@ class Chats:
         if peer is not None and own is not None and own.native_id == self._account:
             # Both numbers are known: the conversation that the provider's door makes too.
             conversation = identity.pair(self._account, peer)
-        return Chat(chat_id, conversation, "other_title" if titled else "new")
+        how = "other_title" if titled else "resembles" if resembles else "new"
+        return Chat(chat_id, conversation, how)
+
+    def renamed(self, chat_id: str, lines: Sequence[Line]) -> Mapping[bytes, bytes]:
+        """Authors of `lines`, those that `find` was asked about -> whom of the chat they are."""
+        if chat_id not in self._renamed:
+            self._likeness(chat_id, lines)
+        return self._renamed[chat_id]
+
+    def _likeness(self, chat_id: str, lines: Sequence[Line]) -> Likeness:
+        found = Likeness(self.lines(chat_id), lines, self._is_number)
+        self._renamed[chat_id] = found.renamed
+        return found
+
+    def _is_of_title(self, title: Title, likeness: Likeness) -> bool:
+        """Whether a chat of this very title is this one."""
+        if likeness.differs:
+            return False
+        if not title.is_sure and (likeness.has_other_people
+                                  or (likeness.common and likeness.authors < 2)):
+            # Somebody called two files the same; one text to many makes lines of one author equal.
+            return False
+        if likeness.common:
+            return likeness.is_partly_known
+        # Where nobody said whose chat it is, a title alone could be anybody's.
+        return likeness.is_at_other_hours or bool(self._scope and not likeness.speaks_against)
+
+    def _is_of_lines(self, title: Title | None, chat_id: str, likeness: Likeness) -> bool:
+        """Whether a chat of another title is this one."""
+        if likeness.common < LINES_MIN or likeness.authors < 2:
+            return False
+        if likeness.is_overwhelming:
+            return True
+        if title is not None and title.is_sure and self._ledger.has(self._sure_fact(chat_id)):
+            return False             # both have a name of their own
+        # A file without a name: the same people, and all of the shorter one is in the other.
+        return (not likeness.renamed and likeness.common == likeness.shorter
+                and likeness.is_without_contradiction)
 
     def lines(self, chat_id: str) -> Sequence[LedgerLine]:
         """What is remembered of a chat."""
@@ -166,6 +210,8 @@ class Chats:
         """Remember by what the chat will be found again."""
         if not self._conversation(chat.chat_id):
             self._ledger.remember(self._chat_key(chat.chat_id), (_note(chat.conversation),))
+        if title is not None and title.is_sure:
+            self._ledger.add(self._sure_fact(chat.chat_id))
         names = [self._title_key(title)] if title else []
         for key in (*names, *self._locators(lines)):
             known = self._ledger.lines(key)
@@ -207,6 +253,10 @@ class Chats:
         return self._ledger.digest("export/of-file", self._scope, title.text if title else "",
                                    sha256)
 
+    def _sure_fact(self, chat_id: str) -> bytes:
+        """That a chat has a name that is not only a file's."""
+        return self._ledger.digest("export/sure-title", self._scope, chat_id)
+
     def _chat_key(self, chat_id: str) -> bytes:
         return self._ledger.digest("export/chat", self._scope, chat_id)
 
@@ -222,56 +272,6 @@ class Chats:
         distinct = dict.fromkeys(chosen[:_LOCATORS_MAX])
         return [self._ledger.digest("export/where", self._scope, str(week), body)
                 for week, body in distinct]
-
-
-class _Evidence:
-    """What known lines and a file's have in common where both have lines."""
-
-    def __init__(self, old: Iterable[LedgerLine], new: Sequence[Line]) -> None:
-        known_lines = list(old)
-        # A tombstone or a placeholder may stand for anything.
-        olds: Sequence[LedgerLine] = [one for one in known_lines if one.kind == align.MESSAGE]
-        news: Sequence[Line] = [one for one in new if one.kind == align.MESSAGE]
-        if not olds or not news:
-            olds, news = known_lines, new      # a chat in which nobody has said anything yet
-        self.common = self.authors = self._least = self._bodies = self._distinct = 0
-        if not olds or not news:
-            return
-        begin = max(min(one.minute for one in olds), min(one.minute for one in news)) - 1
-        end = min(max(one.minute for one in olds), max(one.minute for one in news)) + 1
-        olds_in = [one for one in olds if begin <= one.minute <= end]
-        news_in = [one for one in news if begin <= one.minute <= end]
-        known = {(one.minute, one.body) for one in olds_in}
-        found = [one for one in news_in if any((one.minute + step, one.body) in known
-                                               for step in (0, -1, 1))]
-        self.common = len(found)
-        self.authors = len({one.author for one in found})
-        self._least = min(len(olds_in), len(news_in))
-        # In another zone no minute agrees, but the words do.
-        self._bodies = len({one.body for one in olds} & {one.body for one in news})
-        self._distinct = min(len({one.body for one in olds}), len({one.body for one in news}))
-
-    @property
-    def speaks_against(self) -> bool:
-        """Both have lines of one time and none in common: two chats of one name."""
-        return (self._least >= _LINES_MIN and not self.common
-                and self._bodies * 4 < self._distinct)
-
-    @property
-    def speaks_for(self) -> bool:
-        """Of a chat of the same title: a good part of the time that both cover is the same (what
-        was edited is not), or nearly all that was said, at other hours."""
-        if self.common:
-            return self.common * 4 >= self._least
-        return self._bodies >= _LINES_MIN and self._bodies * 4 >= self._distinct * 3
-
-    @property
-    def is_equal(self) -> bool:
-        """Of a chat of another title: nearly all lines of the time that both cover are the same,
-        they are more than chance, and two people said them. One text to many makes chats of equal
-        lines by one author: an answer must agree."""
-        return (self.common >= _LINES_MIN and self.authors > 1
-                and self.common * 5 >= self._least * 4)
 
 
 def _note(said: str) -> LedgerLine:

@@ -14,6 +14,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from infra.elastic import ElasticIndexSet, connect
+from infra.elastic_words import words_name
 from infra.embedded.index import SqliteIndexSet
 from infra.silence import SilentAccounts
 from ingest.own import own_event
@@ -275,4 +276,4 @@ class TestElastic(HeardContract):
         made = ElasticIndexSet(client, f"heard-{next(_prefixes)}-{abs(hash(str(tmp_path)))}")
         yield made
         for name in made.names():
-            client.indices.delete(index=name)
+            client.indices.delete(index=[name, words_name(name)])

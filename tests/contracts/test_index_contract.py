@@ -5,21 +5,36 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from elasticsearch import Elasticsearch
 
+from infra import elastic_facets, elastic_question
 from infra.elastic import ElasticIndexSet, connect
+from infra.elastic_words import words_name
 from infra.embedded.index import SqliteIndexSet
 from infra.embedded.sqlite import transaction
 from schemas import events, limits
 from schemas.errors import Halt, Missing, Refused
-from search import query
+from search import facets, query
 from search.follow import Follower, bind, compare, ready, rebuild
-from search.index import Index, IndexSet, Outdated, PageCursor, Retired, Write
+from search.index import Index, IndexSet, Outdated, PageCursor, Retired, TooBroad, Write
 from search.project import document
-from search.query import TokenQuery, compile_query
+from search.query import (
+    And,
+    Near,
+    Not,
+    Nothing,
+    Or,
+    Phrase,
+    TokenQuery,
+    Words,
+    compile_query,
+)
 from tests.conftest import ElasticsearchServer
 from tests.fakes.index import FakeIndexSet
 from tests.search import world
@@ -56,6 +71,35 @@ def found(index: Index, text: str, limit: int = 100) -> list[str]:
     """The ids that a query answers with, in order."""
     asked = compile_query(text, TOKENIZER)[1]
     return [one.doc_id for one in index.search(asked, limit).documents]
+
+
+def word(term: str) -> str:
+    """Its token."""
+    return TOKENIZER.word(term)
+
+
+def ids(index: Index, root: query.Node) -> list[str]:
+    """The ids that a token query answers with, in order; count and total say the same."""
+    page = index.search(TokenQuery(root), 100)
+    assert len(page.documents) == page.total == index.count(TokenQuery(root))
+    return [one.doc_id for one in page.documents]
+
+
+def too_broad(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More to be checked than the limit is refused; what is narrowed is answered."""
+    put(index, *(world.event(native_id=f"m{n}", text="pay now or now", direction="in" if n else
+                             "out") for n in range(4)))
+    pay, now = Phrase((word("pay"),)), Phrase((word("now"),))
+    asked = TokenQuery(Near(Near(pay, now, 1, True), now, 2, True))
+    assert 4 == index.count(asked)
+    monkeypatch.setattr(limits, "CHECKED_DOCUMENTS_MAX", 3)
+    for ask in (lambda: index.search(asked, 1), lambda: index.count(asked),
+                lambda: index.facets(asked, ("kind",), 1)):
+        with pytest.raises(TooBroad, match="more than 3 messages"):
+            ask()
+    narrow = And((asked.root, query.Term("direction", "in")))
+    assert 3 == len(ids(index, narrow))
+    assert 4 == index.count(TokenQuery(Near(pay, now, 1, False)))
 
 
 class IndexContract:
@@ -217,6 +261,114 @@ class IndexContract:
         words = " ".join(f"(w{n} OR {'needle' if n % 2 else 'state:live'})" for n in range(400))
         assert [doc_id] == found(index, words)
 
+    def test_any_of_many_words_is_found(self, index: Index) -> None:
+        """What a pattern stands for: one place, several places, and none of them."""
+        (doc_id,) = put(index, world.event(text="the needle in the haystack"))
+        many = tuple(sorted({*(f"{n:016x}" for n in range(1_023)), word("needle")}))
+        assert [doc_id] == ids(index, Words((many,)))
+        assert [doc_id] == ids(index, Words((many, (word("in"),), (*many[:3], word("the")))))
+        assert [] == ids(index, Words((many, (word("the"),))))
+        assert [doc_id] == ids(index, Not(Words((many, (word("the"),)))))
+        assert [] == ids(index, Nothing())
+        assert [doc_id] == ids(index, Or((Nothing(), Phrase((word("the"),)))))
+
+    def test_lists_of_patterns_are_answered(self, index: Index) -> None:
+        """A hundred patterns of a thousand words each, alone and near each other."""
+        (doc_id,) = put(index, world.event(text="a needle lies near hay"))
+        wide = [Words((tuple(f"{n:04x}{m:012x}" for m in range(1_024)),)) for n in range(100)]
+        assert [doc_id] == ids(index, Or((*wide, Phrase((word("needle"),)))))
+        near = Near(Or((*wide[:9], Phrase((word("needle"),)))), wide[9], 5, False)
+        assert [] == ids(index, near)
+        assert [doc_id] == ids(index, replace(near, right=Phrase((word("hay"),))))
+        assert [doc_id] == ids(index, Not(near))
+
+    def test_near_keeps_to_one_revision(self, index: Index) -> None:
+        """However far it reaches, the words of one version are not near those of another."""
+        (doc_id,) = put(index, world.event(text="alpha beta"), world.edit("gamma delta"))
+        alpha, beta, gamma = (Phrase((word(one),)) for one in ("alpha", "beta", "gamma"))
+        for distance in (5, limits.REVISION_POSITION_GAP, limits.REVISION_POSITION_GAP + 2, 9_999):
+            assert [doc_id] == ids(index, Near(alpha, beta, distance, True))
+            assert [] == ids(index, Near(beta, gamma, distance, False))
+            assert [doc_id] == ids(index, Not(Near(beta, gamma, distance, False)))
+
+    def test_near_far_apart_in_one_long_text(self, index: Index) -> None:
+        """Positions are counted out: at most n apart, beyond the gap between versions too."""
+        (doc_id,) = put(index, world.event(text=f"alpha {'x ' * 499}omega"))
+        alpha, omega = Phrase((word("alpha"),)), Phrase((word("omega"),))
+        assert [doc_id] == ids(index, Near(alpha, omega, 500, True))
+        assert [] == ids(index, Near(alpha, omega, 499, True))
+        assert [] == ids(index, Near(omega, alpha, 500, True))
+
+    def test_near_inside_near(self, index: Index) -> None:
+        """A longer span counts where the shorter one is too far; deep nesting is answered."""
+        (doc_id,) = put(index, world.event(text="pay now x x now x please"))
+        pay, now, please = (Phrase((word(one),)) for one in ("pay", "now", "please"))
+        assert [doc_id] == ids(index, Near(Near(pay, now, 5, True), please, 2, True))
+        assert [] == ids(index, Near(Near(pay, now, 3, True), please, 2, True))
+        deep: query.Node = pay
+        for level in range(limits.QUERY_BOOLEAN_DEPTH_MAX):
+            deep = Near(Or((deep, Phrase((word("x"), word("x"))))), Or((now, please)),
+                        7 + level % 2, False)
+        assert [doc_id] == ids(index, Or((deep, Near(pay, please, 9, True))))
+        for _ in range(limits.QUERY_BOOLEAN_DEPTH_MAX // 2):
+            deep = And((Or((deep, query.Term("state", "edited"))), query.Term("state", "live")))
+        assert [] == ids(index, And((Not(deep), Near(pay, please, 2, True))))
+
+    def test_direction_is_searched(self, index: Index) -> None:
+        """Who wrote to whom, seen from the firm; a document without one is neither."""
+        came, went, neither = put(index, world.event(native_id="a"), world.event(
+            native_id="b", direction="out"), world.event(native_id="c", direction=None))
+        assert [came] == ids(index, query.Term("direction", "in"))
+        assert [went] == ids(index, query.Term("direction", "out"))
+        assert sorted([went, neither]) == sorted(ids(index, Not(query.Term("direction", "in"))))
+
+    def test_marks_are_searched(self, index: Index) -> None:
+        """What a message holds beside words, its earlier versions too."""
+        said = (world.event(native_id="a", text="to DE89370400440532013000"),
+                world.event(native_id="b", text="to me"))
+        iban, other = put(index, *said)
+        mark = TOKENIZER.named("mark", "pattern", "iban")
+        assert [iban] == ids(index, query.Term("marks", mark))
+        assert [other] == ids(index, Not(query.Term("marks", mark)))
+        put(index, *said, world.edit("to you", target="a"), cursor=2)
+        assert [iban] == ids(index, query.Term("marks", mark))
+
+    def test_a_count_is_the_total(self, index: Index) -> None:
+        """Of what is asked for as it is, and of what is checked."""
+        put(index, *(world.event(native_id=f"m{n}", text="pay now or now" if n % 2 else "pay")
+                     for n in range(6)))
+        pay, now = Phrase((word("pay"),)), Phrase((word("now"),))
+        assert 6 == index.count(TokenQuery(pay))
+        assert 3 == index.count(TokenQuery(Near(Near(pay, now, 1, True), now, 2, True)))
+        assert 0 == index.count(TokenQuery(Nothing()))
+
+    def test_facets_count_what_answers(self, index: Index) -> None:
+        """Every field: most documents first, ties by value, months the latest first in the zone;
+        a field without a value counts for none, and of several custodians each counts."""
+        year = 1_767_222_000_000        # 2026-01-01T00:00 in Berlin, 2025-12-31T23:00 UTC
+        put(index, world.event(native_id="a", occurred_at=year - 1, captured_at=year),
+            world.event(native_id="b", occurred_at=year, captured_at=year, channel="sms"),
+            world.event(native_id="c", occurred_at=year + 1, captured_at=year, direction=None,
+                        custodian=""),
+            world.edit("other", at=year + 2, target="a", custodian="dave"))
+        asked = TokenQuery(query.All())
+        got = index.facets(asked, tuple(facets.FIELDS), 10, ZoneInfo("Europe/Berlin"))
+        carol, dave = (TOKENIZER.named("custodian", one) for one in ("carol", "dave"))
+        (conversation,) = {one.conversation for one in index.scan()}
+        assert {
+            "channel": (("whatsapp", 2), ("sms", 1)), "state": (("live", 2), ("edited", 1)),
+            "kind": (("message", 3),), "direction": (("in", 2),),
+            "custodian": ((carol, 2), (dave, 1)), "conversation": ((conversation, 3),),
+            "month": (("2026-01", 2), ("2025-12", 1)),
+        } == dict(got)
+        assert {"month": (("2025-12", 3),)} == dict(index.facets(asked, ("month",), 10))
+        assert {"channel": (("whatsapp", 2),)} == dict(index.facets(asked, ("channel",), 1))
+        live = TokenQuery(query.Term("state", "live"))
+        assert {"channel": (("sms", 1), ("whatsapp", 1))} == dict(
+            index.facets(live, ("channel",), 10))
+        with pytest.raises(ValueError, match="no facet"):
+            index.facets(asked, ("words",), 10)
+
     def test_the_first_index_is_made_once(self, indexes: IndexSet) -> None:
         """Current at once; asked again, the same."""
         assert indexes.current() is None
@@ -344,6 +496,26 @@ class TestSqliteIndex(IndexContract):
         assert "index_refused" == halted.value.finding
         assert [] == list(opened.scan())
 
+    def test_too_much_to_check_is_refused(
+            self, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Before it takes for ever."""
+        too_broad(index, monkeypatch)
+
+    def test_a_check_sees_one_moment(self, tmp_path: Path) -> None:
+        """What is written between page and total is in neither; nothing is left behind."""
+        indexes = SqliteIndexSet(tmp_path / "index")
+        name = bind(indexes)
+        writer, reader = indexes.open(name), indexes.open(name)
+        put(writer, world.event(text="pay now or now"))
+        pay, now = Phrase((word("pay"),)), Phrase((word("now"),))
+        asked = TokenQuery(Near(Near(pay, now, 1, True), now, 2, True))
+        with reader._answering(asked) as ask:
+            assert [(1,)] == list(ask("SELECT count(*) FROM answer"))
+            put(writer, world.event(native_id="m2", text="pay now or now"), cursor=2)
+            assert [(1,)] == list(ask("SELECT count(*) FROM answer"))
+        assert 2 == reader.count(asked)
+        assert [] == reader._database.execute("SELECT * FROM temp.checked").fetchall()
+
     def test_a_reader_is_not_blocked_by_a_writer(self, tmp_path: Path) -> None:
         """While a write is open a search answers with what was committed."""
         indexes = SqliteIndexSet(tmp_path / "index")
@@ -375,7 +547,7 @@ class TestElasticIndex(IndexContract):
         made = ElasticIndexSet(client, prefix)
         yield made
         for name in made.names():
-            client.indices.delete(index=name)
+            client.indices.delete(index=[name, words_name(name)])
 
     def test_a_field_that_is_not_in_the_mapping_is_refused(
             self, indexes: IndexSet, client: Elasticsearch) -> None:
@@ -397,6 +569,35 @@ class TestElasticIndex(IndexContract):
         assert old != new == indexes.current()
         assert 1 == len(list(indexes.open(new).scan()))
 
+    def test_too_much_to_check_is_refused(
+            self, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Before it takes for ever."""
+        too_broad(index, monkeypatch)
+
+    def test_too_many_words_for_the_server_are_checked_here(
+            self, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its limit depends on its memory: what it refuses is asked for more widely."""
+        monkeypatch.setattr(elastic_question, "POSITIONS_MAX", 1 << 30)
+        (doc_id,) = put(index, world.event(text="needle in hay"))
+        many = tuple(f"{n:016x}" for n in range(17_000))
+        near = Near(Words((tuple(sorted((*many, word("needle")))),)),
+                    Words((tuple(sorted((*many, word("hay")))),)), 2, True)
+        assert [doc_id] == ids(index, near)
+        assert [] == ids(index, replace(near, distance=1))
+        phrases = Or(tuple(Phrase((one, other)) for one in many for other in many[:2]))
+        with pytest.raises(Refused, match="more words than the index server takes"):
+            index.count(TokenQuery(phrases))
+
+    def test_facets_are_exact_or_refused(
+            self, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where a shard cannot count every value out, nothing is guessed."""
+        put(index, *(world.event(native_id=f"m{n}", conversation=f"pair:{n}") for n in range(5)))
+        asked = TokenQuery(query.All())
+        assert 2 == len(index.facets(asked, ("conversation",), 2)["conversation"])
+        answer = {"buckets": [], "doc_count_error_upper_bound": 1}
+        with pytest.raises(Refused, match="values of conversation"):
+            elastic_facets.ranked("conversation", answer, 2, UTC)
+
     def test_no_word_lies_in_the_stored_source(
             self, indexes: IndexSet, client: Elasticsearch) -> None:
         """What Elasticsearch gives away holds neither text, name nor number (G4)."""
@@ -405,6 +606,11 @@ class TestElasticIndex(IndexContract):
         raw = str(client.search(index=name, source=True).body)
         for secret in ("canary", "CANARY", "Ann", "6505551234"):
             assert secret not in raw
+
+
+def test_no_nearness_reaches_the_next_revision() -> None:
+    """What can be typed, an index may be asked for as it is."""
+    assert limits.QUERY_DISTANCE_MAX < limits.REVISION_POSITION_GAP
 
 
 def test_a_page_cursor_is_checked() -> None:

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 
 from schemas.document import Document
 from schemas.errors import Missing
-from search import query
+from search import facets
+from search.candidates import matcher, text_nodes
+from search.facets import Facets
 from search.index import IndexState, Page, PageCursor, Partition, Retired, Stored, Write
 from search.project import document, entry_key
-from search.query import TokenQuery
+from search.query import Near, TokenQuery
 from tests.fakes.faults import FaultPlan
+from tests.fakes.words import FakeWordStore, WordData
 
 
 @dataclass
@@ -26,6 +30,7 @@ class _Data:
     cursors: dict[Partition, int] = field(default_factory=dict)
     retired: bool = False
     dropped: bool = False
+    words: WordData = field(default_factory=WordData)
     writes: int = 0
 
 
@@ -141,6 +146,21 @@ class FakeIndex:
         return self._faults.run(
             "index.search", lambda: self._search(query, limit, after, oldest_first=oldest_first))
 
+    def count(self, query: TokenQuery) -> int:
+        """See Index."""
+        return self._faults.run("index.search", lambda: len(self._matching(query)))
+
+    def is_checked(self, query: TokenQuery) -> bool:
+        """See Index. All that is near."""
+        return any(isinstance(one, Near) for one in text_nodes(query.root))
+
+    def facets(self, query: TokenQuery, fields: Sequence[str], top: int,
+               zone: tzinfo = UTC) -> Facets:
+        """See Index."""
+        facets.check(fields, top)
+        return self._faults.run("index.search", lambda: facets.counted(
+            self._matching(query), fields, top, zone))
+
     def scan(self) -> Iterator[Document]:
         """See Index."""
         for doc_id in sorted(self._data.visible):
@@ -149,6 +169,14 @@ class FakeIndex:
     def refresh(self) -> None:
         """See Index."""
         self._data.visible = {k: found for k, (found, _) in self._data.documents.items()}
+
+    def words(self) -> FakeWordStore:
+        """See Index."""
+        return FakeWordStore(self._data.words, self._faults, self._check_dropped)
+
+    def _check_dropped(self) -> None:
+        if self._data.dropped:
+            raise Retired("it was dropped")
 
     def _put(self, writes: Sequence[Write]) -> frozenset[str]:
         if self._data.retired:
@@ -171,10 +199,14 @@ class FakeIndex:
         for partition, offset in cursors.items():
             self._data.cursors[partition] = max(offset, self._data.cursors.get(partition, 0))
 
+    def _matching(self, asked: TokenQuery) -> list[Document]:
+        is_meant = matcher(asked.root)
+        return [one for one in self._data.visible.values()
+                if one.kind in asked.kinds and is_meant(one)]
+
     def _search(self, asked: TokenQuery, limit: int, after: PageCursor | None, *,
                 oldest_first: bool) -> Page:
-        found = [one for one in self._data.visible.values()
-                 if one.kind in asked.kinds and holds(asked.root, one)]
+        found = self._matching(asked)
         found.sort(key=lambda one: (-one.sort_at, one.doc_id), reverse=oldest_first)
         total = len(found)
         if after is not None:
@@ -188,24 +220,3 @@ class FakeIndex:
         following = (PageCursor(shown[-1].sort_at, shown[-1].doc_id)
                      if len(found) > limit else None)
         return Page(tuple(shown), total, following)
-
-
-def holds(node: query.Node, found: Document) -> bool:
-    """Whether a token query's node is true of a document."""
-    if isinstance(node, query.And):
-        return all(holds(child, found) for child in node.children)
-    if isinstance(node, query.Or):
-        return any(holds(child, found) for child in node.children)
-    if isinstance(node, query.Not):
-        return not holds(node.child, found)
-    if isinstance(node, query.Phrase):
-        width = len(node.tokens)
-        return any(revision[at:at + width] == node.tokens
-                   for revision in found.words for at in range(len(revision) - width + 1))
-    if isinstance(node, query.Term):
-        held = getattr(found, node.field)
-        return node.value == held if isinstance(held, str) else node.value in held
-    if isinstance(node, query.Between):
-        return ((node.since is None or node.since <= found.sort_at)
-                and (node.until is None or found.sort_at < node.until))
-    return True

@@ -10,6 +10,7 @@ release has written any: a new version adds a folder beside this one (docs/FORMA
     v1/golden.head         a signed head
     v1/expected.json       what a reader must get out of all that
     v1/media/              a file's object, its fact as a datum, and what opens it
+    v1/words/              chunks of the sealed vocabulary, and what is in them
     v1/suite-2.record      a pack under the hybrid suite: read, never made again (see `hybrid`)
 """
 
@@ -29,6 +30,7 @@ from archive import layout
 from archive.cell import Dictionary
 from archive.keyring import DomainKeys
 from archive.seal import encode_refused
+from archive.wordbook import Wordbook
 from ingest.heartbeat import heartbeat
 from ingest.media import ChunkSealer, stored_fact
 from ingest.own import own_event
@@ -205,6 +207,23 @@ def media_files(firm: Firm) -> dict[str, bytes]:
             "of": event_id(said).hex(), "file": "the golden file\n"})}
 
 
+def word_files(firm: Firm) -> dict[str, bytes]:
+    """Chunks of the vocabulary under a key of the golden keyring, and their words."""
+    domain, generation = bytes(16), 0
+    for name in firm.keyring.names():
+        if name.endswith("/1"):
+            domain, generation = bytes.fromhex(name.partition("/")[0]), 1
+    book, out = Wordbook(firm.domain_keys()), {}
+    said: list[dict[str, Any]] = []
+    for level, words in ((0, ["golden"]), (1, ["golden", "naïve", "مرحبا", "👩‍👩‍👧", "words"])):
+        for chunk in book.seal(domain, generation, level, words):
+            file = f"{len(said)}.chunk"
+            out[f"words/{file}"] = chunk.body
+            said.append({"file": file, "id": chunk.id.hex(), "domain": domain.hex(),
+                         "generation": generation, "level": level, "words": sorted(words)})
+    return out | {"words/expected.json": _json(said)}
+
+
 def hybrid() -> bytes:
     """A pack under suite 2. The library gives its encapsulation no seed, so each run makes another:
     the committed one is read back, never compared."""
@@ -230,6 +249,7 @@ def files(firm: Firm) -> dict[str, bytes]:
         assert len(versions) == 1
         out[f"objects/{key}"] = versions[0].body
     out |= media_files(Firm())
+    out |= word_files(firm)
     out["golden.head"] = firm.head().encode()
     out["manifest.json"] = _json(_manifest(firm))
     out["expected.json"] = _json(expected(firm))

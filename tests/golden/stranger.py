@@ -87,6 +87,21 @@ def open_media(name: str, body: bytes, key: bytes, size: int, digest: bytes) -> 
     return out
 
 
+def open_words(body: bytes, name: bytes, domain: bytes, generation: int, level: int,
+               domain_key: bytes) -> list[str]:
+    """F93 to F96: the words of a chunk of the vocabulary."""
+    extracted = mac(bytes(32), domain_key)
+    enc, digesting = (
+        mac(extracted, b"counterfoil/v1/" + label + canonical(domain, generation) + b"\x01")
+        for label in (b"words-enc", b"words-mac"))
+    assert body[0] == 1
+    plain = AESGCM(enc).decrypt(
+        body[1:13], body[13:], canonical(1, domain, generation, level, name))
+    assert name + body[1:13] == mac(
+        digesting, canonical(1, domain, generation, level, plain))[:28]
+    return plain.rstrip(b"\n").decode().split("\n")
+
+
 def root(entries: list[bytes]) -> bytes:
     """RFC 6962 §2.1."""
     if len(entries) < 2:
@@ -163,7 +178,8 @@ class Stranger:
             long(cell["dictionary"]), cell["root"], cell["tags_root"],
             long(len(cell["ciphertext"])), cell["ciphertext"]))
 
-    def _domain_key(self, domain: bytes, generation: int) -> bytes:
+    def domain_key(self, domain: bytes, generation: int) -> bytes:
+        """From the keyring and the KEK."""
         record = self._records[f"{domain.hex()}/{generation}"]
         read: Any = fastavro.schemaless_reader(io.BytesIO(record[10:]),
                                                self._schemas[record[:10]], None)
@@ -178,7 +194,7 @@ class Stranger:
         partition, first, last = (int(header[name]) for name in ("partition", "first", "last"))
         place = (topic_id, partition, first, last)
         name = (*place, cell["domain"], cell["generation"])
-        extracted = mac(cell["salt"], self._domain_key(cell["domain"], cell["generation"]))
+        extracted = mac(cell["salt"], self.domain_key(cell["domain"], cell["generation"]))
         enc, salting, tagging = (
             mac(extracted, b"counterfoil/v1/" + label + canonical(*name) + b"\x01")
             for label in (b"cell-enc", b"cell-salt", b"cell-tag"))

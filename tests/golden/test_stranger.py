@@ -17,14 +17,18 @@ SCHEMAS = Path(__file__).parents[2] / "schemas" / "released" / "v1"
 LIBRARIES = {"cryptography", "fastavro", "zstandard"}
 
 
-def _read() -> list[dict[str, Any]]:
+def _stranger() -> stranger.Stranger:
     stated, firm = manifest(), load(clean=False)
-    return list(stranger.Stranger(
+    return stranger.Stranger(
         {key: (V1 / "objects" / key).read_bytes() for key in stated["objects"]},
         {name: bytes.fromhex(record) for name, record in stated["keyring"].items()},
         bytes.fromhex(stated["keys"]["kek"]),
         {writer.hex(): public for writer, public in firm.sealing_public.items()},
-        SCHEMAS).read())
+        SCHEMAS)
+
+
+def _read() -> list[dict[str, Any]]:
+    return list(_stranger().read())
 
 
 def test_the_stranger_imports_nothing_of_ours() -> None:
@@ -60,6 +64,16 @@ def test_the_stranger_opens_a_file() -> None:
     file = bytes(2**20) + b"hello"
     name, body, stored = golden_object(bytes(16), file)
     assert file == stranger.open_media(name, body, stored.key, stored.size, stored.sha256)
+
+
+def test_the_stranger_opens_words() -> None:
+    """The committed chunks of the vocabulary, under a key of the committed keyring."""
+    for one in json.loads((V1 / "words" / "expected.json").read_text("utf-8")):
+        domain = bytes.fromhex(one["domain"])
+        assert one["words"] == stranger.open_words(
+            (V1 / "words" / one["file"]).read_bytes(), bytes.fromhex(one["id"]), domain,
+            one["generation"], one["level"],
+            _stranger().domain_key(domain, one["generation"]))
 
 
 def test_the_stranger_decodes_what_we_decode() -> None:

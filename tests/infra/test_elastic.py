@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra import elastic
+from infra import elastic, elastic_documents
 from infra.elastic import ElasticIndex, connect
 from schemas.errors import Halt, Transient
 from schemas.events import CapturedEvent
@@ -99,9 +99,10 @@ def test_what_is_stored_gives_the_document_back(items: list[CapturedEvent], whol
     found = [one for read in archive.events() if (one := PROJECTOR.project(read, 0)) is not None]
     for many in [[entry for _, entry in found]] if whole else [[entry] for _, entry in found]:
         made = document("ab" * 16, many)
-        what, body = elastic._operation(made.doc_id, None, elastic._fields(made)).splitlines()
+        lines = elastic._operation(made.doc_id, None, elastic_documents.fields(made))
+        what, body = lines.splitlines()
         assert {"create": {"_id": made.doc_id}} == json.loads(what)
-        assert made == elastic._document(made.doc_id, json.loads(body))
+        assert made == elastic_documents.read(made.doc_id, json.loads(body))
 
 
 def test_a_request_that_is_too_large_is_halved(index: ElasticIndex, script: Script) -> None:

@@ -162,14 +162,19 @@ def test_text_under_a_known_tombstone() -> None:
 
 
 def test_a_contact_that_was_renamed_is_the_same_author() -> None:
-    """All lines of an author under a new name are that author's."""
-    memory = Memory()
+    """All lines of an author under a new name are that author's; without one they are another's."""
     old = [line(60 * n, "+44 7700", str(n)) for n in range(4)]
-    memory.read([*old, line(999, "me", "x")])
-    renamed = [replace(one, author=token("Ada")) for one in old]
-    assert [align.SAME] * 5 + [align.FRESH] == hows(
-        memory, *renamed, line(999, "me", "x"), line(2000, "Ada", "new"))
-    assert [align.SAME] * 4 == hows(memory, *old)
+    new = [*(replace(one, author=token("Ada")) for one in old), line(999, "me", "x"),
+           line(2000, "Ada", "new")]
+    for renamed, how in (({token("Ada"): token("+44 7700")}, align.SAME), ({}, align.FRESH)):
+        memory = Memory()
+        memory.read([*old, line(999, "me", "x")])
+        found = align.align(memory.lines, new, renamed=renamed)
+        assert [how] * 4 + [align.SAME, align.FRESH] == found.how
+        kept, given = remembered(memory.lines, new, found, named)
+        assert len({one.line_id for one in kept}) == len(kept)
+        former = token("+44 7700") if renamed else token("Ada")
+        assert {former, token("me")} == {one.author for one in given}
 
 
 def test_another_time_zone_is_the_same_chat() -> None:
@@ -199,6 +204,35 @@ def test_a_tombstone_of_one_of_two_is_pinned_on_none() -> None:
     assert [align.FRESH, align.SAME] == found.how
     assert {0: (0, 1)} == found.unclear
     assert [align.SAME, align.SAME] == hows(memory, gone, line(60, "b", "x"))
+
+
+@pytest.mark.parametrize("left", range(3))
+def test_the_last_of_three_is_taken_back_after_two(left: int) -> None:
+    """One tombstone more than are known, and one message of its author that is gone: that one was
+    taken back, wherever it stands among them."""
+    memory = Memory()
+    three = [line(0, "a", body, seconds=False) for body in ("one", "two", "three")]
+    gone = line(0, "a", "deleted", kind=align.TOMBSTONE, seconds=False)
+    _, ids = memory.read(three)
+    two = [one if n == left else gone for n, one in enumerate(three)]
+    memory.read(two)
+    found, after = memory.read([gone] * 3)
+    assert [align.RETRACTED if n == left else align.SAME for n in range(3)] == found.how
+    assert ids == after
+    for again in (three, two, [gone] * 3):
+        assert [align.SAME] * 3 == hows(memory, *again)
+
+
+def test_a_third_tombstone_of_one_of_two_is_pinned_on_none() -> None:
+    """One tombstone more, and two messages are gone: it names those two, never a tombstone."""
+    memory = Memory()
+    old = [line(0, "a", body, seconds=False) for body in ("one", "two", "three")]
+    gone = line(0, "a", "deleted", kind=align.TOMBSTONE, seconds=False)
+    memory.read(old)
+    memory.read([*old[:2], gone])
+    found, _ = memory.read([gone, gone])
+    assert [align.SAME, align.FRESH] == sorted(found.how, reverse=True)
+    assert [(0, 1)] == list(found.unclear.values())
 
 
 def test_a_disputed_line_is_not_called_changed() -> None:
@@ -398,5 +432,37 @@ def test_whatever_an_export_lacks_nobody_is_accused_by_a_guess(
     assert set(ids) <= {one.line_id for one in memory.lines}
     size = len(memory.lines)
     for again in (after, exported(chat, [0], seconds=False), after):
+        assert {align.SAME} >= set(memory.read(again)[0].how)
+        assert size == len(memory.lines)
+
+
+@given(chats(), st.data())
+@settings(max_examples=200)
+def test_one_deletion_after_the_other_accuses_nobody_by_a_guess(
+        chat: list[tuple[int, str, str]], data: st.DataObject) -> None:
+    """Lines are taken back or go missing between three exports: whom a tombstone is pinned on was
+    taken back, whatever earlier tombstones stand beside it, and all exports are known again."""
+    memory = Memory()
+    memory.read(exported(chat, [0], seconds=False))
+    fates = data.draw(st.lists(st.tuples(
+        st.sampled_from(("stays", "gone", "missing")), st.integers(1, 2)),
+        min_size=len(chat), max_size=len(chat)))
+    gone = Counter(token(body) for (fate, _), (_, _, body) in zip(fates, chat, strict=True)
+                   if fate == "gone")
+    accused: Counter[bytes] = Counter()
+    shown: list[list[Line]] = []
+    for step in (1, 2):
+        shown.append([
+            replace(one, body=token("gone"), kind=align.TOMBSTONE) if fate == "gone" else one
+            for (fate, when), one in ((fates[n] if fates[n][1] <= step else ("stays", 0), one)
+                                      for n, one in enumerate(exported(chat, [0], seconds=False)))
+            if fate != "missing"])
+        known = list(memory.lines)
+        found, _ = memory.read(shown[-1])
+        accused.update(known[at].body for at, how in zip(found.known, found.how, strict=True)
+                       if how == align.RETRACTED)
+    assert accused <= gone
+    size = len(memory.lines)
+    for again in (*shown, exported(chat, [0], seconds=False)):
         assert {align.SAME} >= set(memory.read(again)[0].how)
         assert size == len(memory.lines)

@@ -301,6 +301,13 @@ HANDED_IN = replace(MESSAGE, occurred_at=None, provenance=events.CUSTODIAN_SUPPL
      replace(MESSAGE, details=(("peer_user_id", "US.12"),)), True),
     (Exclusion("whatsapp", ACCOUNT, "x", counterparty="US.12"),
      replace(GROUP, details=(("peer_user_id", "US.12"),)), False),
+    # An export knows its other side by the telephone's name for it; a provider's word is no title.
+    (Exclusion("whatsapp", ACCOUNT, "x", counterparty="My Spouse"), replace(
+        HANDED_IN, conversation="export:1", details=(("title", "my  spouse"),)), True),
+    (Exclusion("whatsapp", ACCOUNT, "x", counterparty="My Spouse"), replace(
+        HANDED_IN, conversation="export:1", details=(("title", "My Spouse's boss"),)), False),
+    (Exclusion("whatsapp", ACCOUNT, "x", counterparty="My Spouse"), replace(
+        GROUP, details=(("title", "My Spouse"),)), False),
     # A provider's time of 1970 is not believed, a handed-in file's is.
     (replace(EXCLUSION, until=NOW - DAY_MS), replace(MESSAGE, occurred_at=5), False),
     (replace(EXCLUSION, until=NOW - DAY_MS), replace(

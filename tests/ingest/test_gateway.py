@@ -514,6 +514,69 @@ def test_a_door_without_a_secret_is_closed_and_named(tmp_path: Path) -> None:
     run(doorway, act)
 
 
+def test_a_door_that_lacks_its_file_is_an_alarm_from_the_start(tmp_path: Path) -> None:
+    """With the reason, and it stays so when somebody knocks; the other door's is its own."""
+    doorway = Doorway(tmp_path, replace(
+        USUAL, whatsapp_secrets=(), twilio_tokens=(),
+        closed={"whatsapp": "whatsapp_app_secret_file: /s is empty"}))
+    body, form = whatsapp_body(text_message(1)), twilio_form(1)
+
+    def said() -> list[str]:
+        return [one.detail for one in doorway.gateway.status().alarms]
+
+    async def act(client: httpx.AsyncClient) -> None:
+        closed = "whatsapp: whatsapp_app_secret_file: /s is empty"
+        assert said() == [closed]
+        for _ in range(2):
+            answer = await client.post(WHATSAPP, content=body, headers=hub_headers(body))
+            assert answer.status_code == 503
+        assert said() == [closed]
+        await client.post(TWILIO, content=form, headers=twilio_headers(PUBLIC_URL + TWILIO, form))
+        assert said() == ["twilio", closed]
+        doorway.clock.now += 25 * 3_600_000
+        assert said() == [closed]
+
+    run(doorway, act)
+
+
+def account_update(said: str, account: str, at: int) -> bytes:
+    """An account that left, or came back."""
+    return json.dumps({"object": "whatsapp_business_account", "entry": [{
+        "id": account, "time": at, "changes": [{
+            "field": "account_update", "value": {"event": said}}]}]}).encode()
+
+
+def test_an_account_that_comes_back_does_not_end_the_others_alarm(tmp_path: Path) -> None:
+    """Each account's silence is its own; refused history stands beside it; and no alarm holds a
+    number."""
+    doorway = Doorway(tmp_path)
+    refused = json.dumps({"object": "whatsapp_business_account", "entry": [{
+        "id": "1", "time": NOW // 1000, "changes": [{"field": "history", "value": {
+            "messaging_product": "whatsapp",
+            "metadata": {"display_phone_number": FIRM_NUMBER, "phone_number_id": "1"},
+            "history": [{"errors": [{"code": 2593109, "title": "x", "message": "x"}]}]}}]}],
+    }).encode()
+
+    async def act(client: httpx.AsyncClient) -> None:
+        async def say(body: bytes) -> list[str]:
+            answer = await client.post(WHATSAPP, content=body, headers=hub_headers(body))
+            assert answer.status_code == 200
+            return [one.detail for one in doorway.gateway.status().alarms
+                    if one.code == "capture_gap"]
+
+        at = NOW // 1000
+        assert await say(account_update("ACCOUNT_OFFBOARDED", "901", at)) == ["account_offboarded"]
+        both = "account_offboarded: 2 accounts"
+        assert await say(account_update("ACCOUNT_OFFBOARDED", "902", at)) == [both]
+        assert await say(refused) == [both, "history_refused"]
+        assert await say(account_update("ACCOUNT_RECONNECTED", "901", at + 1)) == [
+            "account_offboarded", "history_refused"]
+        assert await say(account_update("ACCOUNT_RECONNECTED", "902", at + 1)) == [
+            "history_refused"]
+
+    run(doorway, act)
+
+
 def test_408_for_a_body_that_does_not_come(tmp_path: Path) -> None:
     """A slow sender holds a connection for a bounded time."""
     doorway = Doorway(tmp_path, replace(USUAL, body_s_max=0.01))

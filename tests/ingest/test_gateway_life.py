@@ -331,3 +331,16 @@ def test_alarms_keep_their_since_and_occurrences_end() -> None:
     assert board.active(160) == ()
     with pytest.raises(AssertionError):
         board.set("no_such_code", 0)
+
+
+def test_alarms_about_several_subjects_stand_side_by_side() -> None:
+    """None hides another or ends it; each has its own time."""
+    board = AlarmBoard()
+    board.set("door_closed", 10, "twilio", hold_ms=100, subject="twilio")
+    board.set("door_closed", 20, "whatsapp: a file is empty", subject="whatsapp")
+    assert [(one.subject, one.since) for one in board.active(30)] == [
+        ("twilio", 10), ("whatsapp", 20)]
+    assert [(one.subject, until) for one, until in board.occurrences(30)] == [("twilio", 110)]
+    board.clear("door_closed", "twilio")
+    board.clear("door_closed")
+    assert [one.subject for one in board.active(30)] == ["whatsapp"]

@@ -264,12 +264,13 @@ def test_case_37_mark_makes_it_sure_and_sentences_are_no_markers() -> None:
 
 
 def test_case_37_text_found_later_under_a_tombstone() -> None:
-    """The export from before the deletion, imported second, reveals the text and the retraction."""
+    """The export from before the deletion, imported second, reveals the text and the retraction of
+    a message that was counted before."""
     ledger = FakeLedger()
     first = import_of(file_of(android(replaced(2, GONE))), ledger)
     second = import_of(file_of(android(CHAT)), ledger)
-    assert {KNOWN: 4, NEW: 1, RETRACTION: 1} == second.how()
-    revealed = second.events(NEW)[0]
+    assert {KNOWN: 4, NOTED: 1, RETRACTION: 1} == second.how()
+    revealed = second.events(NOTED)[0]
     assert "the price is 12" == revealed.text
     assert first.events()[2].native_id == revealed.native_id
     assert second.events(RETRACTION)[0].target == revealed.native_id

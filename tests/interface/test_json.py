@@ -31,11 +31,13 @@ HIT: Final = (
     "id", "channel", "kind", "conversation", "actor", "actor_type", "actor_name", "direction",
     "occurred_at", "captured_at", "state", "content_state", "text", "highlights", "earlier_text",
     "earlier_highlights", "version_count", "sighting_count", "attachments", "observations",
-    "copies", "problem", "custodian", "custodian_assigned", "seen_by")
+    "copies", "problem", "custodian", "custodian_assigned", "seen_by", "occurred_local",
+    "occurred_not_before")
 VERSION: Final = (
     "kind", "text", "actor", "actor_type", "actor_name", "occurred_at", "captured_at",
     "content_state", "target_known", "provenance", "observations", "attachments", "segment",
-    "offset", "index", "retain_until", "sightings", "problem")
+    "offset", "index", "retain_until", "sightings", "problem", "occurred_local",
+    "occurred_not_before")
 SIGHTING: Final = (
     "segment", "offset", "index", "captured_at", "retain_until", "differs", "text")
 RELATED: Final = (
@@ -43,7 +45,7 @@ RELATED: Final = (
     "segment", "offset", "index", "problem")
 CONTEXT: Final = (
     "id", "is_this", "kind", "actor", "actor_type", "actor_name", "direction", "occurred_at",
-    "captured_at", "state", "text")
+    "captured_at", "state", "text", "occurred_local")
 GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "status": ("ok", "at", "running", "trial", "mode", "alarms", "parts", "accounts", "gaps",
                "gaps_open", "capture_unknown"),
@@ -58,6 +60,7 @@ GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "spool": ("count", "bytes", "oldest_at", "lanes"),
     "spool-recover": ("records", "events", "unopened"),
     "doctor": ("safe", "green", "checks", "coverage"),
+    "explain": ("query", "total", "words", "is_checked", "tree"),
     "rebuild": ("index",),
     "keys-backup": ("file", "entries", "bytes"),
     "keys-check": ("ok", "absent", "different", "entries"),
@@ -71,6 +74,8 @@ GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
                "excluded", "resumed", "files_stored", "files_failed", "complete", "dry_run",
                "searchable", "files", "skipped"),
     "ledger-rebuild": ("events", "chats"),
+    "leakage": ("corpus", "auxiliary", "splits", "conversations", "messages", "terms", "distinct",
+                "left_out", "ceiling", "attacks"),
     "migrate": ("objects", "copied", "bytes", "keys", "documents", "topic", "bucket"),
 }
 
@@ -203,6 +208,25 @@ def test_a_tombstone_whose_text_was_never_captured_says_so(firm: Installation) -
         "retracted", "absent_by_source", None)
     assert (found["kind"], found["version_count"]) == ("retraction", 1)
     assert found["actor"] == f"+{MARIA}"
+
+
+def test_a_query_is_explained(firm: Installation) -> None:
+    """One object: the tree, what its patterns stand for, what each part finds; it is a look."""
+    (firm.home / "lists").mkdir(exist_ok=True)
+    (firm.home / "lists" / "money.txt").write_text("# money\ndepos*\n\"bank account\"\n", "utf-8")
+    query = "@money NOT (cousin w/5 state) direction:in"
+    told = firm.cli("search", query, "--explain", "--json").row()
+    golden("explain", told)
+    assert told["query"] == query
+    assert told["total"] == len(firm.cli("search", query, "--json", "--limit", "1000").rows())
+    listed, without, direction = told["tree"]["steps"]
+    assert ["or", "not", "fact"] == [one["kind"] for one in (listed, without, direction)]
+    (pattern,) = listed["steps"][0]["patterns"]
+    assert "depos*" == pattern["written"] and "deposit" in pattern["samples"]
+    assert told["words"] == pattern["words"] and listed["steps"][0]["documents"]
+    screen = firm.cli("search", query, "--explain").out
+    assert "any of the 2 lines of @money" in screen and "depos* = " in screen
+    assert firm.cli("search", "@nothing", "--explain", code=2).out == ""
 
 
 def test_nothing_found_is_an_answer(firm: Installation) -> None:
@@ -409,3 +433,16 @@ def test_an_import_is_summed_up(firm: Installation, tmp_path: Path) -> None:
     golden("ledger-rebuild", rebuilt)
     assert rebuilt == {"events": 2, "chats": 1}
     assert firm.cli(*told).row()["known"] == 2
+
+
+def test_what_the_archive_leaks_is_recorded_and_said_in_shares(firm: Installation) -> None:
+    """One object of numbers about the firm's own texts, none of their words; recorded before."""
+    told = firm.cli("leakage", "--archive", "--splits", "2", "--json").row()
+    golden("leakage", told)
+    assert ("the archive", None) == (told["corpus"], told["auxiliary"])
+    assert told["messages"] >= 200
+    assert all(one["occurrences"]["high"] == 0 for one in told["attacks"] if one["mode"] == "none")
+    inside = firm.inside()
+    wait_for(lambda: any(event.kind == "audit" and event.detail("action") == "leakage"
+                         for _, event in inside.events()), "the measurement is recorded")
+    assert firm.cli("leakage", "--archive", "--corpus", "talk.txt", code=65).out == ""

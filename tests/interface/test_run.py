@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import http.server
 import os
 import signal
 import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path
 from typing import Final
@@ -122,6 +124,69 @@ def test_secrets_come_from_files_too(tmp_path: Path) -> None:
         assert "is closed" not in firm.said()
         assert firm.post("/hooks/whatsapp", BODY, HEADERS) == 200
         assert firm.post("/hooks/twilio", FORM, TWILIO_HEADERS) == 200
+
+
+def test_short_secrets_and_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """The operator's choice is taken; a door whose file is missing is closed alone, named at the
+    start and an alarm; everything else runs."""
+    missing = tmp_path / "nowhere"
+    firm = Installation(tmp_path / "home", secrets=None, more={
+        "COUNTERFOIL_WHATSAPP_APP_SECRET": "secret", "COUNTERFOIL_WHATSAPP_VERIFY_TOKEN": "verify",
+        "COUNTERFOIL_TWILIO_AUTH_TOKEN_FILE": str(missing)})
+    with firm.running():
+        said = " ".join(firm.said().split())
+        assert "/hooks/twilio is closed: twilio_auth_token_file:" in said
+        assert "warning: whatsapp_app_secret has a value of fewer than 8 characters" in said
+        assert firm.post("/hooks/whatsapp", BODY, hub_headers(BODY, b"secret")) == 200
+        assert firm.post("/hooks/twilio", FORM, TWILIO_HEADERS) == 503
+        assert get(firm, "/hooks/whatsapp?hub.mode=subscribe&hub.challenge=1158201444"
+                         "&hub.verify_token=verify") == (200, "1158201444")
+        (alarm,) = firm.cli("status", "--json", code=1).row()["alarms"]
+        assert alarm["code"] == "door_closed" and str(missing) in alarm["detail"]
+    firm.more["COUNTERFOIL_PUBLIC_URL"] = "hooks.firm.example"
+    assert "https://hooks.firm.example" in firm.cli("run", code=65).err
+
+
+def test_a_port_that_somebody_else_uses(tmp_path: Path) -> None:
+    """Never "ready" because another program answers there: said in words and an alarm, at once;
+    and when the port is free, it goes on by itself."""
+    firm = Installation(tmp_path / "home")
+    other = http.server.HTTPServer(("127.0.0.1", firm.port), _Healthy)
+    answering = threading.Thread(target=other.serve_forever)
+    answering.start()
+    process = None
+    try:
+        process = firm.spawn("run", "--port", str(firm.port))
+        wait_for(lambda: f"port {firm.port} of 127.0.0.1 is used" in " ".join(
+            firm.said().split()), "said which port", detail=firm.said)
+        (alarm,) = [one for one in firm.cli("status", "--json", code=1).row()["alarms"]
+                    if one["code"] == "process_down"]
+        assert str(firm.port) in alarm["detail"] and "--port" in alarm["detail"]
+        assert "ready" not in (firm.home / "logs" / "run.out").read_text().split()
+        other.shutdown()
+        other.server_close()
+        wait_for(lambda: "ready" in (firm.home / "logs" / "run.out").read_text().split(), "ready",
+                 detail=firm.said)
+        assert firm.post("/hooks/whatsapp", BODY, HEADERS) == 200
+    finally:
+        other.shutdown()
+        other.server_close()
+        answering.join()
+        if process is not None:
+            assert end(process) == 0
+
+
+class _Healthy(http.server.BaseHTTPRequestHandler):
+    """Somebody else's program, which is well."""
+
+    def do_GET(self) -> None:
+        """200."""
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+        """Says nothing."""
 
 
 def test_a_fresh_system_with_a_message_is_well(tmp_path: Path) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from infra.config import load
-from infra.gateway import GatewayProcess, KeptAlarms, Reloader, _room_of
+from infra.gateway import GatewayProcess, KeptAlarms, Reloader, _bind, _room_of
 from infra.state import StateFolder
 from infra.wire import Wire
 from ingest.status import AlarmBoard, GatewayStatus
-from schemas.errors import Refused
+from schemas.errors import Refused, Transient
 from schemas.findings import Alarm
 
 TEXT = """
@@ -102,17 +103,19 @@ def test_what_happened_is_still_an_alarm_after_a_restart(tmp_path: Path) -> None
     """Until its time is over; a state such as a closed door is looked at anew."""
     board = AlarmBoard()
     for code in ("quarantine_waiting", "door_closed"):
-        board.set(code, 100, "whatsapp", 1_000)
+        board.set(code, 100, "whatsapp", 1_000, "w")
     board.set("log_unreachable", 100)
     kept = KeptAlarms(tmp_path / "alarms.json")
     assert kept.read(100) == []
     kept.write(board.occurrences(100))
     again = AlarmBoard()
-    for code, since, until, detail in KeptAlarms(tmp_path / "alarms.json").read(200):
-        again.restore(Alarm(code, since, detail), until)
-    assert again.active(200) == (Alarm("quarantine_waiting", 100, "whatsapp"),)
+    for alarm, until in KeptAlarms(tmp_path / "alarms.json").read(200):
+        again.restore(alarm, until)
+    assert again.active(200) == (Alarm("quarantine_waiting", 100, "whatsapp", "w"),)
     assert again.active(1_100) == ()
     assert kept.read(1_100) == []
+    (tmp_path / "alarms.json").write_text('[["capture_gap", 1, 900, "as it was written before"]]')
+    assert kept.read(100) == [(Alarm("capture_gap", 1, "as it was written before"), 900)]
     (tmp_path / "alarms.json").write_text("[[1]]")
     assert kept.read(100) == []
 
@@ -143,3 +146,29 @@ def test_alarms_of_the_doors_are_logged(tmp_path: Path,
     assert said.count("spool_in_use") == 2 and said.count("alarm is over") == 1
     (state,) = StateFolder(wire.home).read()
     assert state.pid == os.getpid()
+
+
+def test_a_taken_port_is_said_before_it_is_waited_for(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which port, and what to do; `status` has the alarm while the gateway still waits."""
+    wire = Wire(load(tmp_path))
+    wire.provision_once()
+    monkeypatch.setattr("infra.gateway._BIND_S_MAX", 0.2)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        said: list[str] = []
+        with pytest.raises(Transient, match=f"port {port} of 127.0.0.1 .*--port"):
+            _bind("127.0.0.1", port, said.append)
+        assert len(said) == 1 and str(port) in said[0]
+        process = GatewayProcess(wire, "127.0.0.1", port)
+        try:
+            with pytest.raises(Transient):
+                process.run()
+        finally:
+            process._log.close()
+            process._spool.close()
+            process._ring.close()
+    (state,) = StateFolder(wire.home).read()
+    assert [(one.code, one.detail) for one in state.alarms] == [("process_down", said[0])]

@@ -18,6 +18,7 @@ from schemas import codec
 from schemas.errors import Halt, Missing
 from schemas.events import CapturedEvent
 from search.follow import Follower, bind
+from search.waiting import Waiting
 from tests.world import NOW, Watcher
 
 
@@ -86,6 +87,8 @@ def test_a_refused_record_is_listed_and_opened_again(
     [row] = _rows(capsys)
     assert (None, 32) == (row["door"], len(str(row["id"])))
     assert "not enrolled" in str(row["reason"])
+    waiting, indexes = Waiting(wire.tokenizer()), wire.indexes()
+    assert list(waiting.look(indexes.open(bind(indexes)))) == [row["id"]]
     quarantine_replay(wire, None, json=True)
     assert [{"read": 0, "still": 1, "captured": 0}] == _rows(capsys)
     with pytest.raises(Missing):
@@ -96,6 +99,7 @@ def test_a_refused_record_is_listed_and_opened_again(
     assert [{"read": 1, "still": 0, "captured": 1}] == _rows(capsys)
     _archive(wire, watcher)
     assert ["kept all the same"] == _texts(wire)
+    assert not waiting.look(indexes.open(bind(indexes)))
 
 
 def test_a_missing_transit_key_stops_the_archiver_and_loses_nothing(wire: Wire) -> None:

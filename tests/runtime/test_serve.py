@@ -13,8 +13,9 @@ import pytest
 
 from infra import gateway, serve
 from infra.serve import Supervisor, bound_log, environment_of, stop_folder
-from infra.state import StateFolder
+from infra.state import RoleState, StateFolder
 from schemas.errors import Halt, Transient
+from schemas.findings import Alarm
 
 MACHINE = {
     "PATH": "/bin", "LC_ALL": "C.UTF-8", "COUNTERFOIL_LOG__TOPIC": "t",
@@ -87,3 +88,27 @@ def test_a_part_that_halted_is_an_alarm_of_run(tmp_path: Path) -> None:
     os.rename(tmp_path / "run", tmp_path / "away")
     (tmp_path / "run").write_text("no folder")
     supervisor._say(states)  # a disk that takes nothing ends no part that works
+
+
+def test_only_our_own_gateway_is_asked_whether_it_is_ready(tmp_path: Path) -> None:
+    """A state of another process, or of one that waits for a taken port, is no readiness; the
+    reason is told, once."""
+    told: list[str] = []
+    supervisor = Supervisor(tmp_path, {}, told.append)
+    ours = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        supervisor._children["gateway"] = serve._Child("gateway", ours, 0.0)
+        states = StateFolder(tmp_path)
+        assert supervisor._hear(states) is None
+        states.write(RoleState("gateway", os.getpid(), 1))
+        assert supervisor._hear(states) is None
+        states.write(RoleState("gateway", ours.pid, 1, alarms=(
+            Alarm("process_down", 1, "port 8080 is used"),)))
+        assert supervisor._hear(states) is supervisor._hear(states) is None
+        assert told == ["gateway does not run: port 8080 is used"]
+        states.write(RoleState("gateway", ours.pid, 2, facts={"port": 8080}))
+        found = supervisor._hear(states)
+        assert found is not None and found.facts["port"] == 8080
+    finally:
+        ours.communicate(b"")
+    assert supervisor._hear(states) is None

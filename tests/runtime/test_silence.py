@@ -13,15 +13,15 @@ import pytest
 
 from infra.config import load
 from infra.indexer import IndexerProcess
-from infra.verbs import check
+from infra.verbs import check, refused
 from infra.verbs.screen import instant
 from infra.wire import Wire
 from ingest.delivery import Deliverer
-from ingest.own import own_event
+from ingest.own import directory_event, own_event
 from ingest.routing import Router
 from schemas import events, gaps
 from schemas.errors import Refused
-from schemas.events import CapturedEvent
+from schemas.events import CapturedEvent, Identity
 from schemas.gaps import gaps_of
 from tests.runtime.test_acts import recorded
 from tests.runtime.test_voice import Clock
@@ -137,7 +137,7 @@ def test_a_silent_account_is_an_alarm_until_it_is_heard_again(
     detail = looked(process, time, NOTICED_MS)["account_silent"]
     assert detail.startswith("1 accounts, the longest for 2 h")
     assert DESK not in detail and DESK[1:] not in detail
-    (desk, _other) = status(wire, capsys)["accounts"]
+    desk = status(wire, capsys)["accounts"][0]
     assert (desk["silent"], desk["max_silence_h"]) == (True, 2)
     capture(wire, replace(EVENT, native_id="m2", captured_at=time.now))
     assert "account_silent" not in looked(process, time)
@@ -247,3 +247,87 @@ def test_status_without_the_index_says_so(wire: Wire, monkeypatch: pytest.Monkey
     found = status(wire, capsys)
     assert (found["accounts"], found["gaps"]) == (None, None)
     assert found["capture_unknown"] == "no index key here"
+
+
+def test_a_fresh_system_is_silent_since_it_began(wire: Wire, process: IndexerProcess,
+                                                 time: Clock) -> None:
+    """An account that was theirs for years is not silent for years on the first day; and the alarm
+    ends soon after its event came."""
+    wire.directory_path.write_text(DIRECTORY.replace(
+        'max_silence_h = 2', 'from = 2020-01-01\nmax_silence_h = 2'))
+    assert "account_silent" not in looked(process, time, 0)
+    with closing(wire.capture_log()) as log:
+        wire.recorder("gateway", log).record(directory_event(wire.directory(), time.now))
+    archive(wire)
+    assert "account_silent" not in looked(process, time, 2 * HOUR)
+    detail = looked(process, time, NOTICED_MS)["account_silent"]
+    assert "the longest for 2 h" in detail
+    capture(wire, replace(EVENT, captured_at=time.now))
+    assert "account_silent" not in looked(process, time, 5_000)
+
+
+def test_status_lists_every_account_that_has_events(
+        wire: Wire, process: IndexerProcess, time: Clock,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a directory, and those that it does not name: custodian null, and the last event.
+    One number on two channels is two accounts; two of the firm's that talk are two."""
+    wire.directory_path.unlink()
+    other, pair = "+15550001111", "pair:+15550001111|" + DESK
+    capture(wire, EVENT,
+            replace(EVENT, channel="sms", native_id="s1", captured_at=NOW + 1),
+            replace(EVENT, account=other, native_id="m2", conversation=pair, direction="in",
+                    actor=Identity(DESK, "e164"), captured_at=NOW + 2),
+            replace(EVENT, channel="mms", account="+15550002222", native_id="p1",
+                    captured_at=NOW + 3))
+    looked(process, time, 0)
+
+    def rows() -> list[tuple[object, ...]]:
+        return sorted((one["channel"], one["account"], one["custodian"], one["last_event_at"])
+                      for one in status(wire, capsys)["accounts"])
+
+    assert rows() == [
+        ("sms", "+15550002222", None, instant(NOW + 3)), ("sms", DESK, None, instant(NOW + 1)),
+        ("whatsapp", other, None, instant(NOW + 2)), ("whatsapp", DESK, None, instant(NOW))]
+    check.status(wire, json=False)
+    assert "unassigned" in capsys.readouterr().out
+    wire.directory_path.write_text(DIRECTORY)
+    found = status(wire, capsys)["accounts"]
+    assert [(one["account"], one["custodian"]) for one in found[:2]] == [
+        (DESK, "asmith"), ("+15550008888", "bjones")]
+    assert {(one["channel"], one["account"], one["custodian"]) for one in found[2:]} == {
+        ("sms", DESK, None), ("sms", "+15550002222", None), ("whatsapp", other, None)}
+
+
+def test_quarantine_waits_until_somebody_tried(
+        wire: Wire, process: IndexerProcess, time: Clock,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever put it there, an import too: an alarm until it was tried again, read or not; listed
+    with its file for ever."""
+    item = replace(
+        EVENT, kind=events.QUARANTINE, native_id=None, revision="place", text=None,
+        raw=b"no chat", raw_type="application/octet-stream",
+        details=(("door", "import"), ("file", "chat.zip"), ("member", "_chat.txt"),
+                 ("reason", "no header")))
+    capture(wire, EVENT, item)
+    assert looked(process, time)["quarantine_waiting"].startswith("1 items")
+    capture(wire, replace(item, revision="other", details=(("door", "whatsapp"), ("reason", "x"))))
+    assert looked(process, time)["quarantine_waiting"].startswith("2 items")
+    capsys.readouterr()
+    refused.quarantine_list(wire, json=True)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {(one["door"], one["file"], one["member"]) for one in rows} == {
+        ("import", "chat.zip", "_chat.txt"), ("whatsapp", None, None)}
+    refused.quarantine_replay(wire, next(one["id"] for one in rows if one["file"]), json=True)
+    archive(wire)
+    looked(process, time)  # indexed in this look or in the next
+    assert looked(process, time)["quarantine_waiting"].startswith("1 items")
+    for _ in range(2):
+        refused.quarantine_replay(wire, None, json=True)
+        archive(wire)
+        looked(process, time)
+    assert "quarantine_waiting" not in looked(process, time)
+    tried = [one for one in recorded(wire) if one.detail("action") == "quarantine_tried"]
+    assert len(tried) == 2
+    again = IndexerProcess(wire)
+    assert "quarantine_waiting" not in looked(again, time)
+    again._voice.close()

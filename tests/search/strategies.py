@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas import events
-from schemas.events import CapturedEvent, Identity
+from schemas.events import Attachment, CapturedEvent, Identity
 from tests.search import world
 from tests.search.world import NOON
 
@@ -15,7 +15,7 @@ WORDS = (
     "pay", "Pay", "the", "invoice", "100", "café", "CAFÉ", "don't", "straße", "STRASSE", "naïve",
     "给我", "我", "100元整", "明天见", "王小明", "ありがとう", "ｶﾞﾝﾊﾞﾚ", "감사합니다", "สวัสดี",
     "مرحبا", "مَرْحَبًا", "٥٠٠", "שלום", "क्षमा", "👍", "👍🏽", "👨‍👩‍👧", "🇩🇪", "1️⃣",
-    "a\u200bb", "ﬁn", "①",
+    "a\u200bb", "ﬁn", "①", "DE89370400440532013000", "carol@example.com",
 )
 SEPARATORS = (" ", " ", " ", "", ", ", "\n", "… ", " - ")
 NAMES = ("Ann Lee", "Bob Lee", "王小明", "Ann Roe", "Zoë", "李")
@@ -26,6 +26,7 @@ PEOPLE = tuple(
         ("@zed", "user"))
     for name in (None, *NAMES)
 )
+CONTRACT = Attachment("file-1", name="final contract.pdf", media_type="application/pdf")
 
 
 @st.composite
@@ -60,6 +61,7 @@ def message_events(draw: st.DrawFn, target: str = "m1", captured_from: int = NOO
             "actor": draw(st.sampled_from(PEOPLE)),
             "participants": tuple(draw(st.lists(st.sampled_from(PEOPLE), max_size=2))),
             "direction": draw(st.sampled_from((events.IN, events.OUT, None))),
+            "attachments": draw(st.sampled_from(((), (), (CONTRACT,)))),
         }
         if text is not None and draw(st.integers(0, 5)) == 0:
             text = None
@@ -87,6 +89,8 @@ LEAVES = (
                                  "@zed")).map(_quoted)).map(lambda pair: f"{pair[0]}:{pair[1]}")
     | st.sampled_from(("state:live", "state:edited", "state:retracted", "channel:whatsapp",
                        "channel:sms", "kind:edit", "kind:receipt", "kind:message", "*",
+                       "direction:in", "direction:out", "pattern:iban", "pattern:email=example.com",
+                       "attachment:yes", "attachment:contract", "flag:*",
                        "date:2026-01-15", "date:2026-01", "date:..2026-01-14", "date:2026-02..",
                        'conversation:"pair:+15550783881|+16505551234"'))
 )
@@ -101,3 +105,30 @@ def _combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 queries = st.recursive(LEAVES, _combined, max_leaves=6)
+
+
+# --- the whole language: patterns and nearness, for who has a vocabulary at hand ----------------
+
+PATTERNS = (
+    "pa*", "*AY", "p?y", "in*ce", "*oice", "ca??", "1?0", "*00", "pay~1", "teh~1", "invoise~2",
+    "naive~1", "stem:paying", "stem:invoices", "给我*", "*我", "明天*", "don?", "stra*", "ﬁ*",
+    "مر*", "क्ष*", "สวัส*", "👨‍👩*",
+)
+_OPERANDS = (
+    st.sampled_from(PATTERNS)
+    | st.sampled_from(WORDS).map(_quoted)
+    | texts().map(_quoted)
+)
+
+
+def _near(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return (
+        st.tuples(inner, st.sampled_from(("w/1", "w/2", "w/5", "pre/1", "pre/3", "W/250")),
+                  inner)
+        .map(lambda parts: f"({' '.join(parts)})")
+        | st.lists(inner, min_size=2, max_size=3).map(lambda some: f"({' OR '.join(some)})")
+    )
+
+
+nears = st.recursive(_OPERANDS, _near, max_leaves=4)
+language = st.recursive(LEAVES | nears | nears, _combined, max_leaves=5)

@@ -7,6 +7,7 @@ import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.elastic import ElasticIndexSet, connect
+from infra.elastic_words import words_name
 from infra.embedded.index import SqliteIndexSet
 from schemas import events
 from schemas.document import Entry
@@ -24,12 +26,16 @@ from search.evaluate import Subject, answers, subject
 from search.follow import Follower, bind
 from search.index import Index, IndexSet
 from search.query import compile_query
+from search.stems import Stemmer
 from tests.conftest import ElasticsearchServer
 from tests.fakes.index import FakeIndexSet
 from tests.search import strategies, world
+from tests.search.test_evaluate import Vocabulary
 from tests.search.world import NOON, PROJECTOR, TOKENIZER, MemoryArchive
 
 REGION = "GB"
+ENGLISH = Stemmer(["english"])
+MANY = 10_000
 _folders = itertools.count()
 
 
@@ -39,6 +45,11 @@ class Corpus:
 
     archive: MemoryArchive
     subjects: dict[str, Subject]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What patterns stand for in it."""
+        return Vocabulary([text for about in self.subjects.values() for text in about.texts])
 
 
 def corpus(messages: Sequence[Sequence[CapturedEvent]]) -> Corpus:
@@ -68,11 +79,12 @@ def filled(indexes: IndexSet, archive: MemoryArchive) -> Index:
     return index
 
 
-def agree(index: Index, known: Corpus, text: str) -> int:
+def agree(index: Index, known: Corpus, text: str, vocabulary: Vocabulary | None = None) -> int:
     """The index answers with exactly what the evaluator says, in order; returns how many."""
-    tree, asked = compile_query(text, TOKENIZER, region=REGION)
+    tree, asked = compile_query(text, TOKENIZER, region=REGION,
+                                expander=vocabulary or known.vocabulary)
     expected = {doc_id for doc_id, about in known.subjects.items()
-                if answers(tree, about, region=REGION)}
+                if answers(tree, about, region=REGION, stems=ENGLISH)}
     page = index.search(asked, 1_000)
     got = [one.doc_id for one in page.documents]
     assert expected == set(got)
@@ -95,7 +107,7 @@ FAST = settings(max_examples=60, suppress_health_check=[
 
 @pytest.mark.slow
 @FAST
-@given(corpora(), st.lists(strategies.queries, min_size=1, max_size=8))
+@given(corpora(), st.lists(strategies.language, min_size=1, max_size=8))
 def test_the_fake_agrees(known: Corpus, asked: list[str]) -> None:
     """Tokens mean what words mean."""
     index = filled(FakeIndexSet(), known.archive)
@@ -105,7 +117,7 @@ def test_the_fake_agrees(known: Corpus, asked: list[str]) -> None:
 
 @pytest.mark.slow
 @FAST
-@given(corpora(), st.lists(strategies.queries, min_size=1, max_size=8))
+@given(corpora(), st.lists(strategies.language, min_size=1, max_size=8))
 def test_sqlite_agrees(known: Corpus, asked: list[str]) -> None:
     """FTS5 over blind tokens answers as the evaluator over words."""
     with tempfile.TemporaryDirectory() as folder:
@@ -139,25 +151,47 @@ def client(elasticsearch_server: ElasticsearchServer) -> Iterator[Elasticsearch]
     client.close()
 
 
-def test_elasticsearch_agrees(client: Elasticsearch) -> None:
-    """The real server over blind tokens answers as the evaluator over words."""
+@cache
+def office() -> Corpus:
+    """Ninety messages, the same each time."""
     drawn = _drawn(st.tuples(*(strategies.message_events(f"m{n}", NOON + n * 10 ** 8, 4)
                                for n in range(3))), 30, 1)
     messages = []
     for number, group in enumerate(drawn):
         for inside, one in enumerate(group):  # type: ignore[arg-type,var-annotated]
             messages.append([_renamed(e, f"m{number}-{inside}") for e in one])
-    known = corpus(messages)
+    return corpus(messages)
+
+
+def agree_on_all(index: Index, count: int) -> None:
+    """`count` generated queries of the whole language."""
+    known = office()
+    vocabulary = known.vocabulary
+    counts = [agree(index, known, str(text), vocabulary)
+              for text in _drawn(strategies.language, count, 2)]
+    # The comparison is worth something: many answers, many partial ones.
+    assert sum(0 < one < len(known.subjects) for one in counts) > count / 3
+
+
+@pytest.mark.slow
+def test_sqlite_agrees_on_many(tmp_path: Path) -> None:
+    """Ten thousand queries on one corpus."""
+    indexes = SqliteIndexSet(tmp_path)
+    index = filled(indexes, office().archive)
+    agree_on_all(index, MANY)
+    indexes.open(bind(indexes)).close()
+
+
+@pytest.mark.parametrize("count", [250, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_elasticsearch_agrees(client: Elasticsearch, count: int) -> None:
+    """The real server over blind tokens answers as the evaluator over words."""
     prefix = f"agreement-{next(_folders)}"
     indexes = ElasticIndexSet(client, prefix)
     try:
-        index = filled(indexes, known.archive)
-        counts = [agree(index, known, str(text)) for text in _drawn(strategies.queries, 250, 2)]
-        # The comparison is worth something: many answers, many partial ones.
-        assert sum(0 < count < len(known.subjects) for count in counts) > len(counts) / 3
+        agree_on_all(filled(indexes, office().archive), count)
     finally:
         for name in indexes.names():
-            client.indices.delete(index=name)
+            client.indices.delete(index=[name, words_name(name)])
 
 
 def _renamed(event: CapturedEvent, name: str) -> CapturedEvent:

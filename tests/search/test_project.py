@@ -13,14 +13,22 @@ from hypothesis import strategies as st
 from schemas import codec, events, limits
 from schemas import document as shape
 from schemas.document import Document, Entry
-from schemas.events import CapturedEvent, EventPart
+from schemas.events import Attachment, CapturedEvent, EventPart
 from schemas.identity import event_id, message_key
 from search.follow import Follower
-from search.project import _together, complete_sets, document, merge, text_entry
+from search.marks import Label, flag_label, pattern_label
+from search.project import (
+    _together,
+    complete_sets,
+    document,
+    marked_entries,
+    merge,
+    text_entry,
+)
 from search.thread import ordered_versions
 from tests.fakes.index import FakeIndexSet
 from tests.search import strategies, world
-from tests.search.world import NOON, PROJECTOR, MemoryArchive
+from tests.search.world import NOON, PROJECTOR, TOKENIZER, MemoryArchive
 
 DOC = PROJECTOR._tokenizer.document(message_key(world.event()))
 
@@ -39,8 +47,8 @@ def of(*items: CapturedEvent) -> Document:
 
 
 def meaning(found: Document) -> Document:
-    """Everything but where it lies."""
-    return replace(found, entries=())
+    """Everything but where it lies, which decides among what is of one second."""
+    return replace(found, entries=(), sort_at=found.sort_at // 1000)
 
 
 def current(found: Document, items: Sequence[CapturedEvent]) -> str | None:
@@ -73,6 +81,9 @@ def test_a_message_alone_is_what_it_is_among_others(items: list[CapturedEvent]) 
     for entry in entries_of(items):
         for one in (entry, replace(entry, term_count=0), replace(entry, occurred_at=None),
                     replace(entry, term_count=limits.DOCUMENT_TOKENS_MAX + 1),
+                    replace(entry, marks=("b", "a"), mark_count=2),
+                    replace(entry, marks=("b", "a")),
+                    replace(entry, marks=("a",), mark_count=limits.DOCUMENT_MARKS_MAX + 1),
                     replace(entry, custodian="", observations=("b", "a")),
                     replace(entry, kind=events.AUDIT), replace(entry, kind=shape.UNREADABLE)):
             assert _together(DOC, (one,)) == document(DOC, [one])
@@ -489,3 +500,118 @@ def test_what_a_custodian_supplies_takes_no_room_of_what_is_vouched_for(
                          provenance=events.CUSTODIAN_SUPPLIED)
     found = of(export, world.event(text="one two three"))
     assert of(world.event(text="one two three")).words == found.words
+
+
+# --- marks ---------------------------------------------------------------------------------------
+
+
+def token(label: Label) -> str:
+    """A label as an index holds it."""
+    return TOKENIZER.named("mark", *label)
+
+
+def is_marked(found: Document, *labels: Label) -> bool:
+    """Whether a query for all of these answers with it."""
+    return set(found.marks).issuperset(map(token, labels))
+
+
+def flag(rule: str = "guarantee", version: str = "3", at: int = NOON + 500_000) -> CapturedEvent:
+    """What a policy found in m1."""
+    return world.event(
+        events.POLICY, f"flag:{rule}:{version}", "DE89 3704 0044 0532 0130 00",
+        target_key=message_key(world.event()), channel=events.FIRM_CHANNEL, account="",
+        conversation=events.FIRM_CHANNEL, actor=None, participants=(), direction=None,
+        custodian="", provenance=events.OWN, captured_at=at, occurred_at=None,
+        details=(("action", "flag"), ("rule", rule), ("version", version)))
+
+
+_MARKING_TEXTS = ("€5 and €6", "+1 650 555 1234", "a@b.de", "hello", "€7, x.de", None)
+
+
+@st.composite
+def marked_events(draw: st.DrawFn) -> list[CapturedEvent]:
+    """Versions of a message, what is said about them, and flags; some seen twice, some otherwise
+    the second time."""
+    items = [
+        replace(one, text=draw(st.sampled_from(_MARKING_TEXTS)), attachments=tuple(
+            Attachment(f"f{n}", draw(st.sampled_from((None, "image/png"))), f"file {n}.pdf")
+            for n in range(draw(st.integers(0, 2)))))
+        for one in draw(strategies.message_events())]
+    flags = st.builds(flag, st.sampled_from(("one", "two")), st.sampled_from("12"),
+                      st.integers(NOON - 10 ** 6, NOON + 10 ** 6))
+    return [*items, *draw(st.lists(flags, max_size=3))]
+
+
+@given(marked_events(), st.integers(0, 20), st.integers(0, 12), st.data())
+@settings(max_examples=120)
+def test_a_limit_on_marks_keeps_documents_closed_under_union(
+        items: list[CapturedEvent], marks_max: int, tokens_max: int, data: st.DataObject) -> None:
+    """Trimmed apart and merged is trimmed together, whatever is cut for its length."""
+    entries = entries_of(items)
+    parts = data.draw(st.lists(st.lists(st.sampled_from(entries), min_size=1), max_size=3))
+    left = entries[:data.draw(st.integers(0, len(entries)))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("schemas.limits.DOCUMENT_MARKS_MAX", marks_max)
+        patch.setattr("schemas.limits.DOCUMENT_TOKENS_MAX", tokens_max)
+        whole = document(DOC, entries)
+        pieces = [document(DOC, piece) for piece in (*parts, left, entries[len(left):]) if piece]
+        for piece in pieces[1:]:
+            pieces[0] = merge(piece, pieces[0])
+        assert whole == pieces[0] == merge(whole, document(DOC, entries))
+        assert whole.marks == tuple(sorted({one for e in marked_entries(whole) for one in e.marks}))
+
+
+@given(marked_events())
+@settings(max_examples=60)
+def test_a_document_has_the_marks_of_its_versions_and_flags(items: list[CapturedEvent]) -> None:
+    """All of them, whichever sighting says them; of what is said about a message none."""
+    entries = entries_of(items)
+    versions = [e for e in entries if e.kind in events.CONTENT_KINDS]
+    held = {one for e in (versions or entries) for one in e.marks} | {
+        one for e in entries if e.kind == events.POLICY for one in e.marks}
+    assert tuple(sorted(held)) == document(DOC, entries).marks
+
+
+def test_marks_of_every_version_are_searched() -> None:
+    """Of what an edit took out, and of what a retraction took back."""
+    found = of(world.event(text="DE89 3704 0044 0532 0130 00"), world.edit("$5"),
+               world.retraction())
+    assert is_marked(found, pattern_label("iban"), pattern_label("amount", "USD 5"))
+    assert not is_marked(of(world.edit("$5")), pattern_label("iban"))
+
+
+def test_a_flag_joins_the_message_that_it_is_about() -> None:
+    """It is found by rule and version; what the policy quotes is not the message's, and alone it
+    is a document that waits for its message."""
+    found = of(world.event(), flag(), flag("other", "1"))
+    assert ("message", 1, ("message", "policy")) == (found.kind, found.version_count, found.kinds)
+    assert is_marked(found, flag_label("*"), flag_label("guarantee", "3"), flag_label("other"))
+    assert 5 == len(found.marks)
+    assert (DOC, "policy") == (of(flag()).doc_id, of(flag()).kind)
+    assert is_marked(of(flag()), flag_label("guarantee"))
+
+
+def test_a_second_sighting_costs_no_marks_unless_it_says_more() -> None:
+    """Equal content keeps them once; another file name is another content."""
+    said = world.event(text="€5", attachments=(Attachment("f", None, "one.pdf"),))
+    found = of(said, replace(said, captured_at=NOON + 9_000),
+               replace(said, attachments=(Attachment("f", None, "two.pdf"),)))
+    assert [True, False, True] == [bool(e.marks) for e in found.entries]
+    assert is_marked(found, ("attachment", "name", "one"), ("attachment", "name", "two"))
+
+
+def test_too_many_marks_are_cut_and_said_but_never_a_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message edited for ever does not hide what a policy found in it."""
+    edits = [world.edit(f"€{n}", NOON + 60_000 + n * 1_000, f"e{n}") for n in range(9)]
+    monkeypatch.setattr("schemas.limits.DOCUMENT_MARKS_MAX", 10)
+    found = of(world.event(text="€100"), *edits, flag(at=NOON + 10 ** 9))
+    assert ("marks_cut_in_index",) == found.observations
+    assert is_marked(found, flag_label("guarantee"), pattern_label("amount", "€100"))
+    assert len(found.marks) <= 10 and len(found.words) == 10
+
+
+def test_a_text_of_too_many_identifiers_says_so() -> None:
+    """On the document; its words are all there."""
+    text = " ".join(f"€{number}" for number in range(limits.MARKS_MAX))
+    assert ("marks_cut_in_index",) == of(world.event(text=text)).observations
+    assert () == of(world.event(text="€1 €2")).observations

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from search import tokens
-from search.evaluate import occurrences
+from search import positions, tokens
 from search.tokens import Tokenizer, Wanted
 from tests.search import strategies, world
+
+
+def occurrences(wanted: Sequence[str], terms: Sequence[str]) -> positions.Spans:
+    """Where `wanted` stands in `terms`, side by side."""
+    return positions.phrase([term.__eq__ for term in wanted], terms)
 
 
 @pytest.mark.parametrize(("text", "terms"), [
@@ -125,7 +130,7 @@ def test_tokens_stay_what_they_are() -> None:
 def test_words_and_units_in_one_look_are_the_same(text: str) -> None:
     """The indexer's way to both says what each says alone."""
     one = world.TOKENIZER
-    assert (one.words(text), one.chars(text)) == one.words_and_chars(text)
+    assert (one.words(text), one.chars(text)) == one.blind(*tokens.stream_and_units(text))
 
 
 @given(st.binary(max_size=200))

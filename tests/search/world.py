@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from archive.keyring import DomainKeys
 from archive.reader import ReadEvent, SegmentRead
+from archive.wordbook import Wordbook
 from schemas import codec, events
+from schemas.domains import DomainFacts
 from schemas.errors import Missing
 from schemas.events import CapturedEvent, EventPart, Identity
 from schemas.wire import Pointer
 from search.project import Projector
 from search.tokens import Tokenizer
+from tests.fakes.keys import FakeKeyring, FakeKeyService
+from tests.world import Random
 
 INDEX_KEY = bytes(range(32))
+DOMAIN = b"d" * 16
 TOPIC = "ab" * 16
 NOON = 1_768_478_400_000            # 2026-01-15T12:00:00Z
 RETAIN_UNTIL = 1_999_999_999_000
@@ -56,6 +62,13 @@ def retraction(at: int = NOON + 120_000, native_id: str = "r1", target: str = "m
 Datum = CapturedEvent | EventPart | bytes
 
 
+def domain_keys(keyring: FakeKeyring, domain: bytes = DOMAIN) -> DomainKeys:
+    """The ring of a keyring in which `domain` has a key, the same each time."""
+    keys = DomainKeys(keyring, FakeKeyService(), Random("search/world"), lambda: NOON)
+    keys.current(domain, lambda: DomainFacts("carol", "default", "2026-01", "", 7))
+    return keys
+
+
 class MemoryArchive:
     """Segments in memory. Implements `search.follow.Reader`."""
 
@@ -63,6 +76,8 @@ class MemoryArchive:
         self._topic_id = topic_id
         self._segments: dict[int, list[SegmentRead]] = {}
         self._datums: dict[tuple[int, int, int], bytes | None] = {}
+        self.keyring = FakeKeyring()
+        self.wordbook = Wordbook(domain_keys(self.keyring))
 
     def seal(self, items: Iterable[Datum], partition: int = 0, *,
              kinds: frozenset[str] = events.ALL_KINDS, problem: str = "",
@@ -78,7 +93,7 @@ class MemoryArchive:
                               position)
             held = None if problem in ("key_lost", "cell_unreadable") else datum
             self._datums[partition, first + position, 0] = held
-            read.append(ReadEvent(pointer, held, b"d" * 16, capture_id,
+            read.append(ReadEvent(pointer, held, DOMAIN, capture_id,
                                   session_id or b"s" * 15 + bytes([partition]), kinds,
                                   first + position, problem))
         segment = SegmentRead(
@@ -103,6 +118,10 @@ class MemoryArchive:
         if datum is None:
             raise Missing("domain key")
         return datum
+
+    def home(self, pointer: Pointer) -> tuple[bytes, int]:
+        """The one domain."""
+        return DOMAIN, 0
 
     def events(self) -> Iterator[ReadEvent]:
         """Everything, partition by partition."""

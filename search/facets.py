@@ -1,0 +1,73 @@
+"""Facets: how many documents of an answer hold each value of a field. Pure.
+
+Owns which fields are counted, what a document counts for in each, and how counts are ranked; an
+index that counts by itself ranks by the same rule.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from types import MappingProxyType
+from typing import Final
+
+from schemas import limits
+from search.candidates import Held
+
+MONTH: Final = "month"
+# Field -> the document's attribute of the same meaning; the month is of its `sort_at`.
+FIELDS: Final[Mapping[str, str]] = MappingProxyType({
+    "channel": "channel", "state": "state", "kind": "kind", "direction": "direction",
+    "custodian": "custodians", "conversation": "conversation", MONTH: "sort_at",
+})
+# The month of a time beyond the calendar's year 9999: a source's nonsense, counted all the same.
+NO_MONTH: Final = "later"
+
+Facets = Mapping[str, tuple[tuple[str, int], ...]]
+"""Field -> (value, documents), most documents first, ties by value; months the latest first."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def check(fields: Sequence[str], top: int) -> None:
+    """Raises ValueError for a field that is not counted, or a `top` outside its limits."""
+    unknown = [field for field in fields if field not in FIELDS]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no facet")
+    if not 0 < top <= limits.FACET_VALUES_MAX:
+        raise ValueError(f"top is {top}, not 1 to {limits.FACET_VALUES_MAX}")
+
+
+def counted(found: Iterable[Held], fields: Sequence[str], top: int, zone: tzinfo) -> Facets:
+    """The facets of these documents."""
+    counters: dict[str, Counter[str]] = {field: Counter() for field in fields}
+    for one in found:
+        for field, counter in counters.items():
+            counter.update(values(one, field, zone))
+    return {field: ranked(field, counter, top) for field, counter in counters.items()}
+
+
+def values(found: Held, field: str, zone: tzinfo) -> tuple[str, ...]:
+    """What a document counts for; a field without a value counts for none."""
+    if field == MONTH:
+        return (month(found.sort_at, zone),)
+    held = getattr(found, FIELDS[field])
+    if isinstance(held, tuple):
+        return held
+    return (held,) if held else ()
+
+
+def ranked(field: str, counts: Mapping[str, int], top: int) -> tuple[tuple[str, int], ...]:
+    """The first `top` values of a field."""
+    if field == MONTH:
+        return tuple(sorted(counts.items(), reverse=True)[:top])
+    return tuple(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:top])
+
+
+def month(at: int, zone: tzinfo) -> str:
+    """YYYY-MM of a time (UTC ms) in a zone."""
+    try:
+        return (_EPOCH + timedelta(milliseconds=at)).astimezone(zone).strftime("%Y-%m")
+    except (OverflowError, ValueError):
+        return NO_MONTH

@@ -1,0 +1,61 @@
+"""The shortcut never keeps a rule back that would hit."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import Refused
+from search import evaluate
+from search.policy.look import Look
+from search.policy.match import Engine
+from search.policy.screen import Screen, bits
+from tests.search import strategies
+from tests.search.policy.world import of, policy, said
+
+STEMMED = ("stem:pay", "pay* OR stem:guarantee")
+
+
+def rules(*queries: str) -> list[str]:
+    """Those that a policy may have."""
+    known = []
+    for one in queries:
+        try:
+            policy(f"query = '''{one}'''")
+        except Refused:
+            continue  # names what we did, or a triple quote
+        known.append(one)
+    return known
+
+
+@given(st.lists(strategies.queries, min_size=1, max_size=4), strategies.texts())
+@settings(max_examples=80, deadline=None)
+def test_what_hits_passes(queries: list[str], text: str) -> None:
+    """For each query of the language and each text: if it matches, the screen lets it through."""
+    asked = rules(*queries)
+    lexicons = [policy(f"query = '''{one}'''") for one in asked]
+    held = [lexicon.rules[0] for lexicon in lexicons]
+    passed = set(bits(Screen(held).of(text)))
+    message = of(said(text))
+    look = Look(message, Engine([])._firm, Engine([])._stems, frozenset())
+    for number, (lexicon, rule) in enumerate(zip(lexicons, held, strict=True)):
+        (ready,) = Engine([lexicon])._rules
+        assert rule.tree is not None
+        if look.hits(ready, [message], 0):
+            assert number in passed
+        subject = look._subject((text,), frozenset())
+        if number not in passed:
+            assert not evaluate.matches(rule.tree, subject)
+
+
+def test_a_rule_without_words_always_passes() -> None:
+    """Nor does one with words it need not have."""
+    for query in ("from:carol", "NOT pay", "pay OR from:carol"):
+        assert 1 == Screen([policy(f"query = '{query}'").rules[0]]).of("xyz")
+    for query in ("pay", "pay from:carol", "pay w/2 cash", "(pay OR cash) NOT x", "pay~1", "p?y"):
+        assert 0 == Screen([policy(f"query = '{query}'").rules[0]]).of("xyz")
+
+
+def test_bits_are_places() -> None:
+    """In order."""
+    assert [0, 3, 70] == list(bits(1 | 1 << 3 | 1 << 70))
