@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, TypeVar
 
 from ingest.align import MESSAGE, PLACEHOLDER, TOMBSTONE, Line

@@ -53,7 +53,7 @@ GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
                "earliest_unlock", "trial", "ok"),
     "segment": ("key", "partition", "first", "last", "events", "sealed_at", "locked_until",
                 "trial", "sha256"),
-    "quarantine": ("id", "at", "door", "reason", "bytes"),
+    "quarantine": ("id", "at", "door", "reason", "bytes", "file", "member"),
     "quarantine-replay": ("read", "still", "captured"),
     "rejected": ("sequence", "at", "door", "reason", "bytes"),
     "rejected-replay": ("accepted", "still_refused", "unopened"),
