@@ -32,7 +32,8 @@ def placeless(found: Document) -> Document:
     """The document without where its records lie: log, segment, cell, and the lock of those; with
     its entries in an order that does not depend on that."""
     entries = sorted((_placeless(one) for one in found.entries), key=repr)
-    return replace(found, entries=tuple(entries))
+    # What is of one minute stands in the order of the log.
+    return replace(found, entries=tuple(entries), sort_at=found.sort_at // 60_000)
 
 
 def _placeless(entry: Entry) -> Entry:
