@@ -26,6 +26,8 @@ from schemas.media import StoredMedia
 from tests.fakes.store import FakeStore
 from tests.world import NOW, Random, World
 
+pytestmark = pytest.mark.slow
+
 MIB = media.CHUNK_BYTES
 DOMAIN = bytes(range(16))
 SIZES = (0, 1, MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 7, 6 * MIB)

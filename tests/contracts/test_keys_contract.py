@@ -22,6 +22,8 @@ from tests.conftest import S3Server
 from tests.contracts.worlds import counted
 from tests.fakes.keys import FakeKeyring, FakeKeyService
 
+pytestmark = pytest.mark.slow
+
 DOMAIN, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 _names = itertools.count()
 

@@ -25,6 +25,8 @@ from tests.fakes.media_api import (
     wait_for,
 )
 
+pytestmark = pytest.mark.slow
+
 LISTED = "files.provider.example"
 PUBLIC = "93.184.215.14"
 

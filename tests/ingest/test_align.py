@@ -15,6 +15,8 @@ from ingest import align
 from ingest.align import Alignment, Line, remembered
 from ingest.ledger import LedgerLine
 
+pytestmark = pytest.mark.slow
+
 _MINUTE = 28_500_000
 
 

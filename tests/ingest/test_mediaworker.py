@@ -69,6 +69,8 @@ from tests.ingest.mediadesk import (
     whatsapp_message,
 )
 
+pytestmark = pytest.mark.slow
+
 PICTURE = b"\xff\xd8" + b"quastenfloesser" * 90_000
 HASH = hashlib.sha256(PICTURE).digest()
 

@@ -22,6 +22,8 @@ from tests.fakes.capture_log import FakeCaptureLog
 from tests.fakes.spool import FakeSpool
 from tests.ingest.doorway import NOW, Clock, Keys, datums, events_of, once, until
 
+pytestmark = pytest.mark.slow
+
 PATIENT, IMPATIENT = 20.0, 0.02
 
 

@@ -14,6 +14,8 @@ import uvloop
 from infra.http import BoundedProtocol, HttpLimits, bounded
 from tests.ingest.doorway import until
 
+pytestmark = pytest.mark.slow
+
 GET = b"GET /hello HTTP/1.1\r\nHost: x\r\n"
 Client = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 LIMITS = HttpLimits(connections_max=8)

@@ -22,6 +22,8 @@ from schemas.identity import event_id
 from tests.ingest import sms_backup_files
 from tests.ingest.exports import Said, android, said, zip_of
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_767_225_600_000
 ANSWERS = Answers("olga", NOW, me="Ben", account="+4915550100009", zone="Europe/Berlin",
                   day_first=True)

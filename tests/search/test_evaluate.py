@@ -31,6 +31,8 @@ from search.words import Slot
 from tests.search import strategies
 from tests.search.world import NOON, TOKENIZER
 
+pytestmark = pytest.mark.slow
+
 ENGLISH = Stemmer(["english"])
 TEXTS = st.lists(strategies.texts(), min_size=1, max_size=3)
 

@@ -17,6 +17,8 @@ from tests.search import world
 from tests.search.test_project import entries_of
 from tests.search.world import TOKENIZER
 
+pytestmark = pytest.mark.slow
+
 SAID = "48334d963e28474ca63ebd76cac1bf901bafd5c0110647cbdd7bd9c905a88c26"
 WORDS = [f"word{number}" for number in range(300)]
 
