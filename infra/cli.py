@@ -29,10 +29,19 @@ rejected_app = typer.Typer(no_args_is_help=True, help="Requests that failed auth
 spool_app = typer.Typer(no_args_is_help=True, help="Records that wait for the log.")
 directory_app = typer.Typer(no_args_is_help=True, help="Who is who: the file directory.toml.")
 policy_app = typer.Typer(no_args_is_help=True, help="What flags messages: policies/*.toml.")
+account_app = typer.Typer(no_args_is_help=True, help="How people sign in to the console.")
+token_app = typer.Typer(no_args_is_help=True, help="How programs sign in to the console's API.")
+sample_app = typer.Typer(no_args_is_help=True, help=(
+    "What is reviewed although nothing flagged it: sampling/*.toml."))
+review_app = typer.Typer(no_args_is_help=True, help="What waits for a reviewer, and reports.")
 ledger_app = typer.Typer(no_args_is_help=True, help="What importers remember of each chat.")
+access_app = typer.Typer(no_args_is_help=True, help="Who may see what: the file access.toml.")
 for _name, _sub in (("keys", keys_app), ("stack", stack_app), ("quarantine", quarantine_app),
                     ("rejected", rejected_app), ("spool", spool_app),
-                    ("directory", directory_app), ("policy", policy_app), ("ledger", ledger_app)):
+                    ("directory", directory_app), ("access", access_app), ("policy", policy_app),
+                    ("sample", sample_app), ("ledger", ledger_app),
+                    ("account", account_app), ("token", token_app),
+                    ("review", review_app)):
     app.add_typer(_sub, name=_name)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
@@ -340,6 +349,24 @@ def leakage(
 
 
 @app.command()
+def console(
+    context: typer.Context,
+    port: Annotated[int | None, typer.Option(
+        min=0, max=65535, help="Port; 0 = any that is free.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address; loopback unless told.")] = None,
+    demo: Annotated[bool, typer.Option(
+        "--demo", help="The demo's data, and a link that signs you in once.")] = False,
+) -> None:
+    """Pages for supervisors and compliance: search, conversations, review. Ends with Ctrl-C."""
+    from infra.verbs.console import console as verb
+    from infra.verbs.console import demo as demo_verb
+
+    if demo:
+        raise typer.Exit(demo_verb(context.find_root().obj, host, port))
+    raise typer.Exit(verb(_wire(context), host, port))
+
+
+@app.command()
 def demo(
     context: typer.Context,
     keep: Annotated[bool, typer.Option(help="Leave the demo running at the end.")] = False,
@@ -449,6 +476,66 @@ def directory_check(
     raise typer.Exit(verb(_wire(context, provision=False), file, json=json))
 
 
+@directory_app.command("import")
+def directory_import(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="people.csv, groups.csv, matters.csv, access.csv.")],
+    kind: Annotated[str, typer.Option("--as", help=(
+        "people, groups, matters or access, where the file is not called so."))] = "",
+    check: Annotated[bool, typer.Option(
+        "--check", help="Say what would change; write nothing.")] = False,
+    complete: Annotated[bool, typer.Option("--complete", help=(
+        "The file names everything: what it does not name ends today."))] = False,
+    json: Json = False,
+) -> None:
+    """People, groups, matters and access in bulk; shown, recorded, then written."""
+    from infra.verbs.directory_import import Wanted
+    from infra.verbs.directory_import import import_csv as verb
+
+    raise typer.Exit(verb(_wire(context, provision=not check), Wanted(file, kind, complete, check),
+                          json=json))
+
+
+@access_app.command("check")
+def access_check(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="Another file than the one in force.")] = None,
+    json: Json = False,
+) -> None:
+    """Whether the file would be taken, and the directory knows what it names; exit 1 if not."""
+    from infra.verbs.access import check as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), file, json=json))
+
+
+@access_app.command("show")
+def access_show(context: typer.Context, json: Json = False) -> None:
+    """People, walls, what is privileged, and settings, as the file says."""
+    from infra.verbs.access import show as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), json=json))
+
+
+@access_app.command("who")
+def access_who(
+    context: typer.Context,
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="An id of access.toml.")],
+    json: Json = False,
+) -> None:
+    """What this person may do and see, and what they are kept from, in words."""
+    from infra.verbs.access import who as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), person, json=json))
+
+
+@access_app.command("matrix")
+def access_matrix(json: Json = False) -> None:
+    """Which role may do what."""
+    from infra.verbs.access import matrix as verb
+
+    raise typer.Exit(verb(json=json))
+
+
 @policy_app.command("list")
 def policy_list(context: typer.Context, json: Json = False) -> None:
     """Every version of every policy, and which are in force."""
@@ -490,12 +577,390 @@ def policy_test(
 def policy_replay(
     context: typer.Context,
     policy: Annotated[str, typer.Argument(help="The id of a policy in force.")],
+    restart: Annotated[bool, typer.Option(
+        "--restart", help="Begin anew, not where it was interrupted.")] = False,
     json: Json = False,
 ) -> None:
     """A policy over all of the archive: flags it, and says what the version before missed."""
     from infra.verbs.policy import policy_replay as verb
 
-    raise typer.Exit(verb(_wire(context), policy, json=json))
+    raise typer.Exit(verb(_wire(context), policy, json=json, restart=restart))
+
+
+@policy_app.command("starter")
+def policy_starter(
+    context: typer.Context,
+    policy: Annotated[str, typer.Argument(
+        help="One of the pack, or your own file of one; all without it.")] = "",
+    check: Annotated[bool, typer.Option(
+        "--check", help="Precision and recall on texts that a person has labelled.")] = False,
+    languages: Annotated[bool, typer.Option("--languages", help="... of each language.")] = False,
+    rules: Annotated[bool, typer.Option("--rules", help="... of each rule.")] = False,
+    misses: Annotated[bool, typer.Option(
+        "--misses", help="... and each text that is missed, or hit and should not be.")] = False,
+    install: Annotated[bool, typer.Option(
+        "--install", help="Copy them into policies/; nothing there is overwritten.")] = False,
+    json: Json = False,
+) -> None:
+    """The policies that come with Counterfoil, for a firm to change and sign."""
+    from infra.verbs.starter import Wanted
+    from infra.verbs.starter import policy_starter as verb
+
+    raise typer.Exit(verb(_wire(context, provision=install), Wanted(
+        policy, check, languages, rules, misses, install), json=json))
+
+
+PersonArgument = Annotated[str, typer.Argument(
+    metavar="PERSON", help="The id of a [[person]] in access.toml.")]
+AskOption = Annotated[bool, typer.Option("--ask", help="Type the password here.")]
+PasswordFileOption = Annotated[Path | None, typer.Option(
+    "--password-file", metavar="FILE", help="Its first line is the password; - is a pipe.")]
+OwnOption = Annotated[bool, typer.Option(
+    "--own", help="The person chose it: it need not be changed at the first sign-in.")]
+
+
+@account_app.command("add")
+def account_add(context: typer.Context, person: PersonArgument, ask: AskOption = False,
+                password_file: PasswordFileOption = None, own: OwnOption = False,
+                json: Json = False) -> None:
+    """A first password for a person of access.toml: a one-time one, unless you give one."""
+    from infra.verbs.account import Given
+    from infra.verbs.account import add as verb
+
+    raise typer.Exit(verb(_wire(context), person, Given(ask, password_file, own), json=json))
+
+
+@account_app.command("password")
+def account_password(context: typer.Context, person: PersonArgument, ask: AskOption = False,
+                     password_file: PasswordFileOption = None, own: OwnOption = False,
+                     json: Json = False) -> None:
+    """A new password, one-time unless you give one; every session of the person ends."""
+    from infra.verbs.account import Given
+    from infra.verbs.account import password as verb
+
+    raise typer.Exit(verb(_wire(context), person, Given(ask, password_file, own), json=json))
+
+
+@account_app.command("totp")
+def account_totp(context: typer.Context, person: PersonArgument, json: Json = False) -> None:
+    """The telephone is lost: forget it, and make a one-time password to sign in with anew."""
+    from infra.verbs.account import totp as verb
+
+    raise typer.Exit(verb(_wire(context), person, json=json))
+
+
+@account_app.command("disable")
+def account_disable(context: typer.Context, person: PersonArgument, json: Json = False) -> None:
+    """No way in from now on; every session and token of the person is dead."""
+    from infra.verbs.account import disable as verb
+
+    raise typer.Exit(verb(_wire(context), person, json=json))
+
+
+@account_app.command("enable")
+def account_enable(context: typer.Context, person: PersonArgument, json: Json = False) -> None:
+    """The way in is open again; wrong guesses are forgotten, so that nobody has to wait."""
+    from infra.verbs.account import enable as verb
+
+    raise typer.Exit(verb(_wire(context), person, json=json))
+
+
+@account_app.command("forget")
+def account_forget(context: typer.Context, person: PersonArgument, json: Json = False) -> None:
+    """Forget which identity at your OpenID provider is the person's; the next one counts."""
+    from infra.verbs.account import forget as verb
+
+    raise typer.Exit(verb(_wire(context), person, json=json))
+
+
+@account_app.command("list")
+def account_list(context: typer.Context, json: Json = False) -> None:
+    """Everybody, what they sign in with, and who is signed in."""
+    from infra.verbs.account import listed as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@account_app.command("sessions")
+def account_sessions(
+    context: typer.Context,
+    person: Annotated[str, typer.Argument(help="One person; everybody without.")] = "",
+    json: Json = False,
+) -> None:
+    """Who is signed in now, since when and from where."""
+    from infra.verbs.account import sessions as verb
+
+    raise typer.Exit(verb(_wire(context), person, json=json))
+
+
+@account_app.command("revoke")
+def account_revoke(
+    context: typer.Context, person: PersonArgument,
+    session: Annotated[str, typer.Argument(help="As `sessions` prints it; all without.")] = "",
+    json: Json = False,
+) -> None:
+    """End a session, or all of a person's; exit 1 when there was none."""
+    from infra.verbs.account import revoke as verb
+
+    raise typer.Exit(verb(_wire(context), person, session, json=json))
+
+
+@token_app.command("add")
+def token_add(
+    context: typer.Context,
+    owner: Annotated[str, typer.Argument(metavar="PERSON", help="Whose it is: it may do no more.")],
+    name: Annotated[str, typer.Option(help="What it is for.")],
+    may: Annotated[list[str], typer.Option(help="A capability, such as search; may be repeated.")],
+    days: Annotated[int, typer.Option(min=1, max=366, help="It is good for so long.")] = 90,
+    json: Json = False,
+) -> None:
+    """A token for a program; it is shown once, and only its hash is kept."""
+    from infra.verbs.account import token_add as verb
+
+    raise typer.Exit(verb(_wire(context), owner, name, days, may, json=json))
+
+
+@token_app.command("list")
+def token_list(context: typer.Context, json: Json = False) -> None:
+    """Every token, what it may do, until when, and the day of its last use."""
+    from infra.verbs.account import token_list as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@token_app.command("revoke")
+def token_revoke(
+    context: typer.Context,
+    token: Annotated[str, typer.Argument(metavar="ID", help="As `list` prints it.")],
+    json: Json = False,
+) -> None:
+    """Not good from the next request on."""
+    from infra.verbs.account import token_revoke as verb
+
+    raise typer.Exit(verb(_wire(context), token, json=json))
+
+
+@sample_app.command("list")
+def sample_list(context: typer.Context, json: Json = False) -> None:
+    """Every plan, and of its last periods what is on record."""
+    from infra.verbs.sample import sample_list as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@sample_app.command("plan")
+def sample_plan(
+    context: typer.Context,
+    plan: Annotated[str, typer.Argument(help="The id of a plan in sampling/, or a file.")],
+    check: Annotated[bool, typer.Option(
+        "--check", help="Only whether the file reads; record nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Put the seed of a plan's next period on record; the indexer does it by itself."""
+    from infra.verbs.sample import sample_plan as verb
+
+    raise typer.Exit(verb(_wire(context), plan, json=json, check=check))
+
+
+@sample_app.command("draw")
+def sample_draw(
+    context: typer.Context,
+    plan: Annotated[str, typer.Argument(help="The id of a plan in sampling/.")],
+    period: Annotated[str, typer.Option(
+        help="2026-11-21, 2026-W47, 2026-11 or 2026-Q4; without it the last that has ended.")
+        ] = "",
+    json: Json = False,
+) -> None:
+    """Draw a period that has ended, and mark what was drawn for search and review."""
+    from infra.verbs.sample import sample_draw as verb
+
+    raise typer.Exit(verb(_wire(context), plan, period, json=json))
+
+
+@sample_app.command("verify")
+def sample_verify(
+    context: typer.Context,
+    plan: Annotated[str, typer.Argument(help="The id of a plan in sampling/.")],
+    period: Annotated[str, typer.Option(
+        help="2026-11-21, 2026-W47, 2026-11 or 2026-Q4; without it the last that has ended.")
+        ] = "",
+    json: Json = False,
+) -> None:
+    """Draw again from seed and archive and compare item by item; exit 1 if something differs."""
+    from infra.verbs.sample import sample_verify as verb
+
+    raise typer.Exit(verb(_wire(context), plan, period, json=json))
+
+
+Item = Annotated[str, typer.Argument(metavar="ID", help="The id that the queue printed.")]
+Reason = Annotated[str, typer.Option(help="Why, in a few words. Do not quote the message.")]
+
+
+@review_app.command("queue")
+def review_queue(
+    context: typer.Context,
+    status: Annotated[str, typer.Option(
+        help="open, escalated, second, closed or all; without it what waits.")] = "",
+    severity: Annotated[str, typer.Option(help="low, medium or high.")] = "",
+    level: Annotated[int, typer.Option(min=0, max=3, help="1 to 3; 0 = any.")] = 0,
+    rule: Annotated[str, typer.Option(help="The id of a rule.")] = "",
+    assigned: Annotated[str, typer.Option(help="A person's id, or nobody.")] = "",
+    overdue: Annotated[bool, typer.Option("--overdue", help="Only what is past its hours.")] = (
+        False),
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="So many rows.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    json: Json = False,
+) -> None:
+    """What waits for a reviewer, the gravest first."""
+    from infra.verbs.review import Wanted
+    from infra.verbs.review import queue as verb
+
+    raise typer.Exit(verb(_wire(context), Wanted(status, severity, level, rule, assigned, overdue,
+                                                 limit, cursor), json=json))
+
+
+@review_app.command("show")
+def review_show(context: typer.Context, message: Item, json: Json = False) -> None:
+    """One item: its flags, what was decided, what is wanted. Opening it changes nothing."""
+    from infra.verbs.review import show as verb
+
+    raise typer.Exit(verb(_wire(context), message, json=json))
+
+
+@review_app.command("decide")
+def review_decide(
+    context: typer.Context,
+    message: Item,
+    decision: Annotated[str, typer.Argument(help="clear, false_positive, escalate or breach.")],
+    reason: Reason = "",
+    note: Annotated[str, typer.Option(help="Words for the next reader.")] = "",
+    level: Annotated[int | None, typer.Option(
+        min=2, max=3, help="Where an escalation goes; without it one level up.")] = None,
+    seen: Annotated[str, typer.Option(
+        help="The `basis` that show printed: refused if the item has changed since.")] = "",
+    key: Annotated[str, typer.Option(
+        help="Sent twice with one key it is one decision, for programs that try again.")] = "",
+    json: Json = False,
+) -> None:
+    """Decide on an item, as the operator; recorded first."""
+    from infra.verbs.review import act as verb
+    from search.review.views import Form
+
+    raise typer.Exit(verb(_wire(context), message, Form(
+        "decide", decision, reason, note, level, key=key, basis=seen), json=json))
+
+
+@review_app.command("confirm")
+def review_confirm(
+    context: typer.Context,
+    message: Item,
+    reason: Reason = "",
+    objects: Annotated[bool, typer.Option(
+        "--object", help="Not agreed: it goes up a level, with the reason.")] = False,
+    json: Json = False,
+) -> None:
+    """The second person's word on a decision of high severity."""
+    from infra.verbs.review import act as verb
+    from search.review.views import Form
+
+    raise typer.Exit(verb(_wire(context), message, Form(
+        "object" if objects else "confirm", reason=reason), json=json))
+
+
+@review_app.command("assign")
+def review_assign(
+    context: typer.Context,
+    message: Item,
+    to: Annotated[str, typer.Argument(help="A person of access.toml; without it nobody.")] = "",
+    json: Json = False,
+) -> None:
+    """Give an item to a reviewer."""
+    from infra.verbs.review import act as verb
+    from search.review.views import Form
+
+    raise typer.Exit(verb(_wire(context), message, Form("assign", to=to), json=json))
+
+
+@review_app.command("reopen")
+def review_reopen(
+    context: typer.Context,
+    message: Item,
+    reason: Reason,
+    json: Json = False,
+) -> None:
+    """A closed item again, or a message that nothing flagged."""
+    from infra.verbs.review import act as verb
+    from search.review.views import Form
+
+    raise typer.Exit(verb(_wire(context), message, Form("reopen", reason=reason), json=json))
+
+
+@review_app.command("note")
+def review_note(
+    context: typer.Context,
+    message: Item,
+    words: Annotated[str, typer.Argument(help="For the next reader. Do not quote the message.")],
+    json: Json = False,
+) -> None:
+    """Words for the next reader of an item."""
+    from infra.verbs.review import act as verb
+    from search.review.views import Form
+
+    raise typer.Exit(verb(_wire(context), message, Form("note", note=words), json=json))
+
+
+@review_app.command("report")
+def review_report(
+    context: typer.Context,
+    month: Annotated[str, typer.Argument(help="2026-11, in the firm's zone.")],
+    out: Annotated[Path | None, typer.Option(
+        help="Write the signed accountability report: the reviewers too.")] = None,
+    force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Every item of a month with who, what, when and action; sums that add up; what is open."""
+    from infra.verbs.review import report as verb
+
+    raise typer.Exit(verb(_wire(context), month, out, json=json, force=force))
+
+
+@review_app.command("narrow")
+def review_narrow(context: typer.Context, json: Json = False) -> None:
+    """Words of rules that mostly hit what is nothing. Proposals: nothing changes by itself."""
+    from infra.verbs.review import narrow as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+Month = Annotated[str, typer.Argument(metavar="MONTH", help="2026-11, in the firm's zone.")]
+
+
+@review_app.command("seed")
+def review_seed(context: typer.Context, month: Month, json: Json = False) -> None:
+    """Before a month begins: the seed that its check of cleared items is drawn with."""
+    from infra.verbs.review import seed as verb
+
+    raise typer.Exit(verb(_wire(context), month, json=json))
+
+
+@review_app.command("recheck")
+def review_recheck(context: typer.Context, month: Month, json: Json = False) -> None:
+    """When a month is over: draw from what was cleared, to be checked by somebody else."""
+    from infra.verbs.review import recheck as verb
+
+    raise typer.Exit(verb(_wire(context), month, json=json))
+
+
+@review_app.command("verify-report")
+def review_verify_report(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="What `review report --out` wrote.")],
+    json: Json = False,
+) -> None:
+    """Whether a report is what this firm's key signed; exit 1 if not."""
+    from infra.verbs.review import verify_report as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), file, json=json))
 
 
 @stack_app.command("up")

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from schemas import limits
 from schemas.errors import Refused
+from search.access.cookies import is_loopback
 
 CONFIG_NAME: Final = "counterfoil.toml"
 DEFAULT_HOME: Final = "counterfoil-data"
@@ -132,13 +133,39 @@ class MediaSection(_Section):
 
 
 class SearchSection(_Section):
-    """How queries are read."""
+    """How queries are read, and what the index holds of words (docs/decisions/0022)."""
 
+    text: Literal["blind", "plain", "none"] = "blind"
     region: str | None = Field(None, pattern=r"^[A-Z]{2}$")
     zone: str = "UTC"
     operator: str = "local operator"
     languages: tuple[str, ...] = ("english",)
     vocabulary_words_max: int = Field(limits.VOCABULARY_WORDS_MAX, ge=100_000)
+
+
+class ConsoleSection(_Section):
+    """Where the console listens, under which address people reach it, and the firm's OpenID
+    provider. How long a session lasts stands in access.toml, where a change is recorded."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8090, ge=0, le=65535)
+    public_url: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret_file: Path | None = None
+    oidc_claim: Literal["email", "preferred_username", "upn"] = "email"
+    oidc_name: str = Field("your firm's account", min_length=1, max_length=60)
+
+
+class ReviewSection(_Section):
+    """Until when an item is to be decided: hours by severity, counted around the clock, or from
+    Monday to Friday while the firm works (hours of the day in `search.zone`)."""
+
+    hours_high: int = Field(4, ge=1, le=2_000)
+    hours_medium: int = Field(24, ge=1, le=2_000)
+    hours_low: int = Field(72, ge=1, le=2_000)
+    opens: int = Field(0, ge=0, le=23)
+    closes: int = Field(24, ge=1, le=24)
 
 
 class Config(BaseSettings):
@@ -158,6 +185,8 @@ class Config(BaseSettings):
     gateway: GatewaySection = GatewaySection()
     media: MediaSection = MediaSection()
     search: SearchSection = SearchSection()
+    console: ConsoleSection = ConsoleSection()
+    review: ReviewSection = ReviewSection()
     # A list, newest first: one value, or several separated by commas or line ends.
     whatsapp_app_secret: SecretStr | None = None
     whatsapp_verify_token: SecretStr | None = None
@@ -218,6 +247,26 @@ class Config(BaseSettings):
             raise Refused(f"public_url: {text!r} is not the address that the providers call: give "
                           "scheme and host, such as https://hooks.firm.example")
         return text
+
+    def console_url(self) -> str:
+        """Scheme, host and port under which browsers reach the console, no slash at the end.
+
+        Raises Refused for what is no such address, and for plain http to any other machine: the
+        cookie of a session would be readable on the way.
+        """
+        text = self.console.public_url or f"http://{self.console.host}:{self.console.port}"
+        try:
+            url = urlsplit(text)
+            usable = bool(url.hostname) and url.path in ("", "/") and (url.port or 1) > 0
+        except ValueError:
+            usable = False
+        if not usable or url.query or url.fragment or url.username is not None:
+            raise Refused(f"console.public_url: {text!r} is not the address of the console: give "
+                          "scheme and host, such as https://counterfoil.firm.example")
+        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname)):
+            raise Refused(f"console.public_url: {text!r}: people on other machines reach the "
+                          "console over https only; put a TLS proxy before it and give its address")
+        return text.rstrip("/")
 
     def _text_of(self, name: str) -> str:
         value, file = getattr(self, name), getattr(self, f"{name}_file")

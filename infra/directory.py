@@ -54,13 +54,13 @@ cannot send a person's messages under another's key.
 from __future__ import annotations
 
 import re
-import tomllib
+import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from infra.tomlrows import Lines, Reader, Row, parsed
 from schemas.directory import (
     Account,
     ConversationRule,
@@ -77,19 +77,12 @@ from schemas.errors import Missing, Refused, Transient
 CHANNELS: Final = ("whatsapp", "sms")
 TABLES: Final = ("classes", "custodian", "account", "conversation", "group", "matter", "notice",
                  "exclusion")
-# Of the file; larger is refused.
-BYTES_MAX: Final = 32 * 1024 * 1024
 YEARS_MAX: Final = 100
 # How long an account may be silent before it is an alarm: a quarter of an hour to a year.
 HOURS_MIN: Final = 0.25
 HOURS_MAX: Final = 8_784
-TEXT_CHARS_MAX: Final = 500
 # Of a notice's words, which may have lines.
 NOTICE_CHARS_MAX: Final = 20_000
-# Problems shown at a time; the rest are counted.
-PROBLEMS_MAX: Final = 50
-_TABLE: Final = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_-]+)\s*\]\]?\s*(?:#.*)?")
-_KEY: Final = re.compile(r"\s*\"?([A-Za-z0-9_-]+)\"?\s*=")
 # What people put between the digits of a number.
 _PUNCTUATION: Final = re.compile(r"[\s().\-/]+")
 
@@ -109,27 +102,51 @@ def load_directory(path: Path) -> Directory:
     return parse_directory(source, path.name)
 
 
+class DirectoryFile:
+    """The directory as the file says it now, for any number of threads: parsed when it has
+    changed, not each time that somebody asks. `check`: raises Refused for what may not be in
+    force; `problem`: why what stands there now is not, "" = it is."""
+
+    def __init__(self, path: Path, check: Callable[[Directory], None]) -> None:
+        self._path, self._check = path, check
+        self._lock = threading.Lock()
+        self._signature: tuple[int, ...] | None = None
+        self._in_force: Directory | None = None
+        self.problem = ""
+
+    def __call__(self) -> Directory:
+        """The one in force; empty without a file. A file that does not read leaves the last one in
+        force. Raises what `load_directory` raises where there is none yet."""
+        with self._lock:
+            signature = self._stamp()
+            if self._in_force is not None and signature == self._signature:
+                return self._in_force
+            try:
+                found = load_directory(self._path) if signature else Directory()
+                if not signature and self._in_force is not None:
+                    raise Missing(f"{self._path} is not there")
+                self._check(found)
+            except (Refused, Missing, Transient) as error:
+                if self._in_force is None:
+                    raise
+                self.problem = str(error).splitlines()[0]
+                return self._in_force
+            self._in_force, self._signature, self.problem = found, signature, ""
+            return found
+
+    def _stamp(self) -> tuple[int, ...]:
+        try:
+            seen = self._path.stat()
+        except OSError:
+            return ()
+        return seen.st_mtime_ns, seen.st_size, seen.st_ino
+
+
 def parse_directory(source: bytes, name: str = "directory.toml") -> Directory:
     """The directory that `source` says. Raises Refused; `name` is the file's in the message."""
-    if len(source) > BYTES_MAX:
-        raise Refused(f"{name}: {len(source)} bytes; at most {BYTES_MAX} are read")
-    try:
-        text = source.decode("utf-8")
-        tables = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        line = source.count(b"\n", 0, error.start) + 1
-        raise Refused(f"{name} line {line}: not UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise Refused(f"{name}: {error}") from error
-    except RecursionError as error:
-        raise Refused(f"{name}: nested too deep") from error
-    reader = _Reader(tables, _Lines(text))
+    reader = _Reader(*parsed(source, name))
     directory = reader.read(source)
-    if reader.problems:
-        shown = [f"{name} {problem}" for problem in reader.problems[:PROBLEMS_MAX]]
-        if len(reader.problems) > PROBLEMS_MAX:
-            shown.append(f"and {len(reader.problems) - PROBLEMS_MAX} more")
-        raise Refused("\n".join(shown))
+    reader.require_none(name)
     return directory
 
 
@@ -146,96 +163,8 @@ def account_of(text: str) -> str:
     return account
 
 
-class _Lines:
-    """Where each table and key stands: tomllib does not say. Only for messages."""
-
-    def __init__(self, text: str) -> None:
-        self._at: dict[tuple[str, int, str], int] = {}
-        counts: dict[str, int] = {}
-        table, index = "", 0
-        for number, line in enumerate(text.splitlines(), 1):
-            header = _TABLE.fullmatch(line)
-            if header:
-                table = header[1]
-                index = counts.get(table, 0)
-                counts[table] = index + 1
-                self._at.setdefault((table, index, ""), number)
-                continue
-            key = _KEY.match(line)
-            if key:
-                self._at.setdefault((table, index, key[1]), number)
-
-    def of(self, table: str, index: int, key: str) -> int:
-        """The line of a key, or of its table if the key is not there."""
-        return self._at.get((table, index, key), self._at.get((table, index, ""), 1))
-
-
-class _Row:
-    """One table of the file while it is read."""
-
-    def __init__(self, reader: _Reader, table: str, index: int, values: Mapping[str, Any]) -> None:
-        self._reader, self._table, self._index, self._values = reader, table, index, values
-
-    def problem(self, key: str, text: str) -> None:
-        """Record what is wrong with `key`."""
-        where = self._table if self._table == "classes" else f"{self._table} {self._index + 1}"
-        line = self._reader.lines.of(self._table, self._index, key)
-        self._reader.problems.append(f"line {line}, {where}, {key}: {text}")
-
-    def has(self, key: str) -> bool:
-        """Whether the table names it at all."""
-        return key in self._values
-
-    def known(self, *keys: str) -> None:
-        """Everything else is a problem."""
-        for key in self._values:
-            if key not in keys:
-                self.problem(key, f"unknown key; known are {', '.join(keys)}")
-
-    def text(self, key: str, required: bool = True) -> str:
-        """A non-empty text, or "" and a problem."""
-        value = self._values.get(key)
-        if value is None:
-            if required:
-                self.problem(key, "is missing")
-            return ""
-        if not isinstance(value, str):
-            self.problem(key, 'must be a text in "quotes"')
-            return ""
-        if not value.strip() or len(value) > TEXT_CHARS_MAX or not value.isprintable():
-            self.problem(key, f"must be 1 to {TEXT_CHARS_MAX} printable characters")
-            return ""
-        return value.strip()
-
-    def words(self, key: str) -> str:
-        """A text of several lines, or ""; a problem where it holds what no one can read."""
-        value = self._values.get(key)
-        if value is None:
-            return ""
-        if not isinstance(value, str) or not value.strip() or len(value) > NOTICE_CHARS_MAX \
-                or not value.replace("\n", "").replace("\t", "").isprintable():
-            self.problem(key, f"must be a text of 1 to {NOTICE_CHARS_MAX} printable characters")
-            return ""
-        return value.strip()
-
-    def texts(self, key: str, required: bool = True) -> tuple[str, ...]:
-        """A list of different texts; a problem for every one that is none or comes twice."""
-        value = self._values.get(key)
-        if value is None and not required:
-            return ()
-        if not isinstance(value, list) or (required and not value):
-            self.problem(key, 'must be a list: ["one", "two"]')
-            return ()
-        found: list[str] = []
-        for one in value:
-            if not isinstance(one, str) or not one.strip() or len(one) > TEXT_CHARS_MAX \
-                    or not one.isprintable():
-                self.problem(key, f"each must be 1 to {TEXT_CHARS_MAX} printable characters")
-            elif one.strip() in found:
-                self.problem(key, f"{one!r} comes twice; name each once")
-            else:
-                found.append(one.strip())
-        return tuple(found)
+class _Row(Row):
+    """One table of the directory while it is read."""
 
     def channel(self, required: bool = True) -> str:
         """A channel that is known."""
@@ -270,35 +199,13 @@ class _Row:
             return None
         return float(value)
 
-    def moment(self, key: str) -> int | None:
-        """UTC ms of a date (midnight UTC) or of a time with its offset."""
-        value = self._values.get(key)
-        if value is None:
-            return None
-        if isinstance(value, datetime):
-            if value.tzinfo is None:
-                self.problem(key, "a time must state its offset: 2026-01-31T17:00:00+01:00")
-                return None
-        elif isinstance(value, date):
-            value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-        else:
-            self.problem(key, "must be a date, without quotes: 2026-01-31")
-            return None
-        return round(value.timestamp() * 1000)
 
-
-class _Reader:
-    def __init__(self, tables: Mapping[str, Any], lines: _Lines) -> None:
-        self.lines = lines
-        self.problems: list[str] = []
-        self._tables = tables
+class _Reader(Reader):
+    def __init__(self, tables: Mapping[str, Any], lines: Lines) -> None:
+        super().__init__(tables, lines, ("classes",), TABLES)
 
     def read(self, source: bytes) -> Directory:
         """Everything; problems are collected on the way."""
-        for name in self._tables:
-            if name not in TABLES:
-                line = max(self.lines.of(name, 0, ""), self.lines.of("", 0, name))
-                self.problems.append(f"line {line}, {name}: unknown table or key")
         classes = self._classes()
         custodians = self._rows("custodian", lambda row: self._custodian(row, classes))
         seen: dict[str, int] = {}
@@ -338,22 +245,13 @@ class _Reader:
         return tuple(rows)
 
     def _rows(self, table: str, read: Callable[[_Row], Any]) -> list[Any]:
-        rows = self._tables.get(table, [])
-        if not isinstance(rows, list) or not all(isinstance(one, dict) for one in rows):
-            line = max(self.lines.of(table, 0, ""), self.lines.of("", 0, table))
-            self.problems.append(f"line {line}, {table}: write [[{table}]], once for each")
-            return []
-        return [read(_Row(self, table, index, one)) for index, one in enumerate(rows)]
+        return self.rows(table, _Row, read)
 
     def _row(self, table: str, index: int) -> _Row:
         return _Row(self, table, index, {})
 
     def _classes(self) -> dict[str, int]:
-        table = self._tables.get("classes", {})
-        if not isinstance(table, dict):
-            self.problems.append(
-                f"line {self.lines.of('', 0, 'classes')}, classes: write [classes]")
-            table = {}
+        table = self.values("classes")
         row = _Row(self, "classes", 0, table)
         classes = {"default": 7}
         for name, years in table.items():
@@ -415,7 +313,7 @@ class _Reader:
         at = row.moment("at")
         if not row.has("at"):
             row.problem("at", "is missing: the day, 2026-01-31")
-        text, document = row.words("text"), row.text("document", required=False)
+        text, document = row.words("text", NOTICE_CHARS_MAX), row.text("document", required=False)
         if not row.has("text") and not row.has("document"):
             row.problem("text", "is missing: the words of the notice, or `document`, where they "
                                 "stand")

@@ -27,8 +27,19 @@ from schemas import limits
 from schemas.document import Document
 from schemas.errors import Halt, Missing, Transient
 from search.facets import Facets
-from search.index import IndexState, Outdated, Page, PageCursor, Partition, Retired, Stored, Write
+from search.index import (
+    IndexState,
+    Outdated,
+    Page,
+    PageCursor,
+    Partition,
+    Retired,
+    Stored,
+    Write,
+    other_mode,
+)
 from search.query import TokenQuery
+from search.tokens import BLIND, TextMode
 
 # One bulk request; Elasticsearch accepts 100 MB by default, and advises a tenth of it.
 _BULK_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -36,7 +47,7 @@ _GET_BATCH: Final = 1_000
 _CURSORS_ID: Final = "cursors"
 _CURSOR_ROUNDS_MAX: Final = 50
 # Changes with MAPPING; an index of another shape is rebuilt, never migrated.
-SHAPE: Final = 6
+SHAPE: Final = 8
 
 _Operation = tuple[str, bytes]
 """A document's id, and its two lines of a bulk request: what to do, and the document."""
@@ -45,12 +56,12 @@ _Operation = tuple[str, bytes]
 _ANSWER: Final = ("errors", "items.*.status", "items.*.error.type")
 
 _TOKENS: Final = {"type": "keyword", "doc_values": False}
-# Counted by facets as well; `custodians` for them alone.
+# Counted by facets as well.
 _CODES: Final = {"type": "keyword"}
 MAPPING: Final[dict[str, Any]] = {
     # strict: a field that is not named here is refused, never guessed at.
     "dynamic": "strict",
-    "_meta": {"shape": SHAPE},
+    "_meta": {"shape": SHAPE},  # and `text`, the mode: of each index its own
     # The source is kept whole. To keep a part of it, the server takes each document apart, puts it
     # together again, and holds the whole one beside it all the same for as long as a replica may
     # ask for it: a fifth of its CPU. Instead, entries leave out what the other fields say.
@@ -68,9 +79,9 @@ MAPPING: Final[dict[str, Any]] = {
             "position_increment_gap": limits.REVISION_POSITION_GAP,
         },
         "chars": _TOKENS, "actors": _TOKENS, "recipients": _TOKENS, "shared": _TOKENS,
-        "marks": _TOKENS, "kinds": _TOKENS,
+        "marks": _TOKENS, "kinds": _TOKENS, "compartments": _TOKENS, "review_times": _TOKENS,
         "channel": _CODES, "state": _CODES, "direction": _CODES, "conversation": _CODES,
-        "custodians": {"type": "keyword", "index": False},
+        "custodians": _CODES, "review": _CODES,
         "entries": {"type": "object", "enabled": False},
         "cursors": {"type": "object", "enabled": False},
     },
@@ -95,8 +106,10 @@ class ElasticIndexSet:
     """The indexes `<prefix>-000001` … of one cluster. Implements `search.index.IndexSet`."""
 
     def __init__(self, client: Elasticsearch, prefix: str, *, shards: int = 1, replicas: int = 0,
-                 refresh_interval: str = "1s") -> None:
-        """`refresh_interval`: how long an indexed document may stay invisible to a search."""
+                 refresh_interval: str = "1s", text: TextMode = BLIND) -> None:
+        """`refresh_interval`: how long an indexed document may stay invisible to a search; `text`:
+        what the indexes hold of words."""
+        self._text: TextMode = text
         self._client = client
         self._prefix = prefix
         self._name = re.compile(re.escape(prefix) + r"-([0-9]{6})")
@@ -151,7 +164,8 @@ class ElasticIndexSet:
                 mappings=elastic_words.MAPPING, aliases={_write_alias(words): {}})
         with translated():
             self._client.indices.create(
-                index=name, settings=self._settings, mappings=MAPPING, aliases=aliases)
+                index=name, settings=self._settings, aliases=aliases,
+                mappings={**MAPPING, "_meta": {**MAPPING["_meta"], "text": self._text}})
         return name
 
     def open(self, name: str) -> ElasticIndex:
@@ -160,9 +174,12 @@ class ElasticIndexSet:
             raise Missing(f"index {name}")
         with translated():
             found = self._client.indices.get_mapping(index=name)
-        shape = found.body[name]["mappings"].get("_meta", {}).get("shape")
-        if shape != SHAPE:
-            raise Outdated(f"{name} has shape {shape}, this version writes {SHAPE}: rebuild it")
+        meta = found.body[name]["mappings"].get("_meta", {})
+        if meta.get("shape") != SHAPE:
+            raise Outdated(f"{name} has shape {meta.get('shape')}, this version writes {SHAPE}: "
+                           "rebuild it")
+        if meta.get("text") != self._text:
+            raise other_mode(name, meta.get("text"), self._text)
         return ElasticIndex(self._client, name)
 
     def current(self) -> str | None:
@@ -292,6 +309,11 @@ class ElasticIndex:
                zone: tzinfo = UTC) -> Facets:
         """See `ElasticReader`."""
         return self._reader.facets(query, fields, top, zone)
+
+    def each(self, query: TokenQuery, most: int, *,
+             oldest_first: bool = False) -> Iterator[Document]:
+        """See `ElasticReader`."""
+        return self._reader.each(query, most, oldest_first=oldest_first)
 
     def scan(self) -> Iterator[Document]:
         """By doc_id, a page at a time."""

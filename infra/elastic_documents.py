@@ -24,7 +24,8 @@ def fields(found: Document) -> dict[str, Any]:
         "conversation": found.conversation, "shared": found.shared or None,
         "channel": found.channel, "state": found.state, "kinds": found.kinds,
         "marks": found.marks, "direction": found.direction,
-        "custodians": found.custodians,
+        "custodians": found.custodians, "compartments": found.compartments,
+        "review": found.review, "review_times": found.review_times,
         "entries": {"list": entries.dump_beside(found)},
     }
 
@@ -46,7 +47,9 @@ def seen(source: Mapping[str, Any]) -> Seen:
         channel=source["channel"], kind=source["kind"], kinds=tuple(source["kinds"]),
         state=source["state"], direction=source["direction"],
         conversation=source["conversation"], shared=source["shared"] or "",
-        custodians=tuple(source["custodians"]), actors=tuple(source["actors"]),
+        custodians=tuple(source["custodians"]), compartments=tuple(source["compartments"]),
+        review=tuple(source["review"]), review_times=tuple(source["review_times"]),
+        actors=tuple(source["actors"]),
         recipients=tuple(source["recipients"]), marks=tuple(source["marks"]),
         chars=tuple(source["chars"]), sort_at=source["sort_at"],
         words=tuple(tuple(text.split()) for text in source["words"]))

@@ -88,7 +88,9 @@ def translated(node: query.Node) -> dict[str, Any]:
         return {"bool": {"filter": wanted, "must_not": unwanted}}
     if isinstance(node, query.Or):
         return {"bool": {"should": list(_alternatives(node)), "minimum_should_match": 1}}
-    return {"match_none": {}} if isinstance(node, query.Nothing) else {"match_all": {}}
+    if isinstance(node, query.All | query.Nothing):
+        return {"match_all" if isinstance(node, query.All) else "match_none": {}}
+    raise ValueError(f"no index is asked for {type(node).__name__}")
 
 
 def _alternatives(node: query.Or) -> Iterator[dict[str, Any]]:

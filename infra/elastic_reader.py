@@ -7,10 +7,11 @@ here, all of it, on one moment of the index, so that totals and pages are exact 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
 from elastic_transport import ObjectApiResponse
@@ -25,13 +26,14 @@ from search import candidates, facets
 from search.candidates import Seen
 from search.facets import Facets
 from search.index import Page, PageCursor, TooBroad
+from search.picked import Picked
 from search.query import TokenQuery
 
 T = TypeVar("T")
 
 _SCAN_BATCH: Final = 1_000
 # Documents whose words are fetched at a time, to be checked.
-_CHECK_BATCH: Final = 500
+_CHECK_BATCH: Final = 2_000
 # How long the server keeps a look at the index for the next request of the same question.
 _KEPT_ALIVE: Final = "2m"
 
@@ -80,6 +82,14 @@ class ElasticReader:
         """One request: the server counts; or every candidate, checked and counted here."""
         facets.check(fields, top)
         return self._answered(query, lambda asked: self._facets(asked, fields, top, zone))
+
+    def each(self, query: TokenQuery, most: int, *,
+             oldest_first: bool = False) -> Iterator[Document]:
+        """Batch by batch, on one moment. The first is fetched now."""
+        def begun(asked: _Asked) -> Iterator[Document]:
+            found = self._each(asked, most, oldest_first=oldest_first)
+            return chain(list(islice(found, 1)), found)
+        return self._answered(query, begun)
 
     def scan(self) -> Iterator[Document]:
         """By doc_id, a page at a time."""
@@ -151,12 +161,12 @@ class ElasticReader:
                       oldest_first: bool) -> Page:
         few = self._few(asked, oldest_first=oldest_first)
         if few is not None:
-            page = _Picked(limit, after, oldest_first=oldest_first)
+            page = Picked(limit, after, oldest_first=oldest_first)
             for doc_id, source in few.items():
                 page.take(PageCursor(source["sort_at"], doc_id))
             return page.made(lambda ids: [elastic_documents.read(one, few[one]) for one in ids])
         with self._kept() as kept:
-            page = _Picked(limit, after, oldest_first=oldest_first)
+            page = Picked(limit, after, oldest_first=oldest_first)
             for place, _ in self._checked(asked, kept, oldest_first=oldest_first):
                 page.take(place)
             return page.made(lambda ids: self._documents(kept, ids))
@@ -195,6 +205,34 @@ class ElasticReader:
                 return
             more = {"track_total_hits": False, "search_after": found["hits"][-1]["sort"]}
 
+    def _each(self, asked: _Asked, most: int, *, oldest_first: bool) -> Iterator[Document]:
+        taken = 0
+        with self._kept() as kept:
+            for hit in self._hits(asked, kept, most, oldest_first=oldest_first):
+                if asked.is_checked and not asked.is_meant(elastic_documents.seen(hit["_source"])):
+                    continue
+                taken += 1
+                if taken > most:
+                    raise TooBroad
+                yield elastic_documents.read(hit["_id"], hit["_source"])
+
+    def _hits(self, asked: _Asked, kept: str, most: int, *,
+              oldest_first: bool) -> Iterator[Mapping[str, Any]]:
+        """Whatever the server lets through, in order, whole."""
+        more: dict[str, Any] = {"track_total_hits": limits.CHECKED_DOCUMENTS_MAX + 1}
+        while True:
+            found = self._asking(
+                pit={"id": kept, "keep_alive": _KEPT_ALIVE}, query=asked.filter,
+                size=_CHECK_BATCH, sort=_order(oldest_first=oldest_first), **more)["hits"]
+            if "total" in found:
+                if not asked.is_checked and found["total"]["value"] > most:
+                    raise TooBroad
+                _bounded(found["total"]["value"])
+            yield from found["hits"]
+            if len(found["hits"]) < _CHECK_BATCH:
+                return
+            more = {"track_total_hits": False, "search_after": found["hits"][-1]["sort"]}
+
     def _documents(self, kept: str, doc_ids: Sequence[str]) -> list[Document]:
         if not doc_ids:
             return []
@@ -226,33 +264,3 @@ def _order(*, oldest_first: bool) -> list[dict[str, str]]:
 def _bounded(candidates_found: int) -> None:
     if candidates_found > limits.CHECKED_DOCUMENTS_MAX:
         raise TooBroad
-
-
-class _Picked:
-    """The places of one page, picked out of all that match, and their number."""
-
-    def __init__(self, limit: int, after: PageCursor | None, *, oldest_first: bool) -> None:
-        self._limit, self._after, self._oldest_first = limit, after, oldest_first
-        self._total = 0
-        self._places: list[PageCursor] = []
-
-    def take(self, place: PageCursor) -> None:
-        """The next one that matches, in order."""
-        self._total += 1
-        if len(self._places) <= self._limit and _is_beyond(
-                place, self._after, oldest_first=self._oldest_first):
-            self._places.append(place)
-
-    def made(self, documents: Callable[[list[str]], Iterable[Document]]) -> Page:
-        """The page, with its documents by their ids."""
-        shown = self._places[:self._limit]
-        return Page(tuple(documents([place.doc_id for place in shown])), self._total,
-                    shown[-1] if len(self._places) > self._limit and shown else None)
-
-
-def _is_beyond(place: PageCursor, after: PageCursor | None, *, oldest_first: bool) -> bool:
-    """Whether a page from after `after` on has room for a document at `place`."""
-    if after is None:
-        return True
-    here, there = (-place.sort_at, place.doc_id), (-after.sort_at, after.doc_id)
-    return here < there if oldest_first else here > there

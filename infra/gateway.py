@@ -5,14 +5,11 @@ Owns the socket and the order of the end: stop accepting, finish requests, drain
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import resource
 import signal
-import socket
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +25,7 @@ from infra.doorsettings import door_settings
 from infra.embedded.media import SqliteTaskList
 from infra.embedded.ring import SqliteRing
 from infra.embedded.spool import SqliteSpool
+from infra.listening import bind
 from infra.process import settle_memory
 from infra.state import RoleState, StateFolder
 from infra.wire import Wire, clock
@@ -44,7 +42,6 @@ from schemas.directory import Directory
 from schemas.errors import Refused, Transient
 from schemas.findings import Alarm
 
-_BIND_S_MAX: Final = 15.0
 _BACKLOG_MAX: Final = 2048
 _CONNECTIONS_MAX: Final = 4096
 _DESCRIPTORS_MAX: Final = 65_536
@@ -104,7 +101,7 @@ class GatewayProcess:
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT; the exit code."""
-        listening = _bind(self._host, self._port, self._say_taken)
+        listening = bind(self._host, self._port, self._say_taken)
         self._port = listening.getsockname()[1]
         backlog, connections = _room_of(_raise_descriptors())
         server = uvicorn.Server(uvicorn.Config(
@@ -291,31 +288,3 @@ def _room_of(descriptors: int) -> tuple[int, int]:
     """(backlog, connections): a whole backlog is accepted before the first of it is looked at, and
     a quarter of the descriptors stays for the log, the spool and the state."""
     return min(_BACKLOG_MAX, descriptors // 4), min(_CONNECTIONS_MAX, descriptors // 2)
-
-
-def _bind(host: str, port: int, taken: Callable[[str], None]) -> socket.socket:
-    """A listening socket; waits for a predecessor that is ending, and tells `taken` in words before
-    it waits. Raises Transient."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    until = time.monotonic() + _BIND_S_MAX
-    is_told = False
-    while True:
-        found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            found.bind((host, port))
-        except OSError as error:
-            found.close()
-            if error.errno != errno.EADDRINUSE:
-                raise Transient(f"cannot listen on {host}:{port}: {error.strerror}") from error
-            words = (f"port {port} of {host} is used by another program: end that one, or choose "
-                     "another port (--port, gateway.port)")
-            if time.monotonic() >= until:
-                raise Transient(words) from error
-            if not is_told:
-                is_told = True
-                taken(words)
-            time.sleep(0.1)
-            continue
-        found.set_inheritable(True)
-        return found

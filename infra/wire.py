@@ -56,9 +56,11 @@ from schemas import domains
 from schemas.directory import Directory
 from schemas.errors import CounterfoilError, Halt, Refused
 from schemas.events import CapturedEvent
+from search.access.pseudonyms import Pseudonyms
 from search.audit import Auditor, AuditSettings
 from search.index import IndexSet
 from search.project import Projector
+from search.reading import Progress, silent
 from search.searcher import Language, Locale, Searcher
 from search.tokens import Tokenizer
 
@@ -371,24 +373,25 @@ class Wire:
         if self.config.index.driver == "sqlite":
             from infra.embedded.index import SqliteIndexSet
 
-            return SqliteIndexSet(self.home / "index")
+            return SqliteIndexSet(self.home / "index", text=self.config.search.text)
         from infra.elastic import ElasticIndexSet, connect
 
         index = self.config.index
         client = connect(index.url, api_key=_text(index.api_key_file),
                          ca_certs=str(index.ca_file) if index.ca_file else None)
-        return ElasticIndexSet(client, index.name)
+        return ElasticIndexSet(client, index.name, text=self.config.search.text)
 
     def tokenizer(self) -> Tokenizer:
-        """Words to blind tokens, under the index key."""
-        return Tokenizer(self.keys_folder.index_key())
+        """Words to tokens, under the index key."""
+        return Tokenizer(self.keys_folder.index_key(), text=self.config.search.text)
 
     def projector(self) -> Projector:
         """Events to entries."""
         return Projector(self.tokenizer())
 
-    def searcher(self) -> Searcher:
-        """Search and show, each recorded before it answers."""
+    def searcher(self, progress: Progress = silent) -> Searcher:
+        """Search and show, each recorded before it answers. `progress`: told how far a search is
+        that has to read texts."""
         directory = self.directory()
         settings = AuditSettings(domains.ROLE_NAMES[domains.FIRM], directory.firm_years())
         auditor = Auditor(self.recorder("search"), settings, self.clock, self.random)
@@ -396,7 +399,8 @@ class Wire:
         indexes, reader = self.indexes(), self.reader()
         return Searcher(indexes, reader, self.tokenizer(), auditor,
                         Locale(ZoneInfo(search.zone), search.region),
-                        self.language(indexes, reader))
+                        self.language(indexes, reader), progress,
+                        lambda: Pseudonyms(self.tokenizer(), self.directory()))
 
     def language(self, indexes: IndexSet, reader: ArchiveReader) -> Language:
         """What the words of a query may stand for."""

@@ -61,6 +61,15 @@ class Assignments:
     def __bool__(self) -> bool:
         return bool(self._of)
 
+    def known_at(self, at: int) -> Assignments:
+        """Those that had been decided before `at` (UTC ms)."""
+        return Assignments(one for several in self._of.values() for one in several
+                           if one.decided_at < at)
+
+    def accounts(self) -> tuple[tuple[str, str], ...]:
+        """(channel, account) of every decision, sorted."""
+        return tuple(sorted(self._of))
+
     def custodian(self, channel: str, account: str, at: int) -> str:
         """Whose an unassigned message of `account` at `at` (UTC ms) is; "" = nobody's yet."""
         several = self._of.get((_channel(channel), account), ())

@@ -2,7 +2,8 @@
 
 Owns the shape. A document is a set of entries, one per archived record; everything else in it is
 derived from the entries by `search/project.py`, so that documents merge by union. Nothing here is
-readable content: identities and words are tokens (HMAC under the index key, 16 hex digits).
+readable content: identities and words are tokens (HMAC under the index key, 16 hex digits), save in
+the mode `plain`, whose words are words (search/tokens.py).
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Entry:
 
     `entry_id` is the token of its event_id: two captures of one fact share it; `digest` tells
     whether their content is equal (captured_at, delivery and raw apart), `text_digest` whether
-    their text is. `words` is the stream of blind tokens at positions 0, 1, 2 …; `chars` the set of
+    their text is. `words` is the stream of tokens at positions 0, 1, 2 …; `chars` the set of
     single units. In a document, one entry of each text keeps both, and one of each content its
     `marks`, sorted; each up to a limit for the document.
     Times are UTC ms; `captured_at` 0 = not known (the datum was not read).
@@ -73,7 +74,8 @@ class Entry:
     shared: str = ""                     # token of shared_key; "" = none
     words: tuple[str, ...] = ()
     chars: tuple[str, ...] = ()
-    term_count: int = 0                  # words and chars of its text, kept here or not
+    term_count: int = 0                  # words and chars of its text, kept here or not; in an
+    #                                      index without words 1 = there are some
     marks: tuple[str, ...] = ()          # tokens of what it holds beside words (search/marks.py)
     mark_count: int = 0                  # marks of it, kept here or not
     attachments: int = 0
@@ -85,6 +87,7 @@ class Entry:
     unreadable: str = ""                 # why there is no event
     is_minute: bool = False              # its source tells the minute and no second
     local_at: int | None = None          # no occurred_at: of its line in a file (search/moments.py)
+    review: tuple[str, ...] = ()         # of a flag or a review: search/review/facts.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class Document:
     version_count: int                   # distinct versions: message, edits, retractions ...
     sighting_count: int                  # how often those were captured, redeliveries included
     custodians: tuple[str, ...]
+    compartments: tuple[str, ...]
     actors: tuple[str, ...]              # of its authors
     recipients: tuple[str, ...]
     accounts: tuple[str, ...]
@@ -116,3 +120,5 @@ class Document:
     words: tuple[tuple[str, ...], ...]   # one stream per distinct text, in order of captured_at
     chars: tuple[str, ...]
     marks: tuple[str, ...]               # of its versions and of the flags on it, sorted
+    review: tuple[str, ...] = ()         # codes of its review: search/review/projected.py
+    review_times: tuple[str, ...] = ()   # since when it waits, or when it was closed, as rungs

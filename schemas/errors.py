@@ -6,7 +6,8 @@ Owns the tree and the exit codes; every package raises these and only these acro
     ├── Transient   nothing was decided: the same call may be tried again        exit 75
     │   └── Ambiguous   it may or may not have been applied: read back, then try  exit 75
     ├── Refused     this input is not acceptable: quarantine it, go on            exit 65
-    │   └── QueryError  a question that cannot be read; points at the character   exit 2
+    │   ├── QueryError  a question that cannot be read; points at the character   exit 2
+    │   └── Denied      not for whoever asks                                      exit 77
     ├── Exists      a create-once name is taken: read the winner                  exit 73
     ├── Missing     the named thing is not there                                  exit 66
     └── Halt        the state of the world is unknown: stop the process           exit 70
@@ -85,6 +86,15 @@ class QueryError(Refused):
         line = "".join(" " if char in "\t\r\n\v\f" else char for char in self.query)
         columns = sum(_width(char) for char in line[:self.position])
         return f"{line}\n{' ' * columns}^\n{self.message}"
+
+
+class Denied(Refused):
+    """Not for whoever asks. The message never says what there is, only that this is not theirs."""
+
+    exit_code = 77
+
+    def __init__(self, message: str = "you may not do this") -> None:
+        super().__init__(message)
 
 
 def _width(char: str) -> int:

@@ -82,6 +82,7 @@ ALARMS: Final[dict[str, str]] = {
     "edit_without_content": "an edit happened whose text and target were not delivered",
     "directory_refused": "directory.toml has changed and cannot be read; the last load is in force",
     "policy_refused": "a policy file cannot be read; the last versions stay in force",
+    "sampling_refused": "a sampling plan cannot be read; no seed of the next period is recorded",
     "unassigned_traffic": "events of an account that the directory does not know",
     "capture_gap": "capture failed for a time, or fails now: messages may be missing",
     "account_silent": "a watched account had no event for longer than the directory lets it",

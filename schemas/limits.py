@@ -91,6 +91,9 @@ SEARCH_ROWS_MAX: Final = 100_000
 # Documents whose words are read one by one for a query that an index cannot ask as it is; more is
 # refused, and the query wants to be narrowed.
 CHECKED_DOCUMENTS_MAX: Final = 200_000
+# Texts that are decrypted and read one by one to answer one question where the index holds no words
+# (search.text = none); more is refused, likewise.
+READ_TEXTS_MAX: Final = 50_000
 # Values of one facet that are counted out; the rarer ones are left out.
 FACET_VALUES_MAX: Final = 1_000
 # One message of a phone backup without its pictures; a larger one is quarantined in pieces. Its raw

@@ -7,8 +7,9 @@ for a node as it is asks for that, and checks what comes back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import Final
 
@@ -42,12 +43,15 @@ class Seen:
     conversation: str
     shared: str
     custodians: tuple[str, ...]
+    compartments: tuple[str, ...]
     actors: tuple[str, ...]
     recipients: tuple[str, ...]
     marks: tuple[str, ...]
     chars: tuple[str, ...]
     sort_at: int
     words: tuple[tuple[str, ...], ...]
+    review: tuple[str, ...] = ()
+    review_times: tuple[str, ...] = ()
 
 
 Held = Document | Seen
@@ -61,17 +65,21 @@ def holds(node: query.Node, found: Held) -> bool:
     return matcher(node)(found)
 
 
-def matcher(node: query.Node) -> Callable[[Held], bool]:
-    """`holds` of one node, made once for many documents."""
+def matcher(node: query.Node, is_said: Callable[[query.Said, Held], bool] | None = None,
+            ) -> Callable[[Held], bool]:
+    """`holds` of one node, made once for many documents. `is_said`: what is true of their texts,
+    for a node with a Said. Raises ValueError for one without it."""
     if isinstance(node, query.And):
-        every = [matcher(child) for child in node.children]
+        every = [matcher(child, is_said) for child in node.children]
         return lambda found: all(one(found) for one in every)
     if isinstance(node, query.Or):
-        some = [matcher(child) for child in node.children]
+        some = [matcher(child, is_said) for child in node.children]
         return lambda found: any(one(found) for one in some)
     if isinstance(node, query.Not):
-        child = matcher(node.child)
+        child = matcher(node.child, is_said)
         return lambda found: not child(found)
+    if isinstance(node, query.Said) and is_said is not None:
+        return partial(is_said, node)
     if isinstance(node, query.Term):
         return _term_matcher(node)
     if isinstance(node, query.Between):
@@ -146,26 +154,62 @@ def as_places(node: query.Phrase | query.Words) -> Places:
 
 
 def reduced(node: query.Node) -> query.Node:
-    """The same meaning, flat, with Nothing only as the whole of it."""
+    """The same meaning, flat, with Nothing and All only as the whole of it."""
     return query.flatten(_reduced(node))
 
 
 def _reduced(node: query.Node) -> query.Node:
     if isinstance(node, query.Not):
         child = _reduced(node.child)
-        return query.All() if child == query.Nothing() else query.Not(child)
+        return _OPPOSITES.get(child) or query.Not(child)
     if isinstance(node, query.And | query.Or):
         children = tuple(map(_reduced, node.children))
-        if isinstance(node, query.And):
-            return query.Nothing() if query.Nothing() in children else query.And(children)
-        left = tuple(child for child in children if child != query.Nothing())
-        return query.Or(left) if left else query.Nothing()
+        decides = query.Nothing() if isinstance(node, query.And) else query.All()
+        if decides in children:
+            return decides
+        left = tuple(child for child in children if child != _OPPOSITES[decides])
+        return type(node)(left) if left else _OPPOSITES[decides]
     if isinstance(node, query.Near):
         left_side, right_side = reduced(node.left), reduced(node.right)
         if query.Nothing() in (left_side, right_side) or node.distance < 1:
             return query.Nothing()
         return query.Near(left_side, right_side, node.distance, node.ordered)
     return node
+
+
+_OPPOSITES: Final[Mapping[query.Node, query.Node]] = {
+    query.All(): query.Nothing(), query.Nothing(): query.All()}
+
+
+def above(node: query.Node) -> query.Node:
+    """True of every document that `node` is true of, whatever its texts say."""
+    return _unsaid(node, is_above=True)
+
+
+def below(node: query.Node) -> query.Node:
+    """True only of documents that `node` is true of, whatever their texts say."""
+    return _unsaid(node, is_above=False)
+
+
+def _unsaid(node: query.Node, *, is_above: bool) -> query.Node:
+    if isinstance(node, query.Not):
+        return query.Not(_unsaid(node.child, is_above=not is_above))
+    if isinstance(node, query.And | query.Or):
+        return type(node)(tuple(_unsaid(one, is_above=is_above) for one in node.children))
+    if isinstance(node, query.Said):
+        return query.All() if is_above else query.Nothing()
+    return node
+
+
+def said_nodes(node: query.Node) -> Iterator[query.Said]:
+    """Every Said of a query."""
+    if isinstance(node, query.And | query.Or):
+        for child in node.children:
+            yield from said_nodes(child)
+    elif isinstance(node, query.Not):
+        yield from said_nodes(node.child)
+    elif isinstance(node, query.Said):
+        yield node
 
 
 def text_nodes(node: query.Node) -> Iterator[Text]:

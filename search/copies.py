@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from schemas import events, limits
 from schemas.document import Document
 from search import query
-from search.index import Index
+from search.index import Asked
 from search.project import text_entry
 from search.query import TokenQuery
 
@@ -31,7 +31,7 @@ class Linked:
         return tuple(one.doc_id for one in self.copies.get(doc_id, ()))
 
 
-def linked(index: Index, asked: TokenQuery, page: Sequence[Document]) -> Linked:
+def linked(index: Asked, asked: TokenQuery, page: Sequence[Document]) -> Linked:
     """How the documents of a page of `asked` are linked; at most two more requests."""
     shared = sorted({found.shared for found in page if found.shared})
     if not shared:
@@ -74,7 +74,7 @@ def _text(found: Document) -> str:
     return entry.text_digest if entry else ""
 
 
-def copies_of(index: Index, found: Document) -> tuple[Document, ...]:
+def copies_of(index: Asked, found: Document) -> tuple[Document, ...]:
     """The other copies of one document."""
     if not found.shared:
         return ()

@@ -7,7 +7,8 @@ rebuilt, never migrated (G5).
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, fields
 from operator import attrgetter
 from typing import Any, Final
@@ -17,16 +18,19 @@ from schemas.errors import Refused
 from schemas.wire import Pointer
 from search.tokens import TOKEN_BYTES
 
-SHAPE: Final = 6
+SHAPE: Final = 7
 
 _HEX: Final = TOKEN_BYTES * 2
+_APART: Final = " "
 _POINTER: Final = tuple(field.name for field in fields(Pointer))
 _PART: Final = tuple(field.name for field in fields(PartInfo))
 # Rare fields stand last, the rarest at the end: an entry ends with the last that is no default.
-_RARE: Final = ("is_minute", "observations", "local_at", "part", "joined", "unreadable")
+_RARE: Final = (
+    "is_minute", "observations", "local_at", "review", "part", "joined", "unreadable")
 _FIELDS: Final = (*(f.name for f in fields(Entry) if f.name not in _RARE), *_RARE)
 _DEFAULTS: Final = {f.name: f.default for f in fields(Entry) if f.default is not MISSING}
-# Lists of tokens are kept as the tokens' bytes, in base64: half the size of the digits.
+# Lists of tokens are kept as the tokens' bytes, in base64: half the size of the digits. Tokens that
+# are words (search/tokens.py: plain) are kept as they are, behind a space, which no base64 has.
 _TOKENS: Final = frozenset({"actor", "recipients", "words", "chars", "marks"})
 _PLACES: Final = {name: place for place, name in enumerate(_FIELDS)}
 _RARE_FROM: Final = len(_FIELDS) - len(_RARE)
@@ -84,8 +88,19 @@ def _dump(entry: Entry, left_out: Iterable[str]) -> list[Any]:
     return values
 
 
-def _packed(tokens: Iterable[str]) -> str:
-    return base64.b64encode(bytes.fromhex("".join(tokens))).decode("ascii")
+def _packed(tokens: Collection[str]) -> str:
+    if {_HEX} == set(map(len, tokens)):
+        # Words may look like it: they come back all the same.
+        with suppress(ValueError):
+            return base64.b64encode(bytes.fromhex("".join(tokens))).decode("ascii")
+    return _APART + _APART.join(tokens)
+
+
+def _unpacked(packed: str) -> tuple[str, ...]:
+    if packed.startswith(_APART):
+        return tuple(packed[1:].split(_APART))
+    digits = base64.b64decode(packed).hex()
+    return tuple(digits[at:at + _HEX] for at in range(0, len(digits), _HEX))
 
 
 def _load(values: Sequence[Any], beside: Mapping[str, Sequence[str]]) -> Entry:
@@ -94,11 +109,8 @@ def _load(values: Sequence[Any], beside: Mapping[str, Sequence[str]]) -> Entry:
     if named.get("part") is not None:
         named["part"] = PartInfo(*named["part"])
     for name in _TOKENS:
-        if named[name] is None:
-            named[name] = tuple(beside[name])
-            continue
-        digits = base64.b64decode(named[name]).hex()
-        named[name] = tuple(digits[at:at + _HEX] for at in range(0, len(digits), _HEX))
-    if "observations" in named:
-        named["observations"] = tuple(named["observations"])
+        named[name] = tuple(beside[name]) if named[name] is None else _unpacked(named[name])
+    for name in ("observations", "review"):
+        if name in named:
+            named[name] = tuple(named[name])
     return Entry(**named)

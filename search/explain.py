@@ -16,6 +16,7 @@ from schemas import limits
 from search import tree
 from search.index import TooBroad
 from search.query import Compiler, Patterns, TokenQuery
+from search.tokens import BLIND, NONE
 from search.tree import Tree
 from search.words import Exact, Fuzzy, Slot, Stem, describe
 
@@ -61,13 +62,15 @@ class Step:
 class Explanation:
     """`total`: what the query finds, null = too much to look at (then a search is refused);
     `words`: how many words its patterns stand for, together; `is_checked`: whether the index cannot
-    answer alone, and documents that may match are read one by one."""
+    answer alone, and documents that may match are read one by one; `mode`: what the index holds of
+    words (search/tokens.py). In `none` no pattern is looked up: each text is compared with it."""
 
     query: str
     root: Step
     total: int | None
     words: int
     is_checked: bool
+    mode: str = BLIND
 
 
 def explain(asked: Tree, compiler: Compiler, index: Counts | None) -> Explanation:
@@ -77,7 +80,7 @@ def explain(asked: Tree, compiler: Compiler, index: Counts | None) -> Explanatio
     explainer = _Explainer(compiler, index, whole.kinds)
     root = explainer.step(asked)
     return Explanation(compiler.query, root, explainer.count(asked), explainer.words,
-                       index is not None and index.is_checked(whole))
+                       index is not None and index.is_checked(whole), compiler.tokenizer.text)
 
 
 def lines(explained: Explanation) -> list[str]:
@@ -92,8 +95,14 @@ def summary(explained: Explanation) -> str:
     parts = [f"finds {found}"]
     if explained.words:
         parts.append(f"its patterns stand for {_counted(explained.words, 'word')}")
-    parts.append("documents that may match are read one by one" if explained.is_checked
-                 else "the index answers alone")
+    if explained.is_checked and explained.mode == NONE:
+        parts.append("the index holds no words, so messages that may match are decrypted and read, "
+                     f"{limits.READ_TEXTS_MAX:,} at most")
+    else:
+        parts.append("documents that may match are read one by one" if explained.is_checked
+                     else "the index answers alone")
+    if explained.mode != BLIND:
+        parts.append(f"search.text = {explained.mode}")
     return "; ".join(parts)
 
 
@@ -148,7 +157,7 @@ class _Explainer:
             return None
 
     def _patterns(self, asked: Tree) -> tuple[Pattern, ...]:
-        if not isinstance(asked, tree.Text):
+        if not isinstance(asked, tree.Text) or self._compiler.tokenizer.text == NONE:
             return ()
         known: Patterns = self._compiler.patterns()
         out = []

@@ -19,7 +19,8 @@ MONTH: Final = "month"
 # Field -> the document's attribute of the same meaning; the month is of its `sort_at`.
 FIELDS: Final[Mapping[str, str]] = MappingProxyType({
     "channel": "channel", "state": "state", "kind": "kind", "direction": "direction",
-    "custodian": "custodians", "conversation": "conversation", MONTH: "sort_at",
+    "custodian": "custodians", "conversation": "conversation", "review": "review",
+    MONTH: "sort_at",
 })
 # The month of a time beyond the calendar's year 9999: a source's nonsense, counted all the same.
 NO_MONTH: Final = "later"

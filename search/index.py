@@ -1,7 +1,7 @@
 """Ports Index and IndexSet: what search asks of an index, and what a driver must promise.
 
 An index is a projection of the archive and may be thrown away at any time (G5). It holds documents
-of blind tokens; the cursor of each partition lives in it, so that both are lost or kept together.
+of tokens; the cursor of each partition lives in it, so that both are lost or kept together.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ class Retired(Missing):
 
 class Outdated(Refused):
     """The index was written in another shape than this version's: rebuild it, from the archive."""
+
+
+def other_mode(name: str, held: object, wanted: object) -> Outdated:
+    """What an index is refused with that was written in another mode (search/tokens.py)."""
+    return Outdated(f"{name} was written with search.text = {held}, and the setting is {wanted}: "
+                    "rebuild it (`counterfoil rebuild`)")
 
 
 class TooBroad(Refused):
@@ -97,36 +103,12 @@ class Page:
     next: PageCursor | None
 
 
-class Index(Protocol):
-    """One concrete index. Every method raises Transient when the backend cannot be reached.
-
-    Safe to use from several processes; one instance belongs to one thread.
-    """
+class Asked(Protocol):
+    """What a reader asks of an index, or of an index as one person may see it
+    (search/access/scoped.py). Every method raises Transient when the backend cannot be reached."""
 
     def get(self, doc_ids: Iterable[str]) -> dict[str, Stored]:
         """Those that exist, as last written (never a stale view of what `put` acknowledged)."""
-
-    def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
-        """Store the documents, then move the cursors: all of it, or no cursor.
-
-        Returns the ids whose stored version was not the expected one; those were not written, all
-        others were, and unless the set is empty no cursor moved: the caller reads those, merges
-        and puts them again. A cursor
-        never moves back. Idempotent. Raises Halt("index_refused") for a document that the mapping
-        does not take, Transient for what somebody outside can change (a privilege, a limit on
-        requests), and Retired once a newer index is current. After a crash inside, some
-        documents may be stored and no cursor moved: the same segments are read again, and the
-        same documents come out.
-        """
-
-    def start(self, writes: Sequence[Write],
-              cursors: Mapping[Partition, int]) -> Callable[[], frozenset[str]]:
-        """`put`, under way or done when this returns; calling the answer waits for what `put`
-        returns or raises. One at a time: nothing else is asked of this index before the answer
-        was."""
-
-    def state(self) -> IndexState:
-        """Cursors and whether the index was retired."""
 
     def search(self, query: TokenQuery, limit: int, after: PageCursor | None = None, *,
                oldest_first: bool = False) -> Page:
@@ -152,6 +134,43 @@ class Index(Protocol):
 
         Raises TooBroad, and ValueError for a field that is none or `top` beyond its limits.
         """
+
+    def each(self, query: TokenQuery, most: int, *,
+             oldest_first: bool = False) -> Iterator[Document]:
+        """Every document that matches, in the order of `search`, all of one moment. Nothing else is
+        asked of this index before the last was taken.
+
+        Raises TooBroad, at once or on the way, when more than `most` match.
+        """
+
+
+class Index(Asked, Protocol):
+    """One concrete index. Every method raises Transient when the backend cannot be reached.
+
+    Safe to use from several processes; one instance belongs to one thread.
+    """
+
+    def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
+        """Store the documents, then move the cursors: all of it, or no cursor.
+
+        Returns the ids whose stored version was not the expected one; those were not written, all
+        others were, and unless the set is empty no cursor moved: the caller reads those, merges
+        and puts them again. A cursor
+        never moves back. Idempotent. Raises Halt("index_refused") for a document that the mapping
+        does not take, Transient for what somebody outside can change (a privilege, a limit on
+        requests), and Retired once a newer index is current. After a crash inside, some
+        documents may be stored and no cursor moved: the same segments are read again, and the
+        same documents come out.
+        """
+
+    def start(self, writes: Sequence[Write],
+              cursors: Mapping[Partition, int]) -> Callable[[], frozenset[str]]:
+        """`put`, under way or done when this returns; calling the answer waits for what `put`
+        returns or raises. One at a time: nothing else is asked of this index before the answer
+        was."""
+
+    def state(self) -> IndexState:
+        """Cursors and whether the index was retired."""
 
     def scan(self) -> Iterator[Document]:
         """Every document, by ascending doc_id."""

@@ -19,13 +19,12 @@ from typing import Final
 from schemas.errors import Refused
 from search import attacks
 from search.attacks import Planted, Statistics, Stream
-from search.tokens import INDEX_KEY_BYTES, Tokenizer, stream
+from search.tokens import BLIND, INDEX_KEY_BYTES, NONE, TextMode, Tokenizer, stream
 
 MESSAGES_MIN: Final = 40
-# The index as it is, and one that keeps no words. One that keeps them bare needs no measuring.
-BLIND: Final = "blind"
-NONE: Final = "none"
-MODES: Final = (BLIND, NONE)
+# The modes that are measured. In the third, plain, the words stand in the index as they are:
+# whoever has it reads all of them, and there is nothing to measure.
+MODES: Final[tuple[TextMode, ...]] = (BLIND, NONE)
 # A text message of WhatsApp is at most so long: what one injected message can hold.
 MESSAGE_CHARS_MAX: Final = 4096
 # Fewer conversations than this are split by message: halves of a handful would differ too much.
@@ -256,25 +255,26 @@ def split(corpus: Corpus, auxiliary: Corpus | None, number: int) -> Split:
     equal answer; it stands by itself, so that several processes can share the work."""
     indexed, other = _halves(corpus, number)
     own = other if auxiliary is None else list(chain.from_iterable(auxiliary.conversations))
-    tokenizer = Tokenizer(sha256(b"counterfoil leakage %d" % number).digest()[:INDEX_KEY_BYTES])
+    index_key = sha256(b"counterfoil leakage %d" % number).digest()[:INDEX_KEY_BYTES]
     statistics = Statistics(own)
     vocabulary = set(statistics.symbols)
     ceiling = _read(indexed, indexed, {word: word for word in vocabulary})
     reads: list[Read] = []
     for mode in MODES:
-        held = _index(indexed, tokenizer, mode)
+        tokenizer = Tokenizer(index_key, text=mode)
+        held = _index(indexed, tokenizer)
 
-        def planted(text: str, mode: str = mode) -> Stream:
-            return _index([tuple(stream(text))], tokenizer, mode)[0]
+        def planted(text: str, tokenizer: Tokenizer = tokenizer) -> Stream:
+            return _index([tuple(stream(text))], tokenizer)[0]
 
         thief = Thief(Statistics(held), statistics, planted)
         reads += [_read(indexed, held, attack.run(thief)) for attack in ATTACKS]
     return Split(ceiling, tuple(reads))
 
 
-def _index(messages: Iterable[Stream], tokenizer: Tokenizer, mode: str) -> list[Stream]:
+def _index(messages: Iterable[Stream], tokenizer: Tokenizer) -> list[Stream]:
     """What the index of a mode holds of each message: `Document.words` of one version."""
-    return [tuple(map(tokenizer.word, terms)) if mode == BLIND else () for terms in messages]
+    return [tokenizer.tokens(terms, ())[0] for terms in messages]
 
 
 def _read(messages: Sequence[Stream], held: Sequence[Stream], guesses: Mapping[str, str]) -> Read:

@@ -77,7 +77,7 @@ def explanation(view: Explanation) -> dict[str, Any]:
     """What `search --explain --json` prints (docs/interface/explain.schema.json)."""
     return {
         "query": view.query, "total": view.total, "words": view.words,
-        "is_checked": view.is_checked, "tree": _step(view.root),
+        "is_checked": view.is_checked, "mode": view.mode, "tree": _step(view.root),
     }
 
 

@@ -28,7 +28,9 @@ from schemas.events import CapturedEvent, EventPart
 from schemas.identity import event_id, message_key, shared_key
 from schemas.wire import Pointer
 from search import identity, marks, moments
-from search.tokens import Tokenizer, stream_and_units
+from search.review import facts
+from search.review.projected import review_fields
+from search.tokens import NONE, Tokenizer, stream_and_units
 
 BASE_KINDS: Final = (events.MESSAGE, events.CALL, events.UNKNOWN)
 VERSION_KINDS: Final = (*BASE_KINDS, events.EDIT, events.RETRACTION, events.RESTORATION)
@@ -106,18 +108,8 @@ class Projector:
         tokenizer = self._tokenizer
         actor, recipients = self._people.sides(event)
         shared = shared_key(event)
-        words: tuple[str, ...] = ()
-        chars: tuple[str, ...] = ()
-        observations = event.observations
-        if event.text is not None:
-            terms, units = stream_and_units(event.text)
-            words, chars = tokenizer.blind(terms, units)
-            if max(len(words), len(chars)) > limits.INDEXED_TOKENS_MAX:
-                words = words[:limits.INDEXED_TOKENS_MAX]
-                chars = chars[:limits.INDEXED_TOKENS_MAX]
-                observations = (*observations, _CUT)
-            if heard is not None:
-                heard.update(zip(words, terms, strict=False))  # of a cut text what is indexed
+        words, chars, term_count, is_cut = self._words(event.text, heard)
+        observations = (*event.observations, _CUT) if is_cut else event.observations
         held, are_cut = self._marks(event)
         if are_cut:
             observations = (*observations, _MARKS_CUT)
@@ -127,8 +119,7 @@ class Projector:
             occurred_at=event.occurred_at, retain_until=retain_until,
             digest=tokenizer.digest(
                 "content", codec.encode_content(event) if content is None else content),
-            text_digest="" if event.text is None else tokenizer.digest(
-                "text", event.text.encode("utf-8", "surrogatepass")),
+            text_digest="" if event.text is None else self._text_digest(event, event.text, shared),
             direction=event.direction, content_state=event.content_state,
             target_known=event.target_known, provenance=event.provenance, channel=event.channel,
             account=tokenizer.named("account", event.channel, event.account),
@@ -139,12 +130,41 @@ class Projector:
                 tokenizer.named("compartment", event.compartment) if event.compartment else ""),
             actor=actor, recipients=recipients,
             shared=tokenizer.digest("shared", shared) if shared else "",
-            words=words, chars=chars, term_count=len(words) + len(chars),
+            words=words, chars=chars, term_count=term_count,
             marks=held, mark_count=len(held), attachments=len(event.attachments),
             observations=tuple(sorted(set(observations))) if observations else (), joined=joined,
             subkind=_subkind(event), seen=seen, is_minute=moments.is_of_a_minute(event),
-            local_at=moments.local_time(event),
+            local_at=moments.local_time(event), review=facts.codes(event, tokenizer),
         )
+
+    def _words(self, text: str | None, heard: Heard | None,
+               ) -> tuple[tuple[str, ...], tuple[str, ...], int, bool]:
+        """(words, chars, term_count, whether there are more) of a text.
+
+        Without words in the index nothing is cut, and that there are some counts as one: how many
+        is nobody's business who has the index alone.
+        """
+        if text is None:
+            return (), (), 0, False
+        terms, units = stream_and_units(text)
+        if self._tokenizer.text == NONE:
+            return (), (), min(1, len(terms)), False
+        words, chars = self._tokenizer.tokens(terms, units)
+        is_cut = max(len(words), len(chars)) > limits.INDEXED_TOKENS_MAX
+        if is_cut:
+            words = words[:limits.INDEXED_TOKENS_MAX]
+            chars = chars[:limits.INDEXED_TOKENS_MAX]
+        if heard is not None:
+            heard.update(zip(words, terms, strict=False))  # of a cut text what is indexed
+        return words, chars, len(words) + len(chars), is_cut
+
+    def _text_digest(self, event: CapturedEvent, text: str, shared: bytes | None) -> str:
+        """Equal texts of one message have equal digests, here and in its copies. Without words in
+        the index those of two messages differ: else it would show who said the same."""
+        body = text.encode("utf-8", "surrogatepass")
+        if self._tokenizer.text == NONE:
+            body = (shared or message_key(event)) + body
+        return self._tokenizer.digest("text", body)
 
     def _marks(self, event: CapturedEvent) -> tuple[tuple[str, ...], bool]:
         """The tokens of its marks, and whether there may be more."""
@@ -245,6 +265,7 @@ def _together(doc_id: str, entries: Sequence[Entry]) -> Document:
     authors = _authors(versions) or whole
     revisions = _revisions(_worded(union))
     kinds = {e.kind for e in union}
+    review = review_fields(whole)
     return Document(
         doc_id=doc_id, entries=union, channel=leading.channel, kind=leading.kind,
         kinds=tuple(sorted(kinds)),
@@ -256,6 +277,7 @@ def _together(doc_id: str, entries: Sequence[Entry]) -> Document:
         version_count=len({e.entry_id for e in counted}),
         sighting_count=len({(e.entry_id, e.seen) for e in counted}),
         custodians=_collected((e.custodian,) for e in whole),
+        compartments=_collected((e.compartment,) for e in whole),
         actors=_collected(e.actor for e in authors),
         recipients=_collected(e.recipients for e in authors),
         accounts=_collected((e.account,) for e in whole),
@@ -266,6 +288,7 @@ def _together(doc_id: str, entries: Sequence[Entry]) -> Document:
         words=tuple(e.words for e in revisions),
         chars=_collected(e.chars for e in revisions),
         marks=_collected(e.marks for e in _marking(union)),
+        review=review.codes, review_times=review.times,
     )
 
 
@@ -286,6 +309,7 @@ def _alone(doc_id: str, entry: Entry) -> Document:
         state = _ALONE_STATES.get(entry.kind, shape.LIVE)
         if entry.kind in (events.RETRACTION, events.RESTORATION):
             content_state = events.ABSENT_BY_SOURCE
+    review = review_fields((entry,))
     return Document(
         doc_id=doc_id, entries=(entry,), channel=entry.channel, kind=entry.kind,
         kinds=(entry.kind,), state=state, content_state=content_state,
@@ -293,6 +317,7 @@ def _alone(doc_id: str, entry: Entry) -> Document:
         occurred_at=entry.occurred_at, captured_at=entry.captured_at,
         sort_at=sort_time(entry), version_count=1, sighting_count=1,
         custodians=(entry.custodian,) if entry.custodian else (),
+        compartments=(entry.compartment,) if entry.compartment else (),
         actors=_collected((entry.actor,)), recipients=_collected((entry.recipients,)),
         accounts=(entry.account,) if entry.account else (),
         shared=entry.shared, attachments=entry.attachments,
@@ -301,6 +326,7 @@ def _alone(doc_id: str, entry: Entry) -> Document:
         words=(entry.words,) if entry.words else (),
         chars=_collected((entry.chars,)) if entry.chars else (),
         marks=_collected((entry.marks,)) if entry.marks else (),
+        review=review.codes, review_times=review.times,
     )
 
 
@@ -355,8 +381,11 @@ def author_entries(found: Document) -> list[Entry]:
 
 
 def revision_entries(found: Document) -> list[Entry]:
-    """The entries whose words are searched, one per distinct text, in order of capture."""
-    return _revisions(_worded(found.entries))
+    """The entries whose words are searched, one per distinct text, in order of capture; also where
+    the index holds no words."""
+    worded = _worded(found.entries)
+    kept, _ = _kept_words(worded)
+    return sorted((e for e in worded if entry_key(e) in kept), key=_capture_order)
 
 
 def marked_entries(found: Document) -> list[Entry]:
@@ -471,9 +500,7 @@ def _marking(union: Sequence[Entry]) -> list[Entry]:
 
 def _trimmed(union: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], set[str]]:
     """(the entries, words and marks only where a search needs them; what is cut for its length)."""
-    worded, words_cut = _kept(
-        sorted(_worded(union), key=_text_order), lambda e: (e.entry_id, e.text_digest),
-        lambda e: e.term_count, limits.DOCUMENT_TOKENS_MAX)
+    worded, words_cut = _kept_words(_worded(union))
     marked, marks_cut = _kept(
         sorted(_marking(union), key=_mark_order), lambda e: (e.entry_id, e.digest),
         lambda e: e.mark_count, limits.DOCUMENT_MARKS_MAX)
@@ -481,6 +508,12 @@ def _trimmed(union: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], set[str]]:
                              marked=entry_key(e) not in marked) for e in union)
     return trimmed, {code for code, is_cut in ((_CUT, words_cut), (_MARKS_CUT, marks_cut))
                      if is_cut}
+
+
+def _kept_words(worded: Iterable[Entry]) -> tuple[set[EntryKey], bool]:
+    """Of the entries whose words are searched: see `_kept`."""
+    return _kept(sorted(worded, key=_text_order), lambda e: (e.entry_id, e.text_digest),
+                 lambda e: e.term_count, limits.DOCUMENT_TOKENS_MAX)
 
 
 def _kept(ordered: Iterable[Entry], same: Callable[[Entry], tuple[str, str]],
@@ -582,7 +615,11 @@ def _authors(versions: Sequence[Entry]) -> list[Entry]:
 
 def _revisions(entries: Sequence[Entry]) -> list[Entry]:
     """Those that keep words, in order of capture."""
-    return sorted((e for e in entries if e.words), key=lambda e: (e.captured_at, entry_key(e)))
+    return sorted((e for e in entries if e.words), key=_capture_order)
+
+
+def _capture_order(entry: Entry) -> tuple[int, EntryKey]:
+    return entry.captured_at, entry_key(entry)
 
 
 def _observations(whole: Sequence[Entry], versions: Sequence[Entry],

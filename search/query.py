@@ -1,4 +1,4 @@
-"""A tree -> what an index can be asked without seeing a word (DESIGN §7). Pure.
+"""A tree -> what an index can be asked without seeing a word (DESIGN §7; the modes: 0022). Pure.
 
 Owns the token query: the one form that every index backend translates. Its meaning is
 `search/evaluate.py`; a test compares each backend with it on generated queries and texts.
@@ -7,7 +7,7 @@ Owns the token query: the one form that every index backend translates. Its mean
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from schemas.events import Identity
 from search import identity, tree
 from search.lists import NO_LISTS, Lists
 from search.parse import parse
-from search.tokens import Tokenizer, units
+from search.tokens import NONE, Tokenizer, units
 from search.tree import Tree, leaves
 from search.vocabulary import Expander, TooMany
 from search.words import Exact, Slot, Wild, describe
@@ -28,7 +28,7 @@ from search.words import Exact, Slot, Wild, describe
 # The fields that hold sets of tokens or codes; each document field of the same name.
 TERM_FIELDS: Final = (
     "chars", "actors", "recipients", "channel", "state", "kinds", "conversation", "shared",
-    "marks", "direction",
+    "marks", "direction", "kind", "custodians", "compartments", "review", "review_times",
 )
 _SIDES: Final = {
     "from": ("actors",), "to": ("recipients",), "with": ("actors", "recipients"),
@@ -75,6 +75,14 @@ class Nothing:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a query says of words, for an index that holds none: no index is asked for it, the texts
+    are read (search/reading.py)."""
+
+    asked: tree.Text | tree.Near
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """The document's `field` (one of TERM_FIELDS) holds `value`."""
 
@@ -111,7 +119,7 @@ class Not:
     child: Node
 
 
-Node = All | Nothing | Phrase | Words | Near | Term | Between | And | Or | Not
+Node = All | Nothing | Phrase | Words | Near | Said | Term | Between | And | Or | Not
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +139,8 @@ class Reached:
 
 Links = Mapping[str, tuple[Reached, ...]]
 """By value of `from:`, `to:` or `with:` as it was typed."""
+
+PartyNode = Callable[[tree.Party], Node]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +189,8 @@ class Compiler:
     `query`: as typed, for errors that point; `region`: the country (two letters) whose national
     number forms are understood; `assigned`: whose what was captured unassigned is; `links`: who
     else somebody is; `expander`: what a pattern stands for, for a query that has one. `known`: what
-    was looked up already.
+    was looked up already. `party`: what from:, to: and with: ask where names are pseudonyms
+    (search/access/pseudonyms.py).
     """
 
     query: str
@@ -189,12 +200,13 @@ class Compiler:
     links: Links = field(default_factory=dict)
     expander: Expander | None = None
     known: dict[Slot, tuple[str, ...]] = field(default_factory=dict)
+    party: PartyNode | None = None
 
     def compiled(self, asked: Tree) -> TokenQuery:
         """The token query of the tree, or of a part of it. Raises QueryError (TooManyWords), and
         what the expander raises: Refused, Transient."""
         root = flatten(_node(asked, _Context(
-            self.tokenizer, self.region, self.assigned, self.links, self.patterns())))
+            self.tokenizer, self.region, self.assigned, self.links, self.patterns(), self.party)))
         if depth(root) > limits.QUERY_BOOLEAN_DEPTH_MAX:
             raise QueryError(self.query, 0, "AND, OR and NOT may stand "
                                             f"{limits.QUERY_BOOLEAN_DEPTH_MAX} deep inside each "
@@ -263,6 +275,7 @@ class _Context:
     assigned: Assignments
     links: Links
     patterns: Patterns
+    party: PartyNode | None
 
 
 def answering(asked: Tree) -> frozenset[str]:
@@ -320,13 +333,15 @@ def _node(asked: Tree, context: _Context) -> Node:
         return And(children) if isinstance(asked, tree.And) else Or(children)
     if isinstance(asked, tree.Not):
         return Not(_node(asked.child, context))
+    if isinstance(asked, tree.Text | tree.Near) and context.tokenizer.text == NONE:
+        return Said(asked)
     if isinstance(asked, tree.Near):
         return Near(_node(asked.left, context), _node(asked.right, context), asked.distance,
                     asked.ordered)
     if isinstance(asked, tree.Text):
         return _text(asked, context)
     if isinstance(asked, tree.Party):
-        return _party(asked, context)
+        return context.party(asked) if context.party else _party(asked, context)
     return _fact(asked, context.tokenizer)
 
 

@@ -59,7 +59,8 @@ class HitView:
     `assigned`: that was decided afterwards (schemas/assignment.py). `seen_by`: where there are
     copies, what each of them shows. Times: UTC ms or null; `occurred_local`: as the file shows it,
     "2022-03-27T10:00"; `occurred_not_before`: where no time is known, when it cannot have been
-    earlier (and not after `captured_at`).
+    earlier (and not after `captured_at`); `occurred_meaning`: what the source's time means (sent |
+    provider_webhook | device_received), null = it does not say.
     """
 
     doc_id: str
@@ -89,6 +90,7 @@ class HitView:
     seen_by: tuple[SeenBy, ...] = ()
     occurred_local: str | None = None
     occurred_not_before: int | None = None
+    occurred_meaning: str | None = None
 
 
 _NOTHING_ASSIGNED: Final = Assignments()
@@ -123,6 +125,7 @@ def hit(found: Document, bodies: Bodies, tree: Tree | None = None,
         custodian=custodian, assigned=is_assigned,
         occurred_local=dated.occurred_local if dated else None,
         occurred_not_before=dated.occurred_not_before if dated else None,
+        occurred_meaning=dated.occurred_meaning if dated else None,
     )
 
 

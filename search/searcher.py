@@ -1,43 +1,54 @@
-"""The two questions a person may ask: which messages, and what about this one.
+"""The questions a person may ask: which messages, what about this one, what of this conversation.
 
-Owns the order: compile, look, write down who looked, answer. What is raised before the record is
-written has shown nobody anything.
+Owns the order: compile, look within the viewer's scope, write down who looked, answer. What is
+raised before the record is written has shown nobody anything. Who is who (links, assignments) is
+read from the whole index; whatever is shown is asked of the index as the viewer may see it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Final
 
-from schemas import limits
+from schemas import events, limits
 from schemas.assignment import Assignments
 from schemas.document import Document
-from schemas.errors import Missing, Refused
-from search import audit, thread
+from schemas.errors import Denied, Missing, Refused
+from search import audit, conversation, thread
+from search.access.pseudonyms import Pseudonyms
+from search.access.scoped import ScopedIndex, quiet, without_words
+from search.access.viewer import Viewer
 from search.assigned import AssignedReader
 from search.audit import Auditor
 from search.bodies import Bodies, Reads
+from search.conversation import ConversationView
 from search.copies import Linked, copies_of, linked
 from search.explain import Explanation, explain
+from search.facets import Facets
 from search.files import FileView, files
-from search.index import Index, IndexSet, Page, PageCursor, TooBroad
+from search.gaps import GapReader
+from search.index import Asked, Index, IndexSet, Page, PageCursor, TooBroad
 from search.links import LinkReader
 from search.lists import NO_LISTS, Lists
 from search.parse import parse
-from search.query import Compiler, TooManyWords, party_values
+from search.query import All, Compiler, Term, TokenQuery, TooManyWords, party_values
+from search.reading import Progress, ReadingIndex, silent
 from search.results import HitView, hit
 from search.seenby import seen_by, without_copy
 from search.thread import MessageView
-from search.tokens import Tokenizer
+from search.tokens import NONE, Tokenizer
 from search.tree import Tree, saved_lists
 from search.vocabulary import Expander
 from search.words import NO_STEMS, Stems
 
 LIMIT_DEFAULT: Final = 20
 _ID_CHARS: Final = frozenset("0123456789abcdef")
+NO_CONVERSATION: Final = "no such conversation"
+# What stands in a conversation.
+_TALK: Final = events.ANSWERING_KINDS | {events.MEMBERSHIP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,105 +74,160 @@ class Answer:
     """A page of hits, how many match in all, and what to hand back for the next page.
 
     Copies of one message at several accounts are one hit, the first, and count each; a page may
-    therefore show fewer hits than its limit and have a next one.
+    therefore show fewer hits than its limit and have a next one. `unread`: texts that had to be
+    read for the answer and could not be (search/reading.py).
     """
 
     hits: tuple[HitView, ...]
     total: int
     next: str | None
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One question's way to the index: `whole` for who is who, `shown` for everything else."""
+
+    whole: Index
+    shown: Asked
+    assigned: Assignments
 
 
 class Searcher:
-    """Searches and shows; each leaves an audit event before it answers (PROTOCOL I7)."""
+    """Searches and shows, within what the viewer may see; each leaves an audit event before it
+    answers (PROTOCOL I7). What a viewer may not see is, in every word, what is not there."""
 
     def __init__(self, indexes: IndexSet, reader: Reads, tokenizer: Tokenizer, auditor: Auditor,
-                 locale: Locale | None = None, language: Language | None = None) -> None:
+                 locale: Locale | None = None, language: Language | None = None,
+                 progress: Progress = silent,
+                 pseudonyms: Callable[[], Pseudonyms] | None = None) -> None:
+        """`progress`: is told how far the reading is, where an index holds no words. `pseudonyms`:
+        for viewers who are not shown names; without it such a viewer is refused."""
         self._indexes = indexes
         self._bodies = Bodies(reader)
         self._assigned = AssignedReader(self._bodies)
         self._links = LinkReader(self._bodies, tokenizer)
+        self._gaps = GapReader(self._bodies)
         self._tokenizer = tokenizer
         self._auditor = auditor
         self._locale = locale or Locale()
         self._language = language or Language()
-        self._open: tuple[str, Index] | None = None
+        self._progress = progress
+        self._pseudonyms = pseudonyms
+        self._open: tuple[str, Index, str] | None = None
 
-    def search(self, query: str, actor: str, limit: int = LIMIT_DEFAULT,
+    def search(self, query: str, viewer: Viewer, limit: int = LIMIT_DEFAULT,
                after: str | None = None) -> Answer:
-        """Newest first. `actor`: who asks; `after`: the `next` of the page before.
+        """Newest first. `after`: the `next` of the page before.
 
         Raises QueryError (it points at the character), Refused for a page cursor that is none,
         Transient when the look could not be recorded or the index not be reached.
         """
-        tree = self._parsed(query)
+        tree, masks = self._parsed(query), self._masks(viewer)
         limit = max(1, min(limit, limits.PAGE_HITS_MAX))
         place = PageCursor.read(after) if after is not None else None
-        index = self._index()
-        with self._refusals_recorded(audit.SEARCH, actor, query, tree):
-            compiler = self._compiler(query, tree, index)
-            asked, assigned = compiler.compiled(tree), compiler.assigned
-            page = index.search(asked, limit, place) if index else Page((), 0, None)
-            copies = linked(index, asked, page.documents) if index else Linked()
-        hits = tuple(
-            replace(hit(found, self._bodies, tree, copies.ids(found.doc_id), assigned,
-                        self._language.stems),
-                    seen_by=seen_by(found, copies.copies.get(found.doc_id, ()), self._bodies,
-                                    assigned))
-            for found in page.documents if found.doc_id not in copies.hidden)
-        self._auditor.record(audit.SEARCH, actor, query, {
+        look = self._look(viewer)
+        with self._refusals(audit.SEARCH, viewer, query, tree):
+            asked = self._compiler(query, tree, look, masks).compiled(tree)
+            page = look.shown.search(asked, limit, place) if look else Page((), 0, None)
+            copies = linked(look.shown, asked, page.documents) if look else Linked()
+        hits = tuple(self._hit(found, copies, tree, look) for found in page.documents
+                     if look and found.doc_id not in copies.hidden)
+        self._record(audit.SEARCH, viewer, query, {
             "limit": str(limit), "after": after or "", "total": str(page.total),
-            "shown": " ".join(one.doc_id for one in hits), **_lists_used(tree),
+            "shown": " ".join(one.doc_id for one in hits), **_lists_used(tree), **_unread(look),
         })
         # Recorded: from here the answer may be seen.
-        return Answer(hits, page.total, page.next.text() if page.next else None)
+        return Answer(tuple(map(masks.hit, hits)) if masks else hits, page.total,
+                      page.next.text() if page.next else None,
+                      look.shown.unread if look and isinstance(look.shown, ReadingIndex) else 0)
 
-    def explain(self, query: str, actor: str) -> Explanation:
+    def facets(self, query: str, viewer: Viewer, fields: Sequence[str], top: int) -> Facets:
+        """How many answers hold each value of `fields` (search/facets.py), exactly. Raises what
+        `search` does, and ValueError for a field that is none."""
+        tree, masks = self._parsed(query), self._masks(viewer)
+        look = self._look(viewer)
+        with self._refusals(audit.SEARCH, viewer, query, tree):
+            asked = self._compiler(query, tree, look, masks).compiled(tree)
+            found = look.shown.facets(asked, fields, top, self._locale.zone) if look else {}
+        self._record(audit.SEARCH, viewer, query, {"facets": " ".join(fields), **_lists_used(tree)})
+        return masks.facets(found) if masks else found
+
+    def explain(self, query: str, viewer: Viewer) -> Explanation:
         """How `query` is understood, and what each part of it finds. Raises what `search` does."""
-        tree = self._parsed(query)
-        index = self._index()
-        with self._refusals_recorded(audit.EXPLAIN, actor, query, tree):
-            explained = explain(tree, self._compiler(query, tree, index), index)
-        self._auditor.record(audit.EXPLAIN, actor, query, {
-            "total": "" if explained.total is None else str(explained.total), **_lists_used(tree)})
+        tree, masks = self._parsed(query), self._masks(viewer)
+        look = self._look(viewer)
+        with self._refusals(audit.EXPLAIN, viewer, query, tree):
+            explained = explain(tree, self._compiler(query, tree, look, masks),
+                                look.shown if look else None)
+        self._record(audit.EXPLAIN, viewer, query, {
+            "total": "" if explained.total is None else str(explained.total),
+            **_lists_used(tree), **_unread(look)})
         # Recorded: how often a word was said is an answer too.
-        return explained
+        return without_words(explained, viewer.scope)
 
-    def view(self, doc_id: str, actor: str, around: int = thread.AROUND_DEFAULT) -> MessageView:
+    def view(self, doc_id: str, viewer: Viewer,
+             around: int = thread.AROUND_DEFAULT) -> MessageView:
         """One message with all its versions and `around` lines of its conversation on each side.
 
         Raises Refused for what is no id, Missing for an id that is not there, Transient as above.
         """
-        if len(doc_id) != 32 or not set(doc_id) <= _ID_CHARS:
-            raise Refused("an id has 32 hexadecimal digits")
-        index = self._index()
-        found = self._document(index, doc_id)
-        if index is None or found is None:
-            raise Missing(f"no message has the id {doc_id}")
-        lines = thread.conversation_around(found, index, min(around, limits.PAGE_HITS_MAX),
-                                           self._links.conversations(index, found))
-        family, assigned = copies_of(index, found), self._assigned.all(index)
+        masks, (look, found) = self._masks(viewer), self._found(doc_id, viewer)
+        lines = thread.conversation_around(found, look.shown, min(around, limits.PAGE_HITS_MAX),
+                                           self._links.conversations(look.whole, found))
+        family = copies_of(look.shown, found)
+        # Whoever has a copy that is not shown has one: of the others nothing is said about it.
+        every = copies_of(look.whole, found)
         seen = thread.message(found, self._bodies, lines, copies=tuple(
-            one.doc_id for one in family), assigned=assigned)
+            one.doc_id for one in family), assigned=look.assigned)
         seen = replace(seen, hit=replace(seen.hit, seen_by=(
-            *seen_by(found, family, self._bodies, assigned),
-            *without_copy(found, family, index, self._bodies, assigned))))
-        self._auditor.record(audit.VIEW, actor, None, {
+            *seen_by(found, family, self._bodies, look.assigned),
+            *without_copy(found, every, look.shown, self._bodies, look.assigned))))
+        self._record(audit.VIEW, viewer, None, {
             "document": doc_id,
             "shown": " ".join(line.hit.doc_id for line in seen.conversation),
         })
-        return seen
+        return masks.message(seen) if masks else seen
 
-    def file(self, doc_id: str, number: int, actor: str) -> FileView:
+    def conversation(self, token: str, viewer: Viewer, *, at: str | None = None,
+                     before: str | None = None, after: str | None = None,
+                     limit: int = conversation.PAGE_DEFAULT) -> ConversationView:
+        """A page of a conversation, given by its token: the one with message `at`, the one before
+        or after a cursor, else the newest. Raises as `view` does."""
+        if len(token) != 16 or not set(token) <= _ID_CHARS:
+            raise Missing(NO_CONVERSATION)
+        masks, look = self._masks(viewer), self._look(viewer)
+        if look is None:
+            raise Missing(NO_CONVERSATION)
+        newest = look.shown.search(
+            TokenQuery(Term("conversation", token), _TALK), 1).documents
+        if not newest:
+            raise Missing(NO_CONVERSATION)
+        asked = TokenQuery(self._links.conversations(look.whole, newest[0]), _TALK)
+        stored = look.shown.get([at]).get(at) if at else None
+        page = (conversation.around(look.shown, asked, stored.document, limit)
+                if stored is not None and stored.document.conversation == token else
+                conversation.beside(look.shown, asked, limit,
+                                    PageCursor.read(before) if before else None,
+                                    PageCursor.read(after) if after else None))
+        seen = conversation.view(token, page, asked, look.shown, self._bodies, look.assigned,
+                                 self._gaps.all(look.whole))
+        self._record(audit.VIEW, viewer, None, {
+            "conversation": token,
+            "shown": " ".join(one.hit.doc_id for one in seen.messages)})
+        return masks.conversation(seen) if masks else seen
+
+    def file(self, doc_id: str, number: int, viewer: Viewer) -> FileView:
         """The file `number` (from 1, as `view` lists them) of a message, with what opens it.
 
         Raises Refused for what is no id, Missing for a message or a file that is not there or not
         stored, with the reason; Transient as above. Also the asking for one that is not stored is
         recorded before it is answered.
         """
-        found = self._found(doc_id)
+        _, found = self._found(doc_id, viewer)
         listed = files(found, thread.ordered_versions(found), self._bodies)
         wanted = next((one for one in listed if one.number == number), None)
-        self._auditor.record(audit.ATTACHMENT, actor, None, {
+        self._record(audit.ATTACHMENT, viewer, None, {
             "document": doc_id, "number": str(number),
             "state": wanted.state if wanted else "none",
             "sha256": (wanted.sha256 or "") if wanted else "",
@@ -172,52 +238,84 @@ class Searcher:
             raise Missing(f"file {number} is {wanted.state}: {wanted.reason or 'not fetched yet'}")
         return wanted
 
-    def _found(self, doc_id: str) -> Document:
+    def _hit(self, found: Document, copies: Linked, tree: Tree, look: _Look) -> HitView:
+        shown = hit(found, self._bodies, tree, copies.ids(found.doc_id), look.assigned,
+                    self._language.stems)
+        return replace(shown, seen_by=seen_by(
+            found, copies.copies.get(found.doc_id, ()), self._bodies, look.assigned))
+
+    def _found(self, doc_id: str, viewer: Viewer) -> tuple[_Look, Document]:
         if len(doc_id) != 32 or not set(doc_id) <= _ID_CHARS:
             raise Refused("an id has 32 hexadecimal digits")
-        found = self._document(self._index(), doc_id)
-        if found is None:
+        look = self._look(viewer)
+        stored = look.shown.get([doc_id]).get(doc_id) if look else None
+        if look is None or stored is None:
             raise Missing(f"no message has the id {doc_id}")
-        return found
+        return look, stored.document
 
     def _parsed(self, query: str) -> Tree:
         return parse(query, zone=self._locale.zone, lists=self._language.lists)
 
-    def _compiler(self, query: str, tree: Tree, index: Index | None) -> Compiler:
-        """What `tree` is translated with: what the index knows now."""
+    def _masks(self, viewer: Viewer) -> Pseudonyms | None:
+        if not viewer.pseudonyms:
+            return None
+        if self._pseudonyms is None:
+            raise Denied
+        return self._pseudonyms()
+
+    def _compiler(self, query: str, tree: Tree, look: _Look | None,
+                  masks: Pseudonyms | None = None) -> Compiler:
+        """What `tree` is translated with: what the index knows now. Raises QueryError for a query
+        that asks who is behind a pseudonym."""
         region = self._locale.region
+        if masks is not None:
+            masks.check(tree, query)
+        assigned = look.assigned if look else Assignments()
         return Compiler(
-            query, self._tokenizer, region,
-            assigned=self._assigned.all(index) if index else Assignments(),
-            links=self._links.of_values(index, party_values(tree), region) if index else {},
-            expander=self._language.expander)
+            query, self._tokenizer, region, assigned=assigned,
+            links=(self._links.of_values(look.whole, party_values(tree), region)
+                   if look and masks is None else {}),
+            expander=self._language.expander,
+            party=None if masks is None else lambda one: masks.node(one, query, assigned))
 
     @contextmanager
-    def _refusals_recorded(self, action: str, actor: str, query: str,
-                           tree: Tree) -> Iterator[None]:
-        """To be told that there is too much of something is to have looked."""
+    def _refusals(self, action: str, viewer: Viewer, query: str, tree: Tree) -> Iterator[None]:
+        """To be told that there is too much of something is to have looked; how much there is of it
+        in the whole archive is told to nobody who may not see all of it."""
         try:
             yield
         except (TooManyWords, TooBroad) as error:
-            self._auditor.record(action, actor, query, {
-                "refused": str(error), **_lists_used(tree)})
-            raise
+            self._record(action, viewer, query, {"refused": str(error), **_lists_used(tree)})
+            raise quiet(error, viewer.scope) from error
 
-    @staticmethod
-    def _document(index: Index | None, doc_id: str) -> Document | None:
-        if index is None:
-            return None
-        stored = index.get([doc_id]).get(doc_id)
-        return stored.document if stored else None
+    def _record(self, action: str, viewer: Viewer, text: str | None,
+                details: dict[str, str]) -> None:
+        session = {"session": viewer.session} if viewer.session else {}
+        self._auditor.record(action, viewer.person, text, {**details, **session})
 
-    def _index(self) -> Index | None:
-        """The current index, bound anew after a swap; null before anything was indexed."""
+    def _look(self, viewer: Viewer) -> _Look | None:
+        """The current index, bound anew after a swap, as the viewer may see it; null before
+        anything was indexed. Where it holds no words, with the texts of the archive behind it."""
         name = self._indexes.current()
         if name is None:
             return None
         if self._open is None or self._open[0] != name:
-            self._open = (name, self._indexes.open(name))
-        return self._open[1]
+            opened = self._indexes.open(name)
+            one = next(iter(opened.search(TokenQuery(All(), events.ALL_KINDS), 1).documents), None)
+            self._open = (name, opened, one.doc_id if one else "")
+        _, whole, decoy = self._open
+        assigned = self._assigned.all(whole)
+        shown: Asked = ScopedIndex(whole, viewer.scope, self._tokenizer, assigned, decoy)
+        if self._tokenizer.text == NONE:
+            shown = ReadingIndex(shown, self._bodies, self._language.stems, self._progress)
+        return _Look(whole, shown, assigned)
+
+
+def _unread(look: _Look | None) -> dict[str, str]:
+    """How many texts could not be read for an answer, if any."""
+    if look is None or not isinstance(look.shown, ReadingIndex) or not look.shown.unread:
+        return {}
+    return {"unread": str(look.shown.unread)}
 
 
 def _lists_used(tree: Tree) -> dict[str, str]:

@@ -18,7 +18,7 @@ from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent
 from search import query
 from search.bodies import Bodies
-from search.index import Index, PageCursor
+from search.index import Asked, PageCursor
 from search.project import author_entries, effective_time, text_entry, version_leads
 from search.results import SeenBy, custodian_of
 
@@ -47,7 +47,7 @@ def seen_by(shown: Document, family: Sequence[Document], bodies: Bodies,
     return tuple(_seen(one, shown, taken_back, bodies, assigned) for one in every)
 
 
-def without_copy(shown: Document, family: Iterable[Document], index: Index, bodies: Bodies,
+def without_copy(shown: Document, family: Iterable[Document], index: Asked, bodies: Bodies,
                  assigned: Assignments) -> tuple[SeenBy, ...]:
     """Accounts on which this conversation was captured before and after, and not this message."""
     if not shown.conversation or not shown.shared:

@@ -19,7 +19,8 @@ from search import query
 from search.bodies import Bodies
 from search.evaluate import highlights
 from search.files import FileView, files
-from search.index import Index, PageCursor
+from search.flagged import FlagView, flags
+from search.index import Asked, PageCursor
 from search.project import (
     BASE_KINDS,
     VERSION_KINDS,
@@ -53,7 +54,7 @@ class VersionView:
     """One version of a message, as its leading record says it.
 
     `text` null = none; `content_state` or `problem` says why. Times: UTC ms or null;
-    `occurred_local` and `occurred_not_before` as in `HitView`.
+    `occurred_local`, `occurred_not_before` and `occurred_meaning` as in `HitView`.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class VersionView:
     problem: str = ""
     occurred_local: str | None = None
     occurred_not_before: int | None = None
+    occurred_meaning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class MessageView:
     related: tuple[RelatedView, ...]
     conversation: tuple[ConversationLine, ...]
     files: tuple[FileView, ...] = ()
+    flags: tuple[FlagView, ...] = ()
 
 
 def message(found: Document, bodies: Bodies, around: Sequence[Document] = (),
@@ -126,10 +129,11 @@ def message(found: Document, bodies: Bodies, around: Sequence[Document] = (),
         related=tuple(_related(found, entry, bodies) for entry in _related_entries(found)),
         conversation=tuple(lines) or (ConversationLine(this, True),),
         files=files(found, versions, bodies),
+        flags=flags(found, versions, bodies),
     )
 
 
-def conversation_around(found: Document, index: Index, each_side: int = AROUND_DEFAULT,
+def conversation_around(found: Document, index: Asked, each_side: int = AROUND_DEFAULT,
                         where: query.Node | None = None) -> list[Document]:
     """`found` and up to `each_side` documents of its conversation before and after, in order.
     `where`: the conversation under all its names, where it has several (search/links.py)."""
@@ -185,6 +189,7 @@ def _version(found: Document, entry: Entry, bodies: Bodies, tree: Tree | None) -
                         if one.entry_id == entry.entry_id and one.kind == entry.kind),
         problem=problem, occurred_local=event.occurred_local if event else None,
         occurred_not_before=event.occurred_not_before if event else None,
+        occurred_meaning=event.occurred_meaning if event else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Words: how a text becomes terms, and how a term becomes a token that nobody can read.
+"""Words: how a text becomes terms, and how a term becomes a token of the index.
 
 Owns normalisation, segmentation and the labelled subkeys of the index key (PROTOCOL I1). Search,
 highlighting and the reference evaluator all use these functions, so that a word means one thing.
@@ -9,6 +9,9 @@ and runs of scripts that are written without spaces (Chinese, Japanese, Korean, 
 Burmese). A run u1…un gives u1, u1u2, …, un-1un, un: its pairs, and its first and last unit at the
 edges (docs/decisions/0008). So a phrase that begins or ends inside a run is found exactly where it
 stands. Beside the stream lies the unordered set of single units, which answers one-unit queries.
+
+What an index holds of them is its mode (docs/decisions/0022): tokens that nobody can read without
+the index key (blind), the terms as they are (plain), or nothing (none).
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -31,6 +34,14 @@ TOKEN_BYTES: Final = 8
 DOC_ID_BYTES: Final = 16
 INDEX_KEY_BYTES: Final = 32
 _WORD_CACHE: Final = 200_000
+
+TextMode = Literal["blind", "plain", "none"]
+"""What an index holds of words: their keyed tokens, the words themselves, or nothing."""
+BLIND: Final = "blind"
+PLAIN: Final = "plain"
+NONE: Final = "none"
+# UTF-8 bytes of a token of the plain mode; Elasticsearch cuts words behind 255 UTF-16 units.
+PLAIN_TOKEN_BYTES_MAX: Final = 200
 
 # --- the character classes, computed from the Unicode database of this Python ------------------
 
@@ -341,57 +352,62 @@ def _joins(character: str) -> bool:
 
 # --- terms -> tokens ---------------------------------------------------------------------------
 
+# What a plain token spells as `_` hex `_`: all of ASCII that is no small letter or digit, which the
+# indexes read in their own ways, what counts as space anywhere, and halves of surrogate pairs.
+_SPELLED: Final = re.compile(r"[\x00-/:-`{-\x9f\s\ud800-\udfff]")
+# No spelled term begins with it: what follows is the blind token of a term that is too long.
+_LONG: Final = "-"
+
 
 class Tokenizer:
-    """Blind tokens under the index key. One per process; safe to share between threads.
+    """Tokens under the index key. One per process; safe to share between threads.
 
-    A token is 8 bytes of HMAC-SHA256 under a subkey of its label, as 16 hex digits; a document id
-    16 bytes, as 32. Equal terms have equal tokens: that is what makes them searchable, and what
-    docs/THREATS.md measures.
+    Of names, ids and marks a token is 8 bytes of HMAC-SHA256 under a subkey of its label, as 16 hex
+    digits; a document id 16 bytes, as 32. So is that of a word or unit in the mode `blind`. In
+    `plain` it is the term itself, spelled so that no index reads it as two or as another one; in
+    `none` there is no token of a word. Equal terms have equal tokens: that is what makes them
+    searchable, and what docs/THREATS.md measures.
     """
 
-    def __init__(self, index_key: bytes, *, cache_words: int = _WORD_CACHE) -> None:
+    def __init__(self, index_key: bytes, *, text: TextMode = BLIND,
+                 cache_words: int = _WORD_CACHE) -> None:
         """`index_key`: 32 random bytes."""
         if len(index_key) != INDEX_KEY_BYTES:
             raise ValueError(f"the index key has {len(index_key)} bytes, not {INDEX_KEY_BYTES}")
+        self.text: Final[TextMode] = text
         self._macs = {label: _mac(_subkey(index_key, label)) for label in _LABELS}
-        words, chars = self._macs["words"], self._macs["chars"]
         self._document, self._entry = self._macs["document"], self._macs["entry"]
-
-        @lru_cache(maxsize=cache_words)
-        def word(term: str) -> str:
-            return _token(words, term.encode("utf-8", "surrogatepass"))
-
-        @lru_cache(maxsize=cache_words)
-        def char(unit: str) -> str:
-            return _token(chars, unit.encode("utf-8", "surrogatepass"))
+        self._word = lru_cache(maxsize=cache_words)(_worded(text, self._macs["words"]))
+        self._char = lru_cache(maxsize=cache_words)(_worded(text, self._macs["chars"]))
 
         @lru_cache(maxsize=cache_words)
         def named(label: str, parts: tuple[str, ...]) -> str:
             return _token(self._macs[label], canonical(*parts))
 
-        self._word, self._char, self._named = word, char, named
+        self._named = named
 
     def word(self, term: str) -> str:
-        """The token of one term of a stream."""
+        """The token of one term of a stream. Raises LookupError in the mode `none`."""
         return self._word(term)
 
     def char(self, unit: str) -> str:
-        """The token of one unit."""
+        """The token of one unit. Raises LookupError in the mode `none`."""
         return self._char(unit)
 
     def words(self, text: str) -> tuple[str, ...]:
         """The tokens of `stream(text)`, in order."""
-        return tuple(map(self._word, stream(text)))
+        return self.tokens(stream(text), ())[0]
 
     def chars(self, text: str) -> tuple[str, ...]:
         """The tokens of `units(text)`, sorted."""
-        found = units(text)
-        return tuple(sorted(map(self._char, found))) if found else ()
+        return self.tokens((), units(text))[1]
 
-    def blind(self, terms: Iterable[str],
-              found: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """`words` and `chars` of the text that `stream_and_units` gave these of."""
+    def tokens(self, terms: Iterable[str],
+               found: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """`words` and `chars` of the text that `stream_and_units` gave these of: what the index
+        holds of it."""
+        if self.text == NONE:
+            return (), ()
         return (tuple(map(self._word, terms)),
                 tuple(sorted(map(self._char, found))) if found else ())
 
@@ -424,7 +440,7 @@ class Tokenizer:
 _LABELS: Final = (
     "words", "chars", "party", "conversation", "account", "custodian", "compartment", "shared",
     "document", "entry", "content", "text", "capture", "set",
-    "mark",
+    "mark", "pseudonym",
 )
 
 
@@ -455,3 +471,24 @@ def _mac(key: bytes) -> _Mac:
 
 def _token(mac: _Mac, body: bytes) -> str:
     return mac(body)[:TOKEN_BYTES].hex()
+
+
+def _worded(text: TextMode, mac: _Mac) -> Callable[[str], str]:
+    """Term or unit -> its token."""
+    def blind(term: str) -> str:
+        return _token(mac, term.encode("utf-8", "surrogatepass"))
+
+    def plain(term: str) -> str:
+        token = _SPELLED.sub(_spell, term)
+        if token and len(token.encode("utf-8")) <= PLAIN_TOKEN_BYTES_MAX:
+            return token
+        return _LONG + blind(term)
+
+    def none(term: str) -> str:
+        raise LookupError("an index without words was asked for the token of one")
+
+    return {BLIND: blind, PLAIN: plain, NONE: none}[text]
+
+
+def _spell(found: re.Match[str]) -> str:
+    return f"_{ord(found.group()):x}_"

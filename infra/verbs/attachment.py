@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from archive.media import MediaReader
-from infra.verbs.audit import acting
+from infra.verbs.audit import operating
 from infra.verbs.screen import OUT, emit, shown
 from infra.wire import Wire
 from schemas.errors import Exists, Missing, Refused
@@ -25,7 +25,7 @@ def attachment(wire: Wire, message: str, number: int, out: Path, *, force: bool,
         raise Exists(f"{out} is there already; name another file, or --force")
     if not out.parent.is_dir():
         raise Missing(f"{out.parent} is no folder")
-    found = wire.searcher().file(message, number, acting(wire))
+    found = wire.searcher().file(message, number, operating(wire))
     if found.stored is None:
         raise AssertionError("a file that is not stored was handed out")
     _write(MediaReader(wire.store), found.stored, out, force=force)

@@ -11,6 +11,7 @@ from contextlib import closing
 
 from infra.wire import Wire
 from schemas import domains
+from search.access.viewer import Viewer, operator
 from search.audit import Auditor, AuditSettings
 
 
@@ -23,6 +24,11 @@ def record_act(wire: Wire, action: str, details: Mapping[str, str] | None = None
         auditor = Auditor(recorder, settings, wire.clock, wire.random)
         auditor.record(action, acting(wire), None, details or {})
         recorder.beat(wire.clock(), years, stopping=True)
+
+
+def operating(wire: Wire) -> Viewer:
+    """Who acts on a command line, holding the data folder's keys: sees all, and it is recorded."""
+    return operator(acting(wire))
 
 
 def acting(wire: Wire) -> str:

@@ -19,6 +19,7 @@ from infra.verbs.screen import ERR, OUT, bad, emit, good, short, trial_banner
 from infra.wire import DAY_MS, Wire, clock
 from ingest.coverage import COVERAGE, PARTS, YES
 from schemas.errors import CounterfoilError
+from search.index import Outdated
 
 if TYPE_CHECKING:
     from infra.s3access import Tried
@@ -168,9 +169,19 @@ def _index(wire: Wire) -> Iterator[Line]:
     indexes = wire.indexes()
     name = indexes.current()
     yield Line("index", "reachable", OK, f"current index {name or 'not made yet'}")
+    told = {
+        "blind": "words are blind tokens, but order and equality leak",
+        "plain": "search.text = plain: whoever has the index reads every word of every message",
+        "none": "it holds no words, but who talked with whom and when, under keyed names",
+    }[wire.config.search.text]
+    try:
+        if name is not None:
+            indexes.open(name)
+    except Outdated as error:
+        yield Line("index", "shape", WARNING, str(error))
+        told = f"{told}, once it is rebuilt; what older indexes hold stays until they are deleted"
     yield Line("index", "confidential", WARNING,
-               "words are blind tokens, but order and equality leak: restrict access, encrypt "
-               "its disk (docs/THREATS.md)")
+               f"{told}: restrict access, encrypt its disk (docs/THREATS.md)")
 
 
 def _keys(wire: Wire) -> Iterator[Line]:

@@ -1,25 +1,28 @@
 """`policy list | check | test | replay`: which policies are in force, what one would flag in the
 archive, and what a new version finds that the one before it missed.
 
-Owns the way over the archive for that: from its front, in its own order, with nothing left out, so
-that two runs over one archive say the same. A dry run and a replay are events.
+Owns what these say; the way over the archive is `infra/replay.py`. A dry run and a replay are
+events.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from infra.archived import Joiner
+from infra import filelock
 from infra.carry import carry_if_idle
+from infra.embedded.folder import make_folder
+from infra.embedded.replays import ReplayState
 from infra.policies import (
     DRY_RUN,
     REPLAY,
@@ -30,18 +33,20 @@ from infra.policies import (
     read_file,
     read_folder,
 )
+from infra.replay import Replay, current
 from infra.verbs.assign import moment_of
 from infra.verbs.audit import acting
 from infra.verbs.screen import ERR, OUT, emit, good, instant, short, shown
 from infra.wire import Wire
 from schemas.errors import Missing, Refused
-from schemas.events import CapturedEvent
-from schemas.identity import message_key
 from search.policy.flags import Flag, flag_event
-from search.policy.watch import WATCHED_KINDS, Watch
+from search.policy.habitdays import Raised
 
 SAMPLES_DEFAULT: Final = 5
-_FLAGS_BATCH: Final = 500
+# Of the data folder: a file for each replay that is under way.
+FOLDER: Final = "replay"
+# As a shell names what Ctrl-C ended.
+INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Wanted:
 
 @dataclass(slots=True)
 class Found:
-    """What a run over the archive came to."""
+    """What a dry run came to."""
 
     messages: int = 0
     flags: list[Flag] = field(default_factory=list)
@@ -103,44 +108,92 @@ def policy_test(wire: Wire, wanted: Wanted, *, json: bool) -> int:
                                                  "who": acting(wire)})
     wire.recorder("search").record(event)
     # Recorded: from here what it finds may be seen.
-    found = Found()
-    found.flags = list(_run(wire, [file], found, since, until))
+    found, state = Found(), ReplayState(None)
+    with closing(state):
+        run = Replay(wire, [file], current(wire), state)
+        run.begin()
+
+        def take(several: Sequence[Raised]) -> None:
+            for one in several:
+                if (since is None or since <= one.at) and (until is None or one.at < until):
+                    found.flags.append(one.flag)
+                    found.times.setdefault(one.flag.message, one.at)
+
+        # Also what lies outside the time is looked at: it may be part of a conversation inside.
+        with _shown() as progress:
+            run.run(take, progress)
+        found.messages = run.messages
     _print_test(wire, file, found, wanted.samples, json=json)
     return 0
 
 
-def policy_replay(wire: Wire, name: str, *, json: bool) -> int:
+def policy_replay(wire: Wire, name: str, *, json: bool, restart: bool = False) -> int:
     """The version over all of the archive; what it flags is on the log when this returns. Run twice
-    it says the same flags again: they are the same ones."""
+    it says the same flags again: they are the same ones. Interrupted, it goes on where it was."""
     known = read_folder(wire)
     file = _chosen(wire, name)
-    if not any(one.policy.digest() == file.policy.digest() for one in in_force(wire, known)):
-        raise Refused(f"{file.policy.policy_id} version {file.policy.version} is not in force: put "
+    policy = file.policy
+    if not any(one.policy.digest() == policy.digest() for one in in_force(wire, known)):
+        raise Refused(f"{policy.policy_id} version {policy.version} is not in force: put "
                       f"it into {wire.home / 'policies'}, or wait for its day")
-    earlier = [one for one in known if one.policy.policy_id == file.policy.policy_id
-               and one.policy.version < file.policy.version][-1:]
-    found, before = Found(), Found()
-    compared = [file, *earlier]
-    with closing(wire.capture_log()) as log:
-        recorder = wire.recorder("search", log)
-        recorder.record(policy_event(wire, REPLAY, [file], {"who": acting(wire)}))
-        years = wire.directory().firm_years()
-        batch: list[CapturedEvent] = []
-        for flag in _run(wire, compared, found, None, None):
-            if flag.version != file.policy.version:
-                before.flags.append(flag)
-                continue
-            found.flags.append(flag)
-            batch.append(flag_event(flag, wire.clock(), years))
-            if len(batch) >= _FLAGS_BATCH:
-                recorder.record_all(batch)
-                batch.clear()
-        recorder.record_all(batch)
-        recorder.beat(wire.clock(), years, stopping=True)
-    # Without a `run` this process carries them on: they are found when it returns.
+    # What came before this moment is meant, also where nobody has carried it on yet.
     carry_if_idle(wire, lambda said: ERR.print(shown(said)))
-    _print_replay(file, earlier, found, before, json=json)
+    earlier = [one for one in known if one.policy.policy_id == policy.policy_id
+               and one.policy.version < policy.version][-1:]
+    path = wire.home / FOLDER / f"{policy.policy_id}-{policy.version}.db"
+    make_folder(path.parent)
+    descriptor = filelock.take(path.with_suffix(".lock"))
+    try:
+        state = ReplayState(path)
+        try:
+            is_resumed = _replay(wire, [file, *earlier], state, restart=restart)
+        except KeyboardInterrupt:
+            state.close()
+            ERR.print("interrupted. The same command goes on where it was; with --restart it "
+                      "begins anew")
+            return INTERRUPTED
+        except BaseException:
+            state.close()
+            raise
+        # Without a `run` this process carries them on: they are found when it returns.
+        carry_if_idle(wire, lambda said: ERR.print(shown(said)))
+        _print_replay(file, earlier, state, is_resumed=is_resumed, json=json)
+        state.close(is_done=True)
+    finally:
+        os.close(descriptor)
     return 0
+
+
+def _replay(wire: Wire, files: Sequence[PolicyFile], state: ReplayState, *, restart: bool) -> bool:
+    """Whether it went on with one that was interrupted."""
+    version = files[0].policy.version
+    with closing(wire.capture_log()) as log:
+        recorder, years = wire.recorder("search", log), wire.directory().firm_years()
+
+        def take(several: Sequence[Raised]) -> None:
+            recorder.record_all([flag_event(one.flag, wire.clock(), years) for one in several
+                                 if one.flag.version == version])
+
+        run = Replay(wire, files, current(wire), state)
+        is_resumed = run.begin(restart=restart)
+        if run.why_anew:
+            ERR.print(f"{run.why_anew}: this replay begins anew")
+        said = {"who": acting(wire), **({"resumed": True} if is_resumed else {})}
+        recorder.record(policy_event(wire, REPLAY, files[:1], said))
+        with _shown() as progress:
+            run.run(take, progress)
+        recorder.beat(wire.clock(), years, stopping=True)
+    return is_resumed
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr."""
+    with Progress(TextColumn("reading the archive"), BarColumn(), MofNCompleteColumn(),
+                  TextColumn("records,"), TimeRemainingColumn(), TextColumn("left"), console=ERR,
+                  transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, whole: progress.update(task, completed=done, total=whole)
 
 
 def _chosen(wire: Wire, name: str) -> PolicyFile:
@@ -154,46 +207,6 @@ def _chosen(wire: Wire, name: str) -> PolicyFile:
         raise Missing(f"no policy file and no policy of the firm is called {name}: see "
                       "`counterfoil policy list`")
     return fitting[-1]
-
-
-def _run(wire: Wire, files: Sequence[PolicyFile], found: Found, since: int | None,
-         until: int | None) -> Iterator[Flag]:
-    """The flags that each of `files` raises, in the archive's order."""
-    reader, indexes = wire.reader(), wire.indexes()
-    name = indexes.current()
-    index = None if name is None else indexes.open(name)
-    engines = [engine(wire, [one.policy], index) for one in files]
-    seen: set[bytes] = set()
-    partitions = reader.partitions()
-    with Progress(TextColumn("reading the archive"), BarColumn(), MofNCompleteColumn(),
-                  TextColumn("partitions, {task.fields[messages]} messages"), console=ERR,
-                  transient=True) as progress:
-        task = progress.add_task("", total=len(partitions), messages=0)
-        for topic_id, partition in partitions:
-            # A conversation lies in one partition; what is remembered of it starts anew in the
-            # next, where an import may have put more of it.
-            watches, joiner = [Watch(one) for one in engines], Joiner()
-            for read in reader.follow(topic_id, partition, 0):
-                for event in joiner.events(read.events):
-                    if event.kind not in WATCHED_KINDS:
-                        continue
-                    seen.add(message_key(event))
-                    yield from _of_event(event, watches, found, since, until)
-                found.messages = len(seen)
-                progress.update(task, messages=len(seen))
-            progress.advance(task)
-
-
-def _of_event(event: CapturedEvent, watches: Sequence[Watch], found: Found, since: int | None,
-              until: int | None) -> Iterator[Flag]:
-    at = event.occurred_at or event.captured_at
-    is_meant = (since is None or since <= at) and (until is None or at < until)
-    for watch in watches:
-        # Also what lies outside the time is taken: it may be part of a conversation inside.
-        for flag in watch.take(event):
-            if is_meant:
-                found.times.setdefault(flag.message, at)
-                yield flag
 
 
 def _described(file: PolicyFile, *, is_in_force: bool) -> dict[str, Any]:
@@ -240,15 +253,16 @@ def _sample(flag: Flag, found: Found, id_of: Callable[[bytes], str]) -> dict[str
             "revision": flag.revision}
 
 
-def _print_replay(file: PolicyFile, earlier: Sequence[PolicyFile], found: Found, before: Found, *,
-                  json: bool) -> None:
-    now, then = ({(one.message, one.rule) for one in several.flags} for several in (found, before))
-    now_flagged, then_flagged = {one for one, _ in now}, {one for one, _ in then}
+def _print_replay(file: PolicyFile, earlier: Sequence[PolicyFile], state: ReplayState, *,
+                  is_resumed: bool, json: bool) -> None:
+    then_version = earlier[0].policy.version if earlier else None
+    now = state.counts(file.policy.version, then_version)
+    then = None if then_version is None else state.counts(then_version, file.policy.version)
     line = {"policy": file.policy.policy_id, "version": file.policy.version,
-            "before": earlier[0].policy.version if earlier else None, "messages": found.messages,
-            "flags": len(found.flags), "flagged": len(now_flagged),
-            "missed_before": len(now_flagged - then_flagged) if earlier else None,
-            "no_longer": len(then_flagged - now_flagged) if earlier else None}
+            "before": then_version, "messages": int(state.said()["messages"]),
+            "flags": now.flags, "flagged": now.flagged,
+            "missed_before": None if then is None else now.alone,
+            "no_longer": None if then is None else then.alone, "resumed": is_resumed}
     if json:
         emit(line)
         return
@@ -257,5 +271,3 @@ def _print_replay(file: PolicyFile, earlier: Sequence[PolicyFile], found: Found,
     if earlier:
         OUT.print(f"version {line['before']} missed {line['missed_before']} of these messages; "
                   f"{line['no_longer']} that it flagged are no longer flagged")
-
-

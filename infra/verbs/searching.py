@@ -3,17 +3,26 @@
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from shlex import quote
 
 from rich.panel import Panel
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
 from infra.shares import fill, workers_for
+from infra.verbs.audit import operating
 from infra.verbs.screen import ERR, OUT, bad, emit, short, shown, trial_banner
 from infra.wire import Wire
 from schemas import events
@@ -23,6 +32,7 @@ from search import machine
 from search.explain import Step, line, summary
 from search.follow import rebuild as rebuild_index
 from search.results import HitView, SeenBy
+from search.searcher import Searcher
 from search.thread import MessageView, VersionView
 
 _STATE_STYLE = {"retracted": "bold red", "edited": "yellow", "live": "green"}
@@ -37,13 +47,16 @@ _TOLD = {
 
 def search(wire: Wire, query: str, *, json: bool, limit: int, cursor: str | None) -> int:
     """The newest `limit` answers, from `cursor` on; page by page, each recorded as a look."""
-    searcher, who = wire.searcher(), _who(wire)
+    who = operating(wire)
     _say_if_unindexed(wire)
     found: list[HitView] = []
     total: int | None = None
+    unread = 0
     for left in range(limit, 0, -PAGE_HITS_MAX):
-        answer = searcher.search(query, who, min(left, PAGE_HITS_MAX), cursor)
+        with _reading(wire) as searcher:
+            answer = searcher.search(query, who, min(left, PAGE_HITS_MAX), cursor)
         total, cursor = answer.total if total is None else total, answer.next
+        unread = max(unread, answer.unread)
         if json:
             for hit in answer.hits:
                 emit(machine.hit(hit))
@@ -51,6 +64,9 @@ def search(wire: Wire, query: str, *, json: bool, limit: int, cursor: str | None
             found += answer.hits
         if cursor is None:
             break
+    if unread:
+        ERR.print(bad(f"{unread} texts had to be read for this and cannot be: no word is found in "
+                      "them; `counterfoil verify` says why"), soft_wrap=True)
     if json:
         if cursor:
             ERR.print(f"more: --cursor {cursor}", soft_wrap=True)
@@ -62,6 +78,22 @@ def search(wire: Wire, query: str, *, json: bool, limit: int, cursor: str | None
         OUT.print(f"more: counterfoil search {quote(shown(query))} --cursor {cursor}",
                   soft_wrap=True)
     return 0
+
+
+@contextmanager
+def _reading(wire: Wire) -> Iterator[Searcher]:
+    """A searcher that shows on a terminal how far it is, where texts have to be read."""
+    columns = (SpinnerColumn(), TextColumn("reading the messages that may match"), BarColumn(),
+               MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress:
+        tasks: list[TaskID] = []
+
+        def told(done: int, of: int) -> None:
+            if not tasks:
+                tasks.append(progress.add_task("reading"))
+            progress.update(tasks[0], completed=done, total=of)
+
+        yield wire.searcher(told)
 
 
 def _answers(found: Iterable[HitView], title: str) -> Table:
@@ -87,7 +119,8 @@ def _say_if_unindexed(wire: Wire) -> None:
 
 def explain(wire: Wire, query: str, *, json: bool) -> int:
     """How a query is understood, and what each part of it finds."""
-    found = wire.searcher().explain(query, _who(wire))
+    with _reading(wire) as searcher:
+        found = searcher.explain(query, operating(wire))
     if json:
         emit(machine.explanation(found))
         return 0
@@ -107,7 +140,7 @@ def _draw(above: Tree, step: Step) -> None:
 def show(wire: Wire, message: str, *, json: bool, around: int) -> int:
     """Everything known of one message."""
     _say_if_unindexed(wire)
-    view = wire.searcher().view(message, _who(wire), around)
+    view = wire.searcher().view(message, operating(wire), around)
     if json:
         emit(machine.message(view))
         return 0
@@ -235,10 +268,6 @@ def _print_seen_by(seen: Sequence[SeenBy]) -> None:
         if one.doc_id or one.problem:
             OUT.print(f"  copy {number}: {one.doc_id} {shown(one.problem)}".rstrip(),
                       soft_wrap=True)
-
-
-def _who(wire: Wire) -> str:
-    return f"{wire.config.search.operator} ({getpass.getuser()})"
 
 
 def _name(actor: Identity | None) -> str:

@@ -58,23 +58,26 @@ class Gate:
         self._recipients = people(conditions.recipients, firm)
         self._parties = people(conditions.parties, firm)
         self._exempt = people(exempt, firm)
-        self._asks_people = bool(conditions.senders or conditions.recipients
-                                 or conditions.parties or exempt)
+        self.asks_people = bool(conditions.senders or conditions.recipients
+                                or conditions.parties or exempt)
         self._languages = frozenset(conditions.languages)
 
     def passes(self, message: Message) -> bool:
         """Whether the rule looks at the message, its language apart."""
+        return self.passes_by(message.lead.direction, message.lead.channel, message.at) and (
+            not self.asks_people or self._knows(message.sides(self._firm.assigned), message.at))
+
+    def passes_by(self, direction: str | None, channel: str, at: int) -> bool:
+        """Whether it looks at a message of that time (UTC ms), people and language apart."""
         asked = self._conditions
-        if asked.direction != ANY and message.lead.direction not in (asked.direction, None):
+        if asked.direction != ANY and direction not in (asked.direction, None):
             return False
-        if asked.channels and message.lead.channel not in asked.channels:
+        if asked.channels and channel not in asked.channels:
             return False
-        if asked.times:
-            at = datetime.fromtimestamp(message.at / 1000, self._firm.zone)
-            if not any(one.covers(at) for one in asked.times):
-                return False
-        return not self._asks_people or self._knows(
-            message.sides(self._firm.assigned), message.at)
+        if not asked.times:
+            return True
+        here = datetime.fromtimestamp(at / 1000, self._firm.zone)
+        return any(one.covers(here) for one in asked.times)
 
     def speaks(self, text: str) -> bool:
         """Whether a text may be in one of the rule's languages."""

@@ -25,49 +25,61 @@ from schemas.assignment import Assignments
 from search.policy.lexicon import AboveHabit
 from search.policy.message import Message, Version
 
-_HOUR_MS: Final = 3_600_000
+HOUR_MS: Final = 3_600_000
 _CONTEXT: Final = Context(prec=28, Emin=-999_999, Emax=999_999)
 
 
 @dataclass(frozen=True, slots=True)
-class Retraction:
-    """A message that `custodian` sent and took back: when (UTC ms), and the version that says so.
-    """
+class Sent:
+    """A message that `custodian` sent: `key` tells it apart, `at` and `back_at` (UTC ms) when, and
+    when it was first taken back; null = it was not."""
 
     custodian: str
+    key: str
     at: int
-    message: Message
-    version: Version
+    back_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Unusual:
-    """A retraction far above habit, with the figures that the top names."""
+    """A message taken back far above habit, with the figures that the top names."""
 
-    retraction: Retraction
+    message: Sent
     in_period: int
     sent: int
     expected: Decimal
     tail: Decimal
 
 
-def unusual(messages: Iterable[Message], rule: AboveHabit,
-            assigned: Assignments | None = None) -> tuple[Unusual, ...]:
+def unusual(messages: Iterable[Sent], rule: AboveHabit) -> tuple[Unusual, ...]:
     """Every retraction far above its custodian's habit, by custodian and time. A function of the
     set of messages, each of which stands in it once."""
-    given = assigned or Assignments()
     sent: dict[str, list[int]] = {}
-    back: dict[str, list[Retraction]] = {}
-    for message in messages:
-        custodian = message.custodian(given)
-        if not custodian or message.lead.direction != events.OUT:
-            continue
-        sent.setdefault(custodian, []).append(message.at)
-        back.setdefault(custodian, []).extend(_taken_back(custodian, message))
+    back: dict[str, list[tuple[int, str, Sent]]] = {}
+    for one in messages:
+        sent.setdefault(one.custodian, []).append(one.at)
+        if one.back_at is not None:
+            back.setdefault(one.custodian, []).append((one.back_at, one.key, one))
     found: list[Unusual] = []
     for custodian in sorted(back):
         found += _of_one(sorted(sent[custodian]), sorted(back[custodian], key=_in_order), rule)
     return tuple(found)
+
+
+def sent(message: Message, assigned: Assignments | None = None) -> Sent | None:
+    """What counts of a message; null for one that nobody of the firm's sent."""
+    custodian = message.custodian(assigned or Assignments())
+    if not custodian or message.lead.direction != events.OUT:
+        return None
+    back = taken_back(message)
+    return Sent(custodian, message.key.hex(), message.at, None if back is None else back.at)
+
+
+def taken_back(message: Message) -> Version | None:
+    """The first retraction of a message by its own side: to take back the same one again is no
+    habit."""
+    return next((one for one in message.versions if one.event.kind == events.RETRACTION
+                 and one.event.direction in (events.OUT, None)), None)
 
 
 def poisson_tail(count: int, expected: Decimal) -> Decimal:
@@ -89,32 +101,27 @@ def poisson_tail(count: int, expected: Decimal) -> Decimal:
         return total
 
 
-def _taken_back(custodian: str, message: Message) -> list[Retraction]:
-    """The first retraction of a message: to take back the same one again is no habit."""
-    marks = [one for one in message.versions if one.event.kind == events.RETRACTION
-             and one.event.direction in (events.OUT, None)]
-    return [Retraction(custodian, marks[0].at, message, marks[0])] if marks else []
+def _in_order(one: tuple[int, str, Sent]) -> tuple[int, str]:
+    return one[:2]
 
 
-def _in_order(one: Retraction) -> tuple[int, bytes]:
-    return one.at, one.message.key
-
-
-def _of_one(sent: Sequence[int], back: Sequence[Retraction], rule: AboveHabit) -> list[Unusual]:
-    period, history = rule.period_h * _HOUR_MS, rule.history_d * 24 * _HOUR_MS
-    times = [one.at for one in back]
+def _of_one(times_sent: Sequence[int], back: Sequence[tuple[int, str, Sent]],
+            rule: AboveHabit) -> list[Unusual]:
+    period, history = rule.period_h * HOUR_MS, rule.history_d * 24 * HOUR_MS
+    times = [at for at, _, _ in back]
     found: list[Unusual] = []
-    for one in back:
-        count = _within(times, one.at - period, one.at)
+    for at, _, message in back:
+        count = _within(times, at - period, at)
         if count < rule.least:
             continue
-        before = one.at - period - history, one.at - period
-        here = _within(sent, one.at - period, one.at)
+        before = at - period - history, at - period
+        here = _within(times_sent, at - period, at)
         with localcontext(_CONTEXT):
-            expected = Decimal(here * (_within(times, *before) + 1)) / (_within(sent, *before) + 1)
+            expected = Decimal(here * (_within(times, *before) + 1)) / (
+                _within(times_sent, *before) + 1)
         tail = poisson_tail(count, expected)
         if tail < rule.tail:
-            found.append(Unusual(one, count, here, expected, tail))
+            found.append(Unusual(message, count, here, expected, tail))
     return found
 
 

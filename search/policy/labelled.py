@@ -7,14 +7,16 @@ lines, cells apart by tabs (`\\n`, `\\t` and `\\\\` in a cell), the first line w
     label     must_hit | must_not_hit
     set       tuned: the rules were changed until it was right, or `known` says why it is not;
               held_out: written with those, and not looked at while the rules were changed;
-              fresh: written when the rules were finished, in other words on purpose
+              fresh: written when the rules were finished, in other words on purpose;
+              check: written by somebody who had seen neither the rules nor the other texts. How
+              they did at first is what counts (README.md of the pack): then they were mended
     rule      which rule should hit; empty where none should, or whichever
     direction in | out, as the custodian sees it; empty = the source does not say
     text      what was written
     before    what the same sender wrote just before, messages apart by " ¦ "
     reply     what the other side wrote then
     then      what the text was then edited to
-    known     why it is known to be missed, or hit
+    known     why it is known to be missed, or hit; with every text that is, of whichever set
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ MUST_NOT_HIT: Final = "must_not_hit"
 TUNED: Final = "tuned"
 HELD_OUT: Final = "held_out"
 FRESH: Final = "fresh"
-SETS: Final = (TUNED, HELD_OUT, FRESH)
+CHECK: Final = "check"
+SETS: Final = (TUNED, HELD_OUT, FRESH, CHECK)
 COLUMNS: Final = ("language", "label", "set", "rule", "direction", "text", "before", "reply",
                   "then", "known")
 _BETWEEN: Final = " ¦ "

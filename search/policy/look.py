@@ -8,7 +8,7 @@ in plain letters (obfuscation.py). Places are those of the text as it was writte
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -69,9 +69,15 @@ class Look:
     """A message while it is looked at. What several rules need of it is made once."""
 
     def __init__(self, message: Message, firm: Firm, stems: Stems,
-                 conversations: frozenset[str]) -> None:
-        """`conversations`: what its conversation is called, as `conversation:` names it."""
+                 conversations: frozenset[str],
+                 pruned: Callable[[Tree], Tree | None] = lambda asked: asked) -> None:
+        """`conversations`: what its conversation is called, as `conversation:` names it. `pruned`:
+        a query -> what of it can be true of this message's own texts (screen.py)."""
         self.message = message
+        self._pruned = pruned
+        self._read: dict[tuple[object, ...], list[_Text]] = {}
+        self._disguises: dict[int, list[_Text]] = {}
+        self._readings: dict[tuple[tuple[str, ...], bool], evaluate.Reading] = {}
         self._firm = firm
         self._stems = stems
         self._conversations = conversations
@@ -104,7 +110,7 @@ class Look:
         """Where words of the rule stand in the text of a version, hit or not."""
         texts = self._texts(ready, [((self.message, version),)])
         if ready.rule.obfuscation:
-            texts = [*texts, *_disguises(texts)]
+            texts = [*texts, *self._disguised(texts)]
         places = self._places(ready.rule.trees(), texts)
         return merged(one for place in places for one in place.ranges)
 
@@ -132,7 +138,7 @@ class Look:
         asked = self._asked(ready, texts)
         is_disguised = False
         if asked is None and ready.rule.obfuscation:
-            disguises = _disguises(texts)
+            disguises = self._disguised(texts)
             if disguises:
                 texts, is_disguised = [*texts, *disguises], True
                 asked = self._asked(ready, texts)
@@ -143,30 +149,54 @@ class Look:
         return Hit(version, places, score, zoned.cut, is_disguised,
                    len({one.message for one in places} - {self.message.key}))
 
-    def _texts(self, ready: Ready, groups: Iterable[Group]) -> list[_Text]:
-        found: list[_Text] = []
-        for group in groups:
-            sources = [Source(version.event.text or "", self._zoned(ready, version).kept)
-                       for _, version in group]
-            found += [_Text(one.text, group, one) for one in segments(sources)]
+    def _texts(self, ready: Ready, groups: Sequence[Group]) -> list[_Text]:
+        # Most rules leave out the same zones: what they read is read once.
+        name = (ready.rule.zones_out, id(ready.own),
+                *(id(version.event) for group in groups for _, version in group),
+                *map(len, groups))
+        found = self._read.get(name)
+        if found is None:
+            found = self._read[name] = []
+            for group in groups:
+                sources = [Source(version.event.text or "", self._zoned(ready, version).kept)
+                           for _, version in group]
+                found += [_Text(one.text, group, one) for one in segments(sources)]
+        return found
+
+    def _disguised(self, texts: list[_Text]) -> list[_Text]:
+        """Their other readings. `texts`: as `_texts` gave them, which keeps them."""
+        found = self._disguises.get(id(texts))
+        if found is None:
+            found = self._disguises[id(texts)] = _disguises(texts)
         return found
 
     def _asked(self, ready: Ready,
                texts: Sequence[_Text]) -> tuple[int | None, tuple[Tree, ...]] | None:
         """(points, the queries that hit), or null where the rule does not."""
         rule = ready.rule
-        about = self._subject(tuple(one.text for one in texts),
-                              self._marks if ready.asks_marks else frozenset())
-        reading = evaluate.Reading(about, region=self._firm.region, links=self._firm.links,
-                                   stems=self._stems)
+        reading = self._reading(tuple(one.text for one in texts), asks_marks=ready.asks_marks)
         if rule.terms:
-            matching = [one for one in rule.terms if reading.matches(one.tree)]
+            matching = [one for one in rule.terms if self._matches(ready, reading, one.tree)]
             score = sum(one.weight for one in matching)
             trees = tuple(one.tree for one in matching if one.weight > 0)
             return (score, trees) if score >= rule.threshold else None
-        if rule.tree is not None and not reading.matches(rule.tree):
+        if rule.tree is not None and not self._matches(ready, reading, rule.tree):
             return None
         return None, rule.trees()
+
+    def _matches(self, ready: Ready, reading: evaluate.Reading, asked: Tree) -> bool:
+        # A window reads other messages, too, whose words nobody has looked for yet.
+        left = asked if ready.rule.window is not None else self._pruned(asked)
+        return left is not None and reading.matches(left)
+
+    def _reading(self, texts: tuple[str, ...], *, asks_marks: bool) -> evaluate.Reading:
+        name = texts, asks_marks
+        found = self._readings.get(name)
+        if found is None:
+            about = self._subject(texts, self._marks if asks_marks else frozenset())
+            found = self._readings[name] = evaluate.Reading(
+                about, region=self._firm.region, links=self._firm.links, stems=self._stems)
+        return found
 
     def _places(self, trees: Iterable[Tree], texts: Sequence[_Text]) -> tuple[Place, ...]:
         """Where the words of `trees` stand, in the order of the texts that they stand in."""

@@ -19,6 +19,7 @@ from search.policy import forms, habit, obfuscation, revisions, windows
 from search.policy.conditions import Firm, Gate, group_of, unknown_groups
 from search.policy.flags import Flag, Place, bounded
 from search.policy.lexicon import (
+    ANY,
     AboveHabit,
     Lexicon,
     NumberChanged,
@@ -29,7 +30,7 @@ from search.policy.lexicon import (
 )
 from search.policy.look import Hit, Look, Ready
 from search.policy.message import Message, Version
-from search.policy.screen import Screen, bits
+from search.policy.screen import Held, Screen, bits
 from search.tree import Tree
 from search.words import NO_STEMS, Stem, Stems
 
@@ -55,13 +56,16 @@ class Engine:
         ready = [one for policy in policies for one in _made(policy, self._firm)]
         for one in ready:
             _check(one, self._firm, stems)
-        self._habits = [one for one in ready if isinstance(one.rule.revision, AboveHabit)]
+        self._habits = tuple(one for one in ready if isinstance(one.rule.revision, AboveHabit))
         self._rules = [one for one in ready if not isinstance(one.rule.revision, AboveHabit)]
         self._has_oks = any(isinstance(one.rule.revision, NumberChanged) for one in ready)
         self._screen = Screen([one.rule for one in self._rules], stems)
         self._disguised = _mask(one.rule.obfuscation for one in self._rules)
         self._by_letter = self._disguised & _mask(
             one.rule.window is not None for one in self._rules)
+        self._facing = {direction: _mask(
+            direction is None or one.rule.conditions.direction in (ANY, direction)
+            for one in self._rules) for direction in (events.IN, events.OUT, None)}
         self.windows: tuple[Window, ...] = tuple(dict.fromkeys(
             one.rule.window for one in self._rules if one.rule.window is not None))
 
@@ -75,10 +79,11 @@ class Engine:
     def flags_at(self, conversation: Sequence[Message], at: int) -> tuple[Flag, ...]:
         """The flags on the message at index `at` of a conversation in order."""
         message = conversation[at]
-        mask = self._concerned(message)
+        mask, held = self._concerned(message)
         if not mask:
             return ()
-        look = Look(message, self._firm, self._stems, self._names(message))
+        look = Look(message, self._firm, self._stems, self._names(message),
+                    lambda asked: self._screen.pruned(asked, held))
         return tuple(flag for number in bits(mask)
                      for flag in self._of(self._rules[number], look, conversation, at))
 
@@ -93,31 +98,43 @@ class Engine:
                 one.versions[0].at <= at <= one.versions[-1].at)]
         return windows.in_order(found)
 
-    def habits(self, messages: Iterable[Message]) -> tuple[Flag, ...]:
-        """The flags of the rules on retractions far above habit. `messages`: everything that the
-        custodians in question sent in the time that the rules look back over."""
-        known = list(messages) if self._habits else []
-        found: list[Flag] = []
-        for ready in self._habits:
-            rule = ready.rule.revision
-            assert isinstance(rule, AboveHabit)
-            passing = [one for one in known if ready.gate.passes(one)]
-            for one in habit.unusual(passing, rule, self._firm.assigned):
-                back = one.retraction
-                found.append(_flag(ready, back.message, back.version, _habit_words(one, rule)))
-        return tuple(found)
+    @property
+    def habits(self) -> tuple[Ready, ...]:
+        """The rules on retractions far above habit: `flags_at` does not raise them, `habit_flag`
+        does for what `habit.unusual` finds (habitdays.py)."""
+        return self._habits
 
-    def _concerned(self, message: Message) -> int:
-        mask = self._screen.always
+    def habit_flag(self, ready: Ready, message: Message, found: habit.Unusual) -> Flag:
+        """The flag on a message that was taken back far above habit; `ready`: of `habits`."""
+        back = habit.taken_back(message)
+        assert back is not None
+        return _flag(ready, message, back, _habit_words(found, above_habit(ready)))
+
+    @property
+    def firm(self) -> Firm:
+        """What of the firm the policies are read with."""
+        return self._firm
+
+    def _concerned(self, message: Message) -> tuple[int, Held]:
+        """The rules that may hit the message, and what its texts hold, in disguise or not."""
+        plain, disguised, is_letter = Held(), Held(), False
+        allowed = self._facing[message.lead.direction]
+        asks_disguises = self._disguised & allowed
+        # Words may come from different texts of a message.
         for version in message.texts:
             text = version.event.text or ""
-            mask |= self._screen.of(text)
-            if self._disguised & ~mask:
+            plain = plain.both(self._screen.held(text))
+            if asks_disguises:
                 for read in obfuscation.readings(text):
-                    mask |= self._screen.of(read.text) & self._disguised
-                if len(text.strip()) <= _LETTER_CHARS_MAX:
-                    mask |= self._by_letter
-        return mask
+                    disguised = disguised.both(self._screen.held(read.text))
+                is_letter |= len(text.strip()) <= _LETTER_CHARS_MAX
+        mask = self._screen.rules(plain)
+        if disguised.slots:
+            plain = plain.both(disguised)
+            mask |= self._screen.rules(plain) & self._disguised
+        if is_letter:
+            mask |= self._by_letter
+        return mask & allowed, plain
 
     def _names(self, message: Message) -> frozenset[str]:
         name = message.lead.conversation
@@ -159,6 +176,12 @@ class Engine:
                     rule.ok_tree, ok_text, stems=self._stems))))
             yield _flag(ready, message, after, _number_words(one),
                         Hit(after, tuple(place for place in places if place.ranges)))
+
+
+def above_habit(ready: Ready) -> AboveHabit:
+    """What a rule of `Engine.habits` asks."""
+    assert isinstance(ready.rule.revision, AboveHabit)
+    return ready.rule.revision
 
 
 def party_values(policies: Iterable[Lexicon]) -> frozenset[str]:

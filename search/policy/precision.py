@@ -1,4 +1,4 @@
-"""How well a policy does on labelled texts: precision and recall by rule and language. Pure.
+"""How well a policy does on labelled texts: precision and recall by rule, language and set. Pure.
 
 Owns those counts and the table that shows them. They are of the texts at hand, near half of which
 are chosen because they are hard: what share of its flags is right in a firm's own traffic is told
@@ -19,7 +19,8 @@ from search.policy.match import Engine
 from search.words import NO_STEMS, Stems
 
 ALL: Final = "all"
-_NAMES: Final = tuple(name.replace("_", " ") for name in SETS)
+_HEADS: Final = ("policy", "rule", "language", "set", "recall", "precision")
+_TO_THE_LEFT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """`due`: texts that should be hit; `found`: those of them that were; `false`: texts that were
-    hit and should not be; `others`: all that should not be."""
+    """`due`: texts that should be hit; `found`: those of them that were; `others`: texts that
+    should not be hit; `false`: those of them that were."""
 
     due: int
     found: int
@@ -56,11 +57,15 @@ class Score:
         hits = self.found + self.false
         return Fraction(self.found, hits) if hits else None
 
+    def __add__(self, other: Score) -> Score:
+        return Score(self.due + other.due, self.found + other.found, self.others + other.others,
+                     self.false + other.false)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a policy (`rule` = ALL), or one rule of it, does on the texts of one language or ALL.
-    `scores`: of each of `labelled.SETS`.
+    """What a policy (`rule` = ALL), or one rule of it, does on the texts of one language or ALL,
+    and of one set (`kind`).
 
     Of a rule, `due` are the texts that name it, and `found` those of them that it hit itself; a
     text that should be hit and names another rule speaks neither for nor against it."""
@@ -68,7 +73,8 @@ class Row:
     policy: str
     rule: str
     language: str
-    scores: tuple[Score, ...]
+    kind: str
+    score: Score
 
 
 def outcomes(policy: Lexicon, texts: Iterable[Labelled], *,
@@ -85,29 +91,40 @@ def outcomes(policy: Lexicon, texts: Iterable[Labelled], *,
 
 def rows(policy: Lexicon, found: Sequence[Outcome]) -> tuple[Row, ...]:
     """The policy and each of its rules, in its order; of each first all languages, then each that
-    has texts, in the texts' order."""
+    has texts, in the texts' order; of those each set. What has neither a text that is due nor a
+    false hit is left out."""
     languages = (ALL, *dict.fromkeys(one.labelled.language for one in found))
-    return tuple(_row(policy.policy_id, rule, language, found)
-                 for rule in (ALL, *(one.rule_id for one in policy.rules))
-                 for language in languages)
+    made = [Row(policy.policy_id, rule, language, kind, _score(rule, [
+                one for one in found if one.labelled.kind == kind
+                and language in (ALL, one.labelled.language)]))
+            for rule in (ALL, *(one.rule_id for one in policy.rules))
+            for language in languages for kind in SETS]
+    return tuple(one for one in made if one.score.due or one.score.false)
+
+
+def together(known: Iterable[Row]) -> tuple[Row, ...]:
+    """All policies as one: by language and set, ALL first, then in the rows' order."""
+    sums: dict[tuple[str, str], Score] = {}
+    for one in known:
+        if one.rule == ALL:
+            key = one.language, one.kind
+            sums[key] = sums[key] + one.score if key in sums else one.score
+    languages = dict.fromkeys((ALL, *(language for language, _ in sums)))
+    return tuple(Row(ALL, ALL, language, kind, sums[language, kind])
+                 for language in languages for kind in SETS if (language, kind) in sums)
 
 
 def table(known: Iterable[Row]) -> str:
-    """The rows as text; what has neither a text that is due nor a hit is left out."""
-    lines = [("policy", "rule", "language", *(f"recall {name}" for name in _NAMES),
-              *(f"precision {name}" for name in _NAMES))]
-    lines += [(one.policy, one.rule, one.language,
-               *(_share(score.found, score.due) for score in one.scores),
-               *(_share(score.found, score.found + score.false) for score in one.scores))
-              for one in known if any(score.due or score.false for score in one.scores)]
+    """The rows as text."""
+    lines = [_HEADS, *((one.policy, one.rule, one.language, one.kind.replace("_", " "),
+                        *shares(one.score)) for one in known)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(_cells(line, widths)).rstrip() for line in lines)
 
 
-def _row(policy: str, rule: str, language: str, found: Sequence[Outcome]) -> Row:
-    known = [one for one in found if language in (ALL, one.labelled.language)]
-    return Row(policy, rule, language, tuple(
-        _score(rule, [one for one in known if one.labelled.kind == kind]) for kind in SETS))
+def shares(score: Score) -> tuple[str, str]:
+    """Recall and precision, each as a count and in percent."""
+    return _share(score.found, score.due), _share(score.found, score.found + score.false)
 
 
 def _score(rule: str, found: Sequence[Outcome]) -> Score:
@@ -123,11 +140,11 @@ def _hits(rule: str, one: Outcome) -> bool:
 
 
 def _share(part: int, whole: int) -> str:
-    """A share as a count and in percent; rounded half up, so that it is the same everywhere."""
-    return f"{part}/{whole} {(200 * part + whole) // (2 * whole)} %" if whole else "-"
+    """Rounded down: 100 % are all of them."""
+    return f"{part}/{whole} {100 * part // whole} %" if whole else "-"
 
 
 def _cells(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    """The first three columns to the left, shares to the right."""
+    """Names to the left, shares to the right."""
     for place, (cell, width) in enumerate(zip(line, widths, strict=True)):
-        yield cell.ljust(width) if place < 3 else cell.rjust(width)
+        yield cell.ljust(width) if place < _TO_THE_LEFT else cell.rjust(width)

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from schemas.document import Document
+from schemas.document import Document, Entry
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent
 from schemas.identity import message_key
+from schemas.wire import Pointer
 from search import query
 from search.bodies import Bodies
 from search.index import Index, PageCursor
 from search.policy.watch import WATCHED_KINDS
-from search.project import effective_time
+from search.project import complete_sets, effective_time
 from search.tokens import Tokenizer
+
+Pointers = tuple[Pointer, ...]
 
 # Messages on each side of the one that something came of.
 EACH_SIDE: Final = 60
@@ -30,7 +33,7 @@ class IndexRecall:
     def __init__(self, index: Index, bodies: Bodies, tokenizer: Tokenizer) -> None:
         self._index, self._bodies, self._tokenizer = index, bodies, tokenizer
 
-    def before(self, event: CapturedEvent) -> Iterator[CapturedEvent]:
+    def before(self, event: CapturedEvent) -> Iterator[tuple[CapturedEvent, Pointers]]:
         """See Recall. What cannot be read any more is left out."""
         name = self._tokenizer.document(message_key(event))
         stored = self._index.get([name]).get(name)
@@ -46,10 +49,20 @@ class IndexRecall:
         for one in sorted(around, key=lambda one: (one.sort_at, one.doc_id)):
             yield from self._versions(one, event.captured_at)
 
-    def _versions(self, found: Document, until: int) -> Iterator[CapturedEvent]:
+    def _versions(self, found: Document,
+                  until: int) -> Iterator[tuple[CapturedEvent, Pointers]]:
         for entry in sorted(found.entries, key=effective_time):
             if entry.kind in WATCHED_KINDS and not entry.unreadable and entry.captured_at <= until:
                 try:
-                    yield self._bodies.event(found, entry)
+                    event = self._bodies.event(found, entry)
                 except (Missing, Refused):
                     continue
+                yield event, _pointers(found, entry)
+
+
+def _pointers(found: Document, entry: Entry) -> Pointers:
+    """Where the event of an entry lies: in one place, or its parts in several."""
+    if not entry.joined:
+        return (entry.pointer,)
+    return next((tuple(part.pointer for part in chain) for chain in complete_sets(found.entries)
+                 if chain[0].pointer == entry.pointer), ())

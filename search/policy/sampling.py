@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,9 +27,13 @@ from schemas import domains, events
 from schemas.errors import Refused
 from schemas.events import CapturedEvent, Identity
 from schemas.identity import canonical
+from search.policy.flags import Flag
 
 SOURCE: Final = "policy/1"
 ACTION: Final = "sample_seed"
+DRAWN: Final = "sample_drawn"
+# Of the flags that drawn messages carry; no policy's id has a colon.
+MARK_POLICY: Final = "sample:"
 SEED_BYTES: Final = 32
 # Shares are in hundredths of a percent: 250 = 2.5 %.
 WHOLE: Final = 10_000
@@ -55,12 +60,13 @@ class Item:
 class Plan:
     """`strata`: name -> share in hundredths of a percent. `per_person`: so many at least of each
     person in a period, mandatory ones apart; 0 = no such promise. `mandatory`: classes that are
-    reviewed whole."""
+    reviewed whole. `says`: digest of what strata and classes stand for, "" = the names say it."""
 
     name: str
     strata: tuple[tuple[str, int], ...]
     per_person: int = 1
     mandatory: tuple[str, ...] = ()
+    says: str = ""
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.strata]
@@ -72,9 +78,11 @@ class Plan:
     def digest(self) -> bytes:
         """32 bytes: the same for the same plan, however its strata and classes are ordered."""
         strata = [part for pair in sorted(self.strata) for part in pair]
-        return hashlib.sha256(canonical(
+        plain = hashlib.sha256(canonical(
             "counterfoil/sample-plan/v1", self.name, self.per_person, len(self.strata), *strata,
             *sorted(set(self.mandatory)))).digest()
+        return plain if not self.says else hashlib.sha256(canonical(
+            "counterfoil/sample-plan/v2", plain, self.says)).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,25 +185,28 @@ def population_digest(items: Iterable[Item]) -> str:
 # --- the seed's event ----------------------------------------------------------------------------
 
 
-def seed_event(plan: Plan, seed: Seed, actor: str, captured_at: int,
-               firm_years: int) -> CapturedEvent:
-    """The event that puts a seed on record. Raises Refused where the period has begun.
+def seed_id(name: str, since: int, until: int) -> str:
+    """The native id of the seed of a plan's period. It holds neither seed nor plan: nobody has two
+    seeds, or two plans of one name, to choose from when the period is over."""
+    return f"{ACTION}:{name}:{since}:{until}"
 
-    Its id holds no seed: a second seed for one plan and period is another sighting of the first,
-    which leads, and the difference shows.
+
+def seed_event(plan: Plan, seed: Seed, actor: str, captured_at: int, firm_years: int, *,
+               source: bytes | None = None, said: str = "") -> CapturedEvent:
+    """The event that puts a seed on record. Raises Refused where the period has begun. `source`:
+    the plan's file; `said`: what it is read with.
+
+    A second seed for one plan and period is another sighting of the first, which leads, and the
+    difference shows.
     """
     if captured_at >= seed.since:
         raise Refused("the period has begun: a seed is made before it")
     details = {"action": ACTION, "plan": plan.digest().hex(), "plan_name": plan.name,
                "seed": seed.value.hex(), "since": str(seed.since), "until": str(seed.until)}
-    return CapturedEvent(
-        kind=events.POLICY, channel=events.FIRM_CHANNEL, source=SOURCE, account="",
-        conversation=events.FIRM_CHANNEL, captured_at=captured_at, occurred_at=captured_at,
-        occurred_precision="ms",
-        native_id=f"sample_seed:{plan.digest().hex()}:{seed.since}:{seed.until}",
-        actor=Identity(actor, "user"), details=tuple(sorted(details.items())),
-        provenance=events.OWN, retention_class=domains.ROLE_NAMES[domains.FIRM],
-        retention_years=firm_years)
+    if said:
+        details["said"] = said
+    return _own(seed_id(plan.name, seed.since, seed.until), details, actor, captured_at,
+                firm_years, source, "application/toml")
 
 
 def read_seed(event: CapturedEvent, plan: Plan) -> Seed:
@@ -216,7 +227,87 @@ def read_seed(event: CapturedEvent, plan: Plan) -> Seed:
     return seed
 
 
+# --- the draw's event ----------------------------------------------------------------------------
+
+Heads = tuple[tuple[str, int, int], ...]
+"""(topic id in hex, partition, next offset): how much of the archive a sample was drawn from."""
+
+
+def draw_id(name: str, since: int, until: int) -> str:
+    """The native id of the draw of a plan's period: there is one."""
+    return f"{DRAWN}:{name}:{since}:{until}"
+
+
+def draw_event(plan: Plan, seed: Seed, drawn: Sample, heads: Heads, actor: str, captured_at: int,
+               firm_years: int) -> CapturedEvent:
+    """The event that says what was drawn, from what. Raises Refused where the period lasts still.
+    """
+    if captured_at < seed.until:
+        raise Refused("the period has not ended: a sample is drawn after it")
+    details = {"action": DRAWN, "plan": plan.digest().hex(), "plan_name": plan.name,
+               "since": str(seed.since), "until": str(seed.until),
+               "population": drawn.population, "count": str(drawn.count),
+               "drawn": str(len(drawn.drawn))}
+    items = [[one.item.item_id.hex(), one.item.person, one.item.stratum, one.item.mandatory,
+              one.why, one.rank, one.place, one.of] for one in drawn.drawn]
+    said = json.dumps({"heads": heads, "items": items}, separators=(",", ":"), ensure_ascii=True)
+    return _own(draw_id(plan.name, seed.since, seed.until), details, actor, captured_at,
+                firm_years, said.encode("ascii"), "application/json")
+
+
+def read_draw(event: CapturedEvent) -> tuple[Sample, Heads]:
+    """What a draw's event says. Raises Refused for one that says nothing that reads."""
+    said = dict(event.details)
+    try:
+        if event.kind != events.POLICY or said["action"] != DRAWN or event.raw is None:
+            raise ValueError("no draw")
+        body = json.loads(event.raw)
+        drawn = tuple(Drawn(Item(bytes.fromhex(item_id), str(person), str(stratum), str(mandatory)),
+                            str(why), str(found), int(place), int(of))
+                      for item_id, person, stratum, mandatory, why, found, place, of
+                      in body["items"])
+        heads = tuple((str(topic), int(partition), int(end))
+                      for topic, partition, end in body["heads"])
+        return Sample(drawn, said["population"], int(said["count"])), heads
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise Refused(f"a draw that does not read: {type(error).__name__}") from error
+
+
+def mark(plan: Plan, version: int, seed: Seed, drawn: Drawn, period: str) -> Flag:
+    """What a drawn message carries, as a flag: `flag:sample.NAME` finds it, and so does a review.
+    `period`: what the period is called."""
+    why = {MANDATORY: f"all of {drawn.item.mandatory} is reviewed",
+           STRATUM: f"{drawn.item.stratum}, rank {drawn.place} of {drawn.of}",
+           PERSON: f"the least of one person, rank {drawn.place} of {drawn.of}"}[drawn.why]
+    return Flag(
+        message=drawn.item.item_id, policy=f"{MARK_POLICY}{plan.name}", rule=mark_rule(plan.name),
+        version=version, severity="low", revision=f"{seed.since}:{seed.until}",
+        reason=f"Drawn by the sample {plan.name} for {period} ({why}).",
+        digest=plan.digest().hex(), mandatory=drawn.why == MANDATORY)
+
+
+def mark_rule(name: str) -> str:
+    """The rule of a plan's marks; no policy has a rule with a dot in its name."""
+    return f"sample.{name}"
+
+
+def is_mark(flag: Flag) -> bool:
+    """Whether a flag says that a sample drew the message: no ground for another."""
+    return flag.policy.startswith(MARK_POLICY)
+
+
 # --- helpers -------------------------------------------------------------------------------------
+
+
+def _own(native_id: str, details: dict[str, str], actor: str, captured_at: int, firm_years: int,
+         raw: bytes | None, raw_type: str) -> CapturedEvent:
+    return CapturedEvent(
+        kind=events.POLICY, channel=events.FIRM_CHANNEL, source=SOURCE, account="",
+        conversation=events.FIRM_CHANNEL, captured_at=captured_at, occurred_at=captured_at,
+        occurred_precision="ms", native_id=native_id,
+        actor=Identity(actor, "user"), details=tuple(sorted(details.items())),
+        provenance=events.OWN, retention_class=domains.ROLE_NAMES[domains.FIRM],
+        retention_years=firm_years, raw=raw, raw_type=raw_type if raw is not None else "")
 
 
 def _distinct(population: Iterable[Item], plan: Plan) -> list[Item]:

@@ -1,4 +1,4 @@
-"""The command: `python -m tests.bench [drain|sizes|line|import|all] [--quick] [--json] [--write]`.
+"""`python -m tests.bench [drain|sizes|line|import|policy|search|all] [--quick] [--json] [--write]`.
 
 Without arguments everything is run and docs/BENCHMARKS.md is written. Servers are started for the
 run and end with it.
@@ -20,6 +20,8 @@ from tests.bench.drain import Drain, Plan
 from tests.bench.ground import Ground, measured_child
 from tests.bench.imports import ImportPlan, Imports
 from tests.bench.line import WARM_UP, Line, LinePlan
+from tests.bench.policy import Policies, PolicyPlan
+from tests.bench.search import Search, SearchPlan
 from tests.bench.servers import servers
 
 
@@ -84,6 +86,26 @@ def run_imports(folder: Path, quick: bool) -> dict[str, Any]:
     return results.of_imports(plan, runs, quick)
 
 
+def run_policies(folder: Path, quick: bool) -> dict[str, Any]:
+    """The section `policy`."""
+    plan = PolicyPlan(5_000, repeats=1) if quick else PolicyPlan()
+    _say(f"policy: archiving {plan.events:,} events")
+    policies = Policies(folder, plan)
+    policies.prepare()
+    runs = policies.runs()
+    for one in runs:
+        _say(f"policy: {one.what}, {one.rules} rules: {one.per_s:,.0f}/CPU-s, {one.flags:,} flags "
+             f"{one.wrong}")
+    return results.of_policies(plan, runs, quick)
+
+
+def run_search(ground: Ground, quick: bool) -> dict[str, Any]:
+    """The section `search`."""
+    plan = SearchPlan(1_000, partitions=2, repeats=2, warm_ups=1) if quick else SearchPlan()
+    _say(f"search: {plan.messages:,} messages in {len(plan.modes)} indexes")
+    return results.of_search(Search(ground, plan, _say).run(), quick)
+
+
 def run(what: str, quick: bool) -> dict[str, Any]:
     """The sections that were asked for."""
     found: dict[str, Any] = {}
@@ -98,12 +120,19 @@ def run(what: str, quick: bool) -> dict[str, Any]:
     if what in ("import", "all"):
         with tempfile.TemporaryDirectory() as folder:
             found["import"] = run_imports(Path(folder), quick)
+    if what in ("policy", "all"):
+        with tempfile.TemporaryDirectory() as folder:
+            found["policy"] = run_policies(Path(folder), quick)
+    if what in ("search", "all"):
+        with servers(("elasticsearch",)) as ground:
+            found["search"] = run_search(ground, quick)
     return found
 
 
 def is_right(found: dict[str, Any]) -> bool:
     """Whether no run lost, doubled or changed anything."""
-    sections = (("drain", "rows"), ("line", "runs"), ("import", "runs"))
+    sections = (("drain", "rows"), ("line", "runs"), ("import", "runs"),
+                ("policy", "runs"), ("search", "modes"))
     return not any(one["wrong"] for name, many in sections
                    if name in found for one in found[name][many])
 
@@ -111,7 +140,8 @@ def is_right(found: dict[str, Any]) -> bool:
 def main() -> int:
     """Exit code 1 when a run scored 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("drain", "sizes", "line", "import", "all"))
+    parser.add_argument("what", nargs="?", choices=(
+        "drain", "sizes", "line", "import", "policy", "search", "all"))
     parser.add_argument("--quick", action="store_true", help="small; checks, says little")
     parser.add_argument("--json", action="store_true", help="the results as JSON on stdout")
     parser.add_argument("--write", action="store_true", help="write docs/BENCHMARKS.md")

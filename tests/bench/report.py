@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from tests.bench import policy_report, search_report
 from tests.bench.drain import BARE, SAME
+from tests.bench.report_parts import table as _table
+from tests.bench.report_parts import where as _where
 
 PATH: Final = Path(__file__).parents[2] / "docs" / "BENCHMARKS.md"
 _MB: Final = 200
@@ -22,7 +24,8 @@ def render(results: dict[str, Any]) -> str:
     """The page as text."""
     parts = [_INTRODUCTION, _targets(results)]
     for name, section in (("drain", _drain), ("sizes", _sizes), ("line", _line),
-                          ("import", _imports)):
+                          ("import", _imports), ("policy", policy_report.section),
+                          ("search", search_report.section)):
         if name in results:
             parts.append(section(results[name]))
     return "\n\n".join(parts) + "\n"
@@ -72,6 +75,12 @@ def _targets(results: dict[str, Any]) -> str:
         ratio = _rebuild_ratio(line["rebuild"])
         rows.append(("rebuild ÷ Elasticsearch's own bulk rate", "≥ 0.8", f"{ratio:.2f}",
                      _met(ratio >= 0.8)))
+    if "policy" in results:
+        rows += [(what, target, measured, _met(is_met))
+                 for what, target, measured, is_met in policy_report.targets(results["policy"])]
+    if "search" in results:
+        rows += [(what, target, measured, _met(is_met))
+                 for what, target, measured, is_met in search_report.targets(results["search"])]
     return "## Targets (DESIGN §9)\n\n" + _table(rows)
 
 
@@ -198,20 +207,5 @@ def _rebuild_ratio(rebuild: dict[str, Any]) -> float:
     return float(median(rebuild["bulk_s"]) / median(rebuild["rebuild_s"]))
 
 
-def _where(found: dict[str, Any]) -> str:
-    on = found["machine"]
-    quick = " **A quick run: too short to quote.**" if found["quick"] else ""
-    return (f"*{found['date']}, {on['processor']}, {on['cores']} cores, {on['memory_gb']} GB, "
-            f"{on['system']}, Python {on['python']}; {on['libraries']}; load average before: "
-            f"{found['load_before'][0]}.{quick}*")
-
-
 def _met(is_met: bool) -> str:
     return "met" if is_met else "**missed**"
-
-
-def _table(rows: Iterable[Sequence[str]]) -> str:
-    head, *body = rows
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(one) + " |" for one in body]
-    return "\n".join(lines)

@@ -17,6 +17,10 @@ from typing import Any, Final
 from tests.bench import drain, sizes
 from tests.bench.imports import ImportPlan, ImportRun
 from tests.bench.line import LineRun
+from tests.bench.policy import PEOPLE as POLICY_PEOPLE
+from tests.bench.policy import PolicyPlan, PolicyRun
+from tests.bench.search import SearchRun
+from tests.bench.search_messages import PEOPLE
 from tests.bench.traffic import texts_are
 
 PATH: Final = Path(__file__).parents[2] / "docs" / "benchmarks.json"
@@ -71,6 +75,17 @@ def of_imports(plan: ImportPlan, runs: list[ImportRun], quick: bool) -> dict[str
     """The section `import`."""
     return {**stamp(quick), "plan": asdict(plan),
             "runs": [{**asdict(one), "per_s": one.per_s} for one in runs]}
+
+
+def of_policies(plan: PolicyPlan, runs: list[PolicyRun], quick: bool) -> dict[str, Any]:
+    """The section `policy`."""
+    return {**stamp(quick), "plan": asdict(plan), "people": POLICY_PEOPLE,
+            "runs": [{**asdict(one), "per_s": one.per_s} for one in runs]}
+
+
+def of_search(run: SearchRun, quick: bool) -> dict[str, Any]:
+    """The section `search`."""
+    return {**stamp(quick), **asdict(run), "people": PEOPLE}
 
 
 def merged(sections: dict[str, Any]) -> dict[str, Any]:

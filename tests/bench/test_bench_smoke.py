@@ -10,12 +10,18 @@ import pytest
 from ingest.routing import Router
 from ingest.signatures import verify_hub
 from schemas import codec
+from search.evaluate import answers
+from search.parse import parse
+from search.stems import Stemmer
 from tests.bench import report, results, sizes
-from tests.bench.__main__ import is_right, run_imports, run_line
+from tests.bench.__main__ import is_right, run_imports, run_line, run_policies, run_search
 from tests.bench.drain import BARE, SAME, Drain, Plan
 from tests.bench.expected import difference, expected_of
 from tests.bench.ground import Ground
 from tests.bench.imports import Digest
+from tests.bench.search_load import LANGUAGES
+from tests.bench.search_messages import Messages, on_the_log
+from tests.bench.search_questions import QUESTIONS, Count, conduct
 from tests.bench.traffic import SECRET, Capture, Traffic
 from tests.conftest import STACK_FOLDER, ElasticsearchServer, KafkaServer, S3Server
 
@@ -95,3 +101,45 @@ def test_imports_run_and_check_themselves(tmp_path: Path) -> None:
         one.add(text)
         other.add("a")
     assert one.hex() != other.hex()
+
+
+@pytest.mark.slow
+def test_policies_run_and_check_themselves(tmp_path: Path) -> None:
+    """Every marked message is flagged once, by the engine, a replay and an interrupted one; a flag
+    too few is a run that scores 0."""
+    found = run_policies(tmp_path, quick=True)
+    assert is_right({"policy": found}), found["runs"]
+    assert "reading alone" in report.render({"policy": found})
+    found["runs"][-1] |= {"wrong": "4 of 5", "per_s": 0.0}
+    assert not is_right({"policy": found})
+    assert "**0: 4 of 5" in report.render({"policy": found})
+
+
+@pytest.mark.slow
+def test_search_is_right_in_both_modes(ground: Ground) -> None:
+    """A thousand messages, each question's total as the reference evaluator counts it; a wrong
+    total is a run that scores 0."""
+    found = run_search(ground, quick=True)
+    assert is_right({"search": found}), [run["wrong"] for run in found["modes"]]
+    assert ["blind", "plain"] == [run["mode"] for run in found["modes"]]
+    assert "blind ÷ plain" in report.render({"search": found})
+    found["modes"][0]["wrong"] = "rare word: 1 found, 2 are right"
+    assert not is_right({"search": found})
+    assert "**0: rare word" in report.render({"search": found})
+
+
+def test_messages_are_repeatable_and_the_screen_hides_no_answer() -> None:
+    """Equal seeds are equal events; what the quick look leaves out, the reference does not find."""
+    first, second = (list(on_the_log(Messages(3, 1).written(300))) for _ in range(2))
+    assert first == second
+    assert [one.captured_at for one, _ in first] == sorted(one.captured_at for one, _ in first)
+    count, stems = Count(conduct(0), Stemmer(LANGUAGES)), Stemmer(LANGUAGES)
+    trees = {name: parse(text, lists=conduct(0)) for name, text in QUESTIONS.items()}
+    found = dict.fromkeys(QUESTIONS, 0)
+    for _, about in first:
+        if about is not None:
+            count.add(about)
+            for name, asked in trees.items():
+                found[name] += answers(asked, about, stems=stems)
+    assert found == {name: months.total() for name, months in count.right.items()}
+    assert found["rare word"] and found["common word"]

@@ -22,6 +22,7 @@ from schemas import events, gaps
 from schemas.directory import Account, Directory
 from schemas.events import CapturedEvent, Identity
 from schemas.identity import group, pair
+from search.access.viewer import operator
 from search.audit import Auditor, AuditSettings
 from search.bodies import Bodies
 from search.follow import Follower, bind
@@ -230,11 +231,11 @@ class Firm:
 
     def search(self, text: str):  # type: ignore[no-untyped-def]
         """The rows of a search."""
-        return self.searcher().search(text, "dana").hits
+        return self.searcher().search(text, operator("dana")).hits
 
     def view(self, doc_id: str) -> tuple[SeenBy, ...]:
         """Who has seen one message."""
-        return self.searcher().view(doc_id, "dana").hit.seen_by
+        return self.searcher().view(doc_id, operator("dana")).hit.seen_by
 
 
 def test_two_parties_of_the_firm_are_one_conversation() -> None:

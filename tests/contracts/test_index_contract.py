@@ -20,10 +20,12 @@ from infra.embedded.index import SqliteIndexSet
 from infra.embedded.sqlite import transaction
 from schemas import events, limits
 from schemas.errors import Halt, Missing, Refused
+from schemas.identity import message_key
 from search import facets, query
 from search.follow import Follower, bind, compare, ready, rebuild
 from search.index import Index, IndexSet, Outdated, PageCursor, Retired, TooBroad, Write
-from search.project import document
+from search.policy.flags import Flag, flag_event
+from search.project import Projector, document
 from search.query import (
     And,
     Near,
@@ -35,6 +37,7 @@ from search.query import (
     Words,
     compile_query,
 )
+from search.tokens import Tokenizer
 from tests.conftest import ElasticsearchServer
 from tests.fakes.index import FakeIndexSet
 from tests.search import world
@@ -102,6 +105,31 @@ def too_broad(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 4 == index.count(TokenQuery(Near(pay, now, 1, False)))
 
 
+def other_mode(blind: IndexSet, plain: IndexSet) -> None:
+    """From one mode to another and back, by rebuilds."""
+    archive = MemoryArchive()
+    archive.seal([world.event(text="pay the invoice")])
+    old = ready(archive, blind, PROJECTOR)
+    follower = Follower(archive, blind.open(old), PROJECTOR)
+    follower.run_to_end()
+    with pytest.raises(Outdated, match=r"search.text = blind, and the setting is plain: rebuild"):
+        plain.open(old)
+    tokenizer = Tokenizer(world.INDEX_KEY, text="plain")
+    new = ready(archive, plain, Projector(tokenizer))
+    assert old != new == plain.current() == ready(archive, plain, Projector(tokenizer))
+    (held,) = plain.open(new).scan()
+    assert (("pay", "the", "invoice"),) == held.words
+    assert [held.doc_id] == [one.doc_id for one in plain.open(new).search(
+        compile_query('"the invoice"', tokenizer)[1], 10).documents]
+    # Whoever still follows in the old mode is told to stop.
+    assert follower.turn().retired
+    with pytest.raises(Outdated, match=r"search.text = plain, and the setting is blind"):
+        blind.open(new)
+    assert (PROJECTOR.entry(world.event(text="pay the invoice"), held.entries[0].pointer, 0,
+                            seen="").words,) == next(
+        blind.open(ready(archive, blind, PROJECTOR)).scan()).words
+
+
 class IndexContract:
     """What every driver promises; a subclass brings the driver as the fixture `indexes`."""
 
@@ -118,6 +146,21 @@ class IndexContract:
         assert {} == index.get(["0" * 32])
         page = index.search(TokenQuery(query.All()), 10)
         assert ((), 0, None) == (page.documents, page.total, page.next)
+
+    def test_each_is_every_page_at_once(self, index: Index) -> None:
+        """In the order of a search, whole; more than was asked for at most is refused."""
+        put(index, *(world.event(native_id=f"m{n}", text="pay now", occurred_at=NOON + n % 3)
+                     for n in range(7)), world.event(native_id="other", text="no"))
+        asked = TokenQuery(Phrase((word("pay"),)))
+        for oldest_first in (False, True):
+            page = index.search(asked, 10, oldest_first=oldest_first)
+            assert list(page.documents) == list(index.each(asked, 7, oldest_first=oldest_first))
+        with pytest.raises(TooBroad):
+            list(index.each(asked, 6))
+        near = TokenQuery(Near(Near(asked.root, Phrase((word("now"),)), 1, True),
+                               Phrase((word("now"),)), 1, True))
+        assert [] == list(index.each(near, 0))
+        assert 8 == len(list(index.each(TokenQuery(Not(near.root)), 8)))
 
     def test_a_document_comes_back_as_it_was_put(self, index: Index) -> None:
         """Entries and all, by get, search and scan."""
@@ -359,7 +402,7 @@ class IndexContract:
             "channel": (("whatsapp", 2), ("sms", 1)), "state": (("live", 2), ("edited", 1)),
             "kind": (("message", 3),), "direction": (("in", 2),),
             "custodian": ((carol, 2), (dave, 1)), "conversation": ((conversation, 3),),
-            "month": (("2026-01", 2), ("2025-12", 1)),
+            "month": (("2026-01", 2), ("2025-12", 1)), "review": (),
         } == dict(got)
         assert {"month": (("2025-12", 3),)} == dict(index.facets(asked, ("month",), 10))
         assert {"channel": (("whatsapp", 2),)} == dict(index.facets(asked, ("channel",), 1))
@@ -368,6 +411,28 @@ class IndexContract:
             index.facets(live, ("channel",), 10))
         with pytest.raises(ValueError, match="no facet"):
             index.facets(asked, ("words",), 10)
+
+    def test_whose_it_is_and_its_review_are_asked_for(self, index: Index) -> None:
+        """Custodians, compartments, kinds, and a flag's or a decision's codes, as terms and as
+        facets: what a scope and a queue ask."""
+        told = world.event(native_id="a", compartment="privileged")
+        flag = Flag(message_key(told), "conduct", "rude", 1, "high", "", "said so", "d" * 64)
+        put(index, told, world.event(native_id="b", custodian="dave"),
+            flag_event(flag, told.captured_at + 1, 8))
+        (first,) = (one for one in index.scan() if one.compartments)
+
+        def found(field: str, value: str) -> list[str]:
+            asked = TokenQuery(query.Term(field, value), events.ALL_KINDS)
+            return [one.doc_id for one in index.search(asked, 10).documents]
+        assert {one.doc_id for one in index.scan()} == set(found("kind", "message"))
+        assert [first.doc_id] == found("custodians", TOKENIZER.named("custodian", "carol"))
+        assert [first.doc_id] == found("compartments", TOKENIZER.named("compartment", "privileged"))
+        assert [first.doc_id] == found("review", "status-open") == found("review", "severity-high")
+        assert first.review_times
+        assert [first.doc_id] == found("review_times", first.review_times[-1])
+        assert not found("review", "status-closed")
+        counted = dict(index.facets(TokenQuery(query.All()), ("review",), 50)["review"])
+        assert counted["status-open"] == counted["level-1"] == 1
 
     def test_the_first_index_is_made_once(self, indexes: IndexSet) -> None:
         """Current at once; asked again, the same."""
@@ -486,6 +551,11 @@ class TestSqliteIndex(IndexContract):
         assert old != new == indexes.current() == ready(archive, indexes, PROJECTOR)
         assert 1 == len(list(indexes.open(new).scan()))
 
+    def test_an_index_of_another_mode_is_rebuilt(self, tmp_path: Path) -> None:
+        """Refused when opened, with both modes named; replaced by a rebuild, and then retired."""
+        other_mode(SqliteIndexSet(tmp_path / "index"),
+                   SqliteIndexSet(tmp_path / "index", text="plain"))
+
     def test_a_document_beyond_sqlite_is_refused_and_the_index_stays(self, tmp_path: Path) -> None:
         """The file is not called damaged: nothing in it changed."""
         index = SqliteIndexSet(tmp_path / "index")
@@ -573,6 +643,12 @@ class TestElasticIndex(IndexContract):
             self, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
         """Before it takes for ever."""
         too_broad(index, monkeypatch)
+
+    def test_an_index_of_another_mode_is_rebuilt(
+            self, indexes: IndexSet, client: Elasticsearch) -> None:
+        """Refused when opened, with both modes named; replaced by a rebuild, and then retired."""
+        assert isinstance(indexes, ElasticIndexSet)
+        other_mode(indexes, ElasticIndexSet(client, indexes._prefix, text="plain"))
 
     def test_too_many_words_for_the_server_are_checked_here(
             self, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:

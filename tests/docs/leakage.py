@@ -16,6 +16,7 @@ from typing import Final
 from infra.verbs.leakage import built_in, measured, of_files
 from search import leakage
 from search.leakage import Report, Share, Shares
+from search.tokens import BLIND, NONE
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "THREATS.md"
 BEGIN: Final = "<!-- written by `python -m tests.docs.leakage` -->"
@@ -71,8 +72,8 @@ RUNS: Final = (
 
 def column(report: Report) -> dict[str, str]:
     """Row -> cell of one run."""
-    blind = [one for one in report.results if one.mode == leakage.BLIND]
-    none = max((one.shares for one in report.results if one.mode == leakage.NONE),
+    blind = [one for one in report.results if one.mode == BLIND]
+    none = max((one.shares for one in report.results if one.mode == NONE),
                key=lambda shares: (shares.occurrences.high, shares.messages.high))
     return {
         _SIZE: f"{report.messages:,} / {report.terms:,} / {report.distinct:,}",

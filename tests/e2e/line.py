@@ -30,6 +30,7 @@ from ingest.transit import seal_once
 from schemas.document import Document
 from schemas.findings import Finding
 from search import machine
+from search.access.viewer import operator
 from search.follow import Follower, bind
 from search.index import Index
 from search.searcher import Searcher
@@ -159,16 +160,16 @@ class Line:
 
     def search(self, query: str) -> list[dict[str, Any]]:
         """What `search --json` prints, without the audit's delay."""
-        answer = self.searcher.search(query, "a test", 1000)
+        answer = self.searcher.search(query, operator("a test"), 1000)
         return [machine.hit(one) for one in answer.hits]
 
     def count(self, query: str) -> int:
         """How many match, reading one of them."""
-        return self.searcher.search(query, "a test", 1).total
+        return self.searcher.search(query, operator("a test"), 1).total
 
     def show(self, doc_id: str) -> dict[str, Any]:
         """What `show --json` prints."""
-        return machine.message(self.searcher.view(doc_id, "a test"))
+        return machine.message(self.searcher.view(doc_id, operator("a test")))
 
     def documents(self) -> dict[str, Document]:
         """Every document by its id."""

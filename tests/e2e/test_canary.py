@@ -27,6 +27,7 @@ from elasticsearch import Elasticsearch
 from kafka import KafkaConsumer, TopicPartition
 
 from infra import s3
+from search.tokens import BLIND, NONE, PLAIN, TextMode
 from tests.conftest import STACK_FOLDER, ElasticsearchServer, KafkaServer, S3Server
 from tests.e2e.canary import Detector, Hit, spellings
 from tests.e2e.cases import FIRM_DIRECTORY
@@ -212,14 +213,21 @@ def _unknown() -> bytes:
         "recipes", {"of": WORDS["body"], "by": WORDS["name"], "call": PHONE})))
 
 
-def firm_in(folder: Path, module: str) -> Firm:
-    """A firm whose processes put temporary files beside its data folder, and say all they can."""
+def firm_in(folder: Path, module: str, text: TextMode = BLIND) -> Firm:
+    """A firm whose processes put temporary files beside its data folder, and say all they can.
+    `text`: what its index holds of words."""
     temporary = folder / "tmp"
     temporary.mkdir()
     firm = Installation(folder / "home", module=module, more={
         "TMPDIR": str(temporary), "COUNTERFOIL_VERBOSE": "1"})
     firm.write_directory(FIRM_DIRECTORY)
+    _configure(firm.home, text)
     return Firm(firm)
+
+
+def _configure(home: Path, text: TextMode) -> None:
+    with (home / "counterfoil.toml").open("a", encoding="utf-8") as settings:
+        settings.write(f'[search]\ntext = "{text}"\n')
 
 
 def in_folder(found: Detector, place: str, *folders: Path) -> set[Hit]:
@@ -281,10 +289,19 @@ def _held(log: Path) -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_no_word_is_readable_in_the_data_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [BLIND, NONE])
+def test_no_word_is_readable_in_the_data_folder(tmp_path: Path, text: TextMode) -> None:
     """Log, spool, ring of rejected requests, store, index, keyring, logs, temporary files and what
     the verbs list: none of the words, in any spelling, packed or not."""
-    assert look_embedded(firm_in(tmp_path, PRODUCT)) == set()
+    assert look_embedded(firm_in(tmp_path, PRODUCT, text)) == set()
+
+
+@pytest.mark.slow
+def test_a_plain_index_is_the_one_place_where_words_stand(tmp_path: Path) -> None:
+    """What was said and asked, as the setting says; no id, and nothing elsewhere. Name and number
+    stand in it because the text of an unknown delivery is whatever it holds."""
+    found = seen(look_embedded(firm_in(tmp_path, PRODUCT, PLAIN)))
+    assert {"index": {"body", "query", "name", "phone"}} == found
 
 
 @pytest.mark.slow
@@ -424,19 +441,23 @@ def _elasticsearch_terms(client: Elasticsearch, name: str) -> Iterator[bytes]:
                 yield word.encode()
 
 
-def real_firm(folder: Path, module: str, servers: Servers, name: str) -> Firm:
+def real_firm(folder: Path, module: str, servers: Servers, name: str,
+              text: TextMode = BLIND) -> Firm:
     """A firm on the real servers."""
     firm = firm_in(folder, module)
     real_configuration(firm.home, name, servers.kafka, servers.s3, servers.elasticsearch)
+    _configure(firm.home, text)
     return firm
 
 
 @pytest.mark.slow
-def test_no_word_is_readable_on_the_real_servers(tmp_path: Path, servers: Servers) -> None:
+@pytest.mark.parametrize("text", [BLIND, NONE])
+def test_no_word_is_readable_on_the_real_servers(tmp_path: Path, servers: Servers,
+                                                 text: TextMode) -> None:
     """Kafka's records and files, S3's objects and volumes, Elasticsearch's answers, terms, segments
     and translog, every log: none of the words, in any spelling, packed or not."""
     name = unique_name("canary")
-    assert look_real(real_firm(tmp_path, PRODUCT, servers, name), servers, name) == set()
+    assert look_real(real_firm(tmp_path, PRODUCT, servers, name, text), servers, name) == set()
 
 
 @pytest.mark.slow

@@ -16,7 +16,16 @@ from schemas.errors import Missing
 from search import facets
 from search.candidates import matcher, text_nodes
 from search.facets import Facets
-from search.index import IndexState, Page, PageCursor, Partition, Retired, Stored, Write
+from search.index import (
+    IndexState,
+    Page,
+    PageCursor,
+    Partition,
+    Retired,
+    Stored,
+    TooBroad,
+    Write,
+)
 from search.project import document, entry_key
 from search.query import Near, TokenQuery
 from tests.fakes.faults import FaultPlan
@@ -160,6 +169,15 @@ class FakeIndex:
         facets.check(fields, top)
         return self._faults.run("index.search", lambda: facets.counted(
             self._matching(query), fields, top, zone))
+
+    def each(self, query: TokenQuery, most: int, *,
+             oldest_first: bool = False) -> Iterator[Document]:
+        """See Index. On the way is allowed: the refusal comes as late as it may."""
+        found = self._faults.run("index.search", lambda: self._search(
+            query, most + 1, None, oldest_first=oldest_first)).documents
+        yield from found[:most]
+        if len(found) > most:
+            raise TooBroad
 
     def scan(self) -> Iterator[Document]:
         """See Index."""

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import itertools
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from schemas import events
 from schemas.document import LIVE
+from schemas.events import CapturedEvent
 from search.follow import compare, rebuild
+from search.review.history import history
+from search.review.item import OPEN
 from tests.e2e.installation import SECRETS, Inside, Installation, wait_for
 from tests.ingest.doorway import hub_headers, twilio_form, twilio_headers
 from tests.vendor import payloads
@@ -119,6 +125,60 @@ class Providers:
         if status != 200:
             self.refused[status] += 1
         return status == 200
+
+
+@dataclass
+class Reviewer:
+    """Somebody who reviews what comes in, in a process of his own (review_child.py). What the log
+    took is a line of `said`, which outlives him."""
+
+    firm: Installation
+    deaths: int = 0
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def said(self) -> Path:
+        """Ids of messages, one a line."""
+        return self.firm.home / "logs" / "reviews.out"
+
+    def start(self) -> None:
+        """Review until killed."""
+        self.said.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self.said.open("ab") as out, self.said.with_suffix(".err").open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.review_child", str(self.firm.home)],
+                env=self.firm.environment, cwd=self.firm.home.parent, stdin=subprocess.DEVNULL,
+                stdout=out, stderr=errors)
+
+    def kill(self) -> None:
+        """kill -9. That he had ended by himself is a failure."""
+        process = self._process
+        assert process is not None
+        assert process.poll() is None, self.said.with_suffix(".err").read_text()[-4000:]
+        process.kill()
+        process.wait()
+        self.deaths += 1
+
+    def acknowledged(self) -> Counter[str]:
+        """How often each message was said to be reviewed."""
+        return Counter(line for line in self.said.read_text().split("\n") if len(line) == 32)
+
+
+def assert_each_review_once(inside: Inside, reviewer: Reviewer) -> None:
+    """Each decision that the log took is one act of its message, whoever died meanwhile; the item
+    says so, and none is there that nobody made."""
+    wanted = reviewer.acknowledged()
+    assert wanted, "nobody reviewed anything"
+    found: dict[str, list[CapturedEvent]] = {}
+    for _, event in inside.events():
+        if event.kind == events.REVIEW and event.target_key is not None:
+            found.setdefault(inside.tokenizer.document(event.target_key), []).append(event)
+    assert set(wanted) <= set(found), "a decision is lost"
+    for doc_id, said in found.items():
+        made = history(doc_id, said, inside.tokenizer)
+        assert (len(made.acts), made.state.status) == (1, OPEN), doc_id
+        # What he died over may be recorded and not yet said to be.
+    assert len(set(found) - set(wanted)) <= reviewer.deaths, "an act that nobody made"
 
 
 def document_ids(inside: Inside, providers: Providers) -> dict[str, tuple[str, str]]:

@@ -9,12 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from archive.batch import BatchLimits
 from archive.consume import Archiver
+from archive.unseal import Enrolled
+from ingest.record import LogRecorder
+from ingest.routing import Router
 from schemas import codec
 from schemas.errors import Ambiguous, Halt, Transient
+from schemas.events import CONSOLE_KINDS, CapturedEvent
 from schemas.findings import Finding
+from schemas.identity import event_id, message_key
+from schemas.kinds import mask_of
 from schemas.pack import Item
+from search.review.decisions import CLEAR, DECIDE, Review, review_event
+from search.review.history import history
+from search.tokens import Tokenizer
 from tests.fakes.faults import FaultPlan, Killed
 from tests.fakes.keys import FakeKeyring, FakeKeyService
 from tests.fakes.log import FakeArchiveLog, FakeLog
@@ -61,6 +72,12 @@ class Line:
         self.log.kill(first)
         self.acknowledged: list[bytes] = []
         self.numbers = 0
+        # The console's own key: reviews are said by the search role, and by nobody else.
+        key = Ed25519PrivateKey.from_private_bytes(self.world.random(32))
+        self.console = self.world.new_sealer(key, CONSOLE_KINDS)
+        self.world.enrolled[self.console.capture_id] = Enrolled(
+            key.public_key().public_bytes_raw(), mask_of(CONSOLE_KINDS))
+        self.decided: dict[bytes, str] = {}     # event_id -> form, after the log took it
 
     @property
     def store(self) -> FakeStore:
@@ -96,6 +113,28 @@ class Line:
             else:
                 raise AssertionError("never appended")
             self.acknowledged += [codec.encode(event) for event in events]
+
+    def review(self, count: int = 1) -> None:
+        """Decide on messages that were captured. Where the answer is unclear, or the console died,
+        the same form is sent again: sealed anew, one event all the same."""
+        for number in range(self.numbers - count, self.numbers):
+            message = message_key(self.world.message(number))
+            form = f"form {len(self.decided)}"
+            for attempt in range(20):
+                said = review_event(Review(
+                    message, "ann", DECIDE, self.world.now + attempt, f"review:{form}",
+                    decision=CLEAR, reason="looked at it"), 8)
+                recorder = LogRecorder(self.log, self.console,
+                                       Router(None, self.console.capture_id))
+                try:
+                    recorder.record(said)
+                except (Ambiguous, Transient, Killed):
+                    continue
+                break
+            else:
+                raise AssertionError("never recorded")
+            self.acknowledged.append(codec.encode(said))
+            self.decided[event_id(said)] = form
 
     def step(self, process: Process) -> Outcome:
         """One turn that closes what waits."""
@@ -133,7 +172,20 @@ class Line:
         missing = set(self.acknowledged) - set(held)
         assert not missing, f"{len(missing)} acknowledged events are not archived"
         assert len(set(self.acknowledged)) == len(self.acknowledged)
+        self._check_reviews()
         findings: list[Finding] = world.verify().findings
         assert [] == [one for one in findings if one.code not in allowed]
         for versions in self.store.objects.values():
             assert 1 == len(versions)
+
+    def _check_reviews(self) -> None:
+        """Each decision that was acknowledged is one act of its message, however often it lies on
+        the log, and no other is."""
+        tokenizer = Tokenizer(bytes(range(32)))
+        by_message: dict[bytes, list[CapturedEvent]] = {}
+        for one in self.world.events():
+            assert isinstance(one, CapturedEvent)
+            by_message.setdefault(message_key(one), []).append(one)
+        acts = [act.act_id for events in by_message.values()
+                for act in history("", events, tokenizer).acts]
+        assert sorted(self.decided) == sorted(acts)

@@ -27,6 +27,8 @@ from tests.e2e.installation import Installation, end, real_configuration, unique
 from tests.faults.kill_load import (
     APP_SECRET,
     Providers,
+    Reviewer,
+    assert_each_review_once,
     assert_nothing_lost,
     await_traffic,
     document_ids,
@@ -37,13 +39,15 @@ from tests.vendor import payloads
 PARTS: Final = ("gateway", "archive", "index")
 # A part that `run` has started anew twice waits longer and longer: then it is `run`'s own turn.
 DEATHS_MAX: Final = 2
+REVIEWS_MIN: Final = 20
 
 
 class Killer:
     """Kills parts of a running installation and starts `run` again where it was killed."""
 
-    def __init__(self, firm: Installation, seed: int) -> None:
+    def __init__(self, firm: Installation, seed: int, reviewer: Reviewer) -> None:
         self._firm = firm
+        self._reviewer = reviewer
         self._chance = random.Random(seed)
         self._deaths = dict.fromkeys(PARTS, 0)
         self.made: list[str] = []
@@ -60,8 +64,11 @@ class Killer:
             wait_for(self._firm.is_open, f"the doors open\n{self._firm.said()}")
         time.sleep(self._chance.uniform(0.02, 0.5))
         alive = [one for one in PARTS if self._deaths[one] < DEATHS_MAX and self._pid(one)]
-        victim = self._chance.choice([*alive, *alive, "run", "all"])
-        if victim in PARTS:
+        victim = self._chance.choice([*alive, *alive, "run", "all", "reviewer"])
+        if victim == "reviewer":
+            self._reviewer.kill()
+            self._reviewer.start()
+        elif victim in PARTS:
             self._deaths[victim] += 1
             self._kill_part(victim)
         else:
@@ -104,15 +111,20 @@ def survives(firm: Installation, kills: int, seed: int) -> None:
     firm.more |= {"COUNTERFOIL_ARCHIVE__SEGMENT_AGE_S_MAX": "0.2",
                   "COUNTERFOIL_ARCHIVE__SEGMENT_AGE_S_BUSY": "0.2"}
     firm.cli("provision")
-    providers, killer = Providers(firm, seed=seed), Killer(firm, seed)
+    reviewer = Reviewer(firm)
+    providers, killer = Providers(firm, seed=seed), Killer(firm, seed, reviewer)
     try:
         providers.start()
+        reviewer.start()
         try:
             for _ in range(kills):
                 killer.kill()
             await_traffic(providers, len(providers.acknowledged) + 20)
+            # At least so many decisions under way among the messages.
+            wait_for(lambda: len(reviewer.acknowledged()) >= REVIEWS_MIN, "reviews")
         finally:
             providers.stop()
+            reviewer.kill()
         assert len(killer.made) == kills
         assert set(PARTS) <= {*killer.made} or kills < 10
         # Providers did have to deliver again: the kills hit.
@@ -122,6 +134,7 @@ def survives(firm: Installation, kills: int, seed: int) -> None:
     finally:
         killer.end()
     assert_nothing_lost(firm, providers)
+    assert_each_review_once(firm.inside(), reviewer)
 
 
 @pytest.mark.slow

@@ -87,6 +87,7 @@ def test_a_fault_of_the_archiver(name: str, tmp_path: Path) -> None:
     process = line.start()
     line.step(process)
     line.capture(3, per_pack=2)
+    line.review(2)
     before = _segments(line)
     line.plan.arm(row.fault)
     outcome = line.step(process)
@@ -94,6 +95,7 @@ def test_a_fault_of_the_archiver(name: str, tmp_path: Path) -> None:
     assert row.progress == (_segments(line) > before)
     assert row.stops == (outcome.end in ("killed", "halt"))
     line.capture(2)
+    line.review()
     line.settle()
     line.check()
 
@@ -132,6 +134,21 @@ def test_a_broker_append(fault: str, tmp_path: Path) -> None:
     events = line.world.events()
     assert records == len(events)
     assert 2 == len({event.native_id for event in events})
+
+
+@pytest.mark.parametrize("fault", ["log_append_not_applied", "log_append_applied_but_error",
+                                   "log_append_killed_before", "log_append_killed_after"])
+def test_a_decision_whose_answer_is_unclear(fault: str, tmp_path: Path) -> None:
+    """The form is sent again: it may lie on the log twice, sealed anew; it is one act."""
+    line = Line(tmp_path)
+    line.capture(2)
+    line.plan.arm(fault)
+    line.review(2)
+    line.settle()
+    line.check()
+    twice = "applied_but" in fault or "after" in fault
+    records = sum(len(line.log.values(partition)) for partition in range(PARTITIONS))
+    assert (4 + twice, 2) == (records, len(line.decided))
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
@@ -210,6 +227,7 @@ class Simulation:
 
     def _capture(self) -> None:
         self.line.capture(self.chance.randint(1, 3), self.chance.randint(1, 3))
+        self.line.review()
 
     def _start(self) -> None:
         if len(self.processes) < 3:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.directory import load_directory, parse_directory
+from infra.directory import DirectoryFile, load_directory, parse_directory
 from ingest.own import directory_event
-from schemas.directory import Exclusion, Group, Matter, Notice
+from schemas.directory import Directory, Exclusion, Group, Matter, Notice
 from schemas.errors import Missing, Refused
 from schemas.identity import event_id
 
@@ -262,3 +262,24 @@ def test_a_silence_that_is_no_length_of_time_is_refused(said: str) -> None:
         parse_directory(b'[[custodian]]\nid = "a"\nname = "A"\n[[account]]\nchannel = "sms"\n'
                         b'account = "+15550001111"\ncustodian = "a"\nmax_silence_h = '
                         + said.encode() + b"\n")
+
+
+def test_a_directory_is_parsed_when_it_has_changed(tmp_path: Path) -> None:
+    """Not each time that somebody asks; a broken or missing file leaves the last one in force."""
+    path, draft = tmp_path / "directory.toml", tmp_path / "draft"
+    checked: list[Directory] = []
+    follow = DirectoryFile(path, checked.append)
+
+    def write(source: bytes) -> None:
+        draft.write_bytes(source)
+        draft.replace(path)
+    assert follow() == Directory()
+    write(GOOD)
+    first = follow()
+    assert (len(first.custodians), follow() is first, len(checked)) == (2, True, 2)
+    write(b"[[custodian]]\n")
+    assert follow() is first and "is missing" in follow.problem
+    path.unlink()
+    assert follow() is first and "not there" in follow.problem
+    write(GOOD + b"\n")
+    assert (follow() is first, len(follow().custodians), follow.problem) == (False, 2, "")

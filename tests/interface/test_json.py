@@ -60,7 +60,7 @@ GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "spool": ("count", "bytes", "oldest_at", "lanes"),
     "spool-recover": ("records", "events", "unopened"),
     "doctor": ("safe", "green", "checks", "coverage"),
-    "explain": ("query", "total", "words", "is_checked", "tree"),
+    "explain": ("query", "total", "words", "is_checked", "mode", "tree"),
     "rebuild": ("index",),
     "keys-backup": ("file", "entries", "bytes"),
     "keys-check": ("ok", "absent", "different", "entries"),

@@ -15,6 +15,7 @@ from infra.verbs import keys
 from infra.wire import Wire, clock
 from schemas.errors import Exists, Refused
 from schemas.events import CapturedEvent, Identity
+from search.access.viewer import operator
 from search.follow import rebuild
 from tests.world import Watcher
 
@@ -66,7 +67,7 @@ def test_a_wiped_machine_and_the_backup_read_everything(wire: Wire, passphrase: 
     assert keys.restore(again, backup, passphrase, json=True) == 0
     again.provision()
     rebuild(again.reader(), SqliteIndexSet(wire.home / "index"), again.projector())
-    [hit] = again.searcher().search("persephone", "test").hits
+    [hit] = again.searcher().search("persephone", operator("test")).hits
     assert hit.text == "the boat is called Persephone"
 
 

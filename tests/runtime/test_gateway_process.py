@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from infra.config import load
-from infra.gateway import GatewayProcess, KeptAlarms, Reloader, _bind, _room_of
+from infra.gateway import GatewayProcess, KeptAlarms, Reloader, _room_of
+from infra.listening import bind
 from infra.state import StateFolder
 from infra.wire import Wire
 from ingest.status import AlarmBoard, GatewayStatus
@@ -153,14 +154,14 @@ def test_a_taken_port_is_said_before_it_is_waited_for(
     """Which port, and what to do; `status` has the alarm while the gateway still waits."""
     wire = Wire(load(tmp_path))
     wire.provision_once()
-    monkeypatch.setattr("infra.gateway._BIND_S_MAX", 0.2)
+    monkeypatch.setattr("infra.listening.WAIT_S_MAX", 0.2)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         said: list[str] = []
         with pytest.raises(Transient, match=f"port {port} of 127.0.0.1 .*--port"):
-            _bind("127.0.0.1", port, said.append)
+            bind("127.0.0.1", port, said.append)
         assert len(said) == 1 and str(port) in said[0]
         process = GatewayProcess(wire, "127.0.0.1", port)
         try:

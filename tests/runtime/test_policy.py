@@ -22,6 +22,7 @@ from ingest.adapters import twilio
 from schemas import events
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent
+from search.access.viewer import operator
 from search.follow import bind, rebuild
 from search.index import Index
 from search.policy.flags import is_flag
@@ -83,7 +84,7 @@ def put(wire: Wire, source: str, name: str = "money.toml") -> None:
 
 def found_by(wire: Wire, query: str) -> int:
     """How many messages a search answers with."""
-    return wire.searcher().search(query, "dana").total
+    return wire.searcher().search(query, operator("dana")).total
 
 
 def test_a_dry_run_counts_and_flags_nothing(wire: Wire, line: Verb) -> None:
@@ -95,7 +96,7 @@ def test_a_dry_run_counts_and_flags_nothing(wire: Wire, line: Verb) -> None:
     assert (said["messages"], said["flags"], said["flagged"]) == (3, 2, 2)
     (rule,) = said["rules"]
     assert len(rule["samples"]) == 1
-    assert wire.searcher().view(rule["samples"][0]["id"], "dana").hit.text == "bring cash"
+    assert wire.searcher().view(rule["samples"][0]["id"], operator("dana")).hit.text == "bring cash"
     carry.carry(wire, lambda said: None)
     assert ["dry_run"] == [one.detail("action") for one in recorded(wire)
                            if one.kind == events.POLICY]
@@ -169,7 +170,8 @@ def test_what_comes_in_is_flagged(wire: Wire) -> None:
     assert len(flagged) == 1 and found_by(wire, "flag:cash") == 1
     (wire.home / "watch" / "cursors.json").write_bytes(cursors)
     assert Live(wire).look() == flagged
-    assert [1] == [one.version_count for one in wire.searcher().search("flag:cash", "dana").hits]
+    hits = wire.searcher().search("flag:cash", operator("dana")).hits
+    assert [1] == [one.version_count for one in hits]
 
 
 def test_a_policy_that_breaks_leaves_the_last_one_in_force(wire: Wire) -> None:

@@ -38,6 +38,7 @@ from schemas import codec, events, gaps, identity
 from schemas.errors import Refused, Transient
 from schemas.events import CapturedEvent
 from schemas.gaps import gaps_of
+from search.access.viewer import operator
 from search.bodies import Bodies
 from search.follow import Follower, bind
 from search.gaps import GapReader
@@ -395,7 +396,7 @@ def test_missing_messages_are_proved_then_archived_and_the_gap_is_closed(
     assert [(one.custodian, one.text) for one in fetched] == [
         ("asmith", "message 2"), ("asmith", "message 3")]
     assert json.loads(fetched[0].raw or b"")["sid"].endswith("2")
-    assert wire.searcher().search('"message 3"', "dana").total == 1
+    assert wire.searcher().search('"message 3"', operator("dana")).total == 1
     code, line = run(wire, capsys, store=True)
     assert (code, line["missing"], line["archived"]) == (0, 0, 0)
 
@@ -453,7 +454,7 @@ def test_a_receipt_is_not_the_message(
     assert run(wire, capsys)[1]["missing"] == 1
     run(wire, capsys, store=True)
     capture(wire)
-    (hit,) = wire.searcher().search('"message 4"', "dana").hits
+    (hit,) = wire.searcher().search('"message 4"', operator("dana")).hits
     assert (hit.direction, hit.kinds) == ("out", ("message", "receipt"))
 
 

@@ -14,6 +14,7 @@ from infra.config import load
 from infra.verbs import imports, refused, screen, searching
 from infra.wire import Wire, clock
 from schemas.events import CapturedEvent, Identity
+from search.access.viewer import operator
 from search.follow import rebuild
 from tests.world import Watcher
 
@@ -53,7 +54,7 @@ def test_a_name_cannot_style_hide_or_break_a_screen(
     """Markup stays text, escapes and direction marks are shown as what they are."""
     archived(wire, message(NASTY, "the [bold]invoice[/] \x07 [/]"))
     assert searching.search(wire, "invoice", json=False, limit=5, cursor=None) == 0
-    found = wire.searcher().search("invoice", "test").hits[0]
+    found = wire.searcher().search("invoice", operator("test")).hits[0]
     assert searching.show(wire, found.doc_id, json=False, around=1) == 0
     shown = capsys.readouterr().out
     flat = "".join(shown.replace("│", "").split())
@@ -72,7 +73,7 @@ def test_a_second_capture_with_other_words_is_shown(
     archived(wire, first, replace(first, text="the insider tip", captured_at=first.captured_at + 5))
     searching.search(wire, "insider", json=False, limit=5, cursor=None)
     assert "insider" in capsys.readouterr().out
-    found = wire.searcher().search("insider", "test").hits[0]
+    found = wire.searcher().search("insider", operator("test")).hits[0]
     searching.show(wire, found.doc_id, json=False, around=0)
     shown = capsys.readouterr().out
     assert "hello" in shown
@@ -161,7 +162,7 @@ def test_an_id_is_whole_on_80_columns(wire: Wire, capsys: pytest.CaptureFixture[
                                         details=(("reason", "id is not a string " * 4),)))
     searching.search(wire, "insider", json=False, limit=5, cursor=None)
     shown = capsys.readouterr().out
-    found = wire.searcher().search("insider", "test").hits[0]
+    found = wire.searcher().search("insider", operator("test")).hits[0]
     assert found.doc_id in shown and "retracted" in shown and "(2" in shown
     assert "…" not in shown and max(map(len, shown.splitlines())) <= 80
     refused.quarantine_list(wire, json=True)

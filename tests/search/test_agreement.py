@@ -1,14 +1,16 @@
-"""Every index answers as the reference evaluator does, on generated queries and texts."""
+"""Every index answers as the reference evaluator does, on generated queries and texts, whatever it
+holds of words: so the modes answer alike."""
 
 from __future__ import annotations
 
 import itertools
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from elasticsearch import Elasticsearch
@@ -24,14 +26,18 @@ from schemas.events import CapturedEvent
 from search.bodies import Bodies
 from search.evaluate import Subject, answers, subject
 from search.follow import Follower, bind
-from search.index import Index, IndexSet
+from search.index import Asked, Index, IndexSet
+from search.parse import parse
+from search.project import Projector
 from search.query import compile_query
+from search.reading import ReadingIndex
 from search.stems import Stemmer
+from search.tokens import BLIND, NONE, TextMode, Tokenizer
 from tests.conftest import ElasticsearchServer
 from tests.fakes.index import FakeIndexSet
 from tests.search import strategies, world
 from tests.search.test_evaluate import Vocabulary
-from tests.search.world import NOON, PROJECTOR, TOKENIZER, MemoryArchive
+from tests.search.world import NOON, MemoryArchive
 
 REGION = "GB"
 ENGLISH = Stemmer(["english"])
@@ -52,6 +58,27 @@ class Corpus:
         return Vocabulary([text for about in self.subjects.values() for text in about.texts])
 
 
+@dataclass(frozen=True)
+class Mode:
+    """What an index holds of words, and how it is asked."""
+
+    tokenizer: Tokenizer
+
+    @property
+    def projector(self) -> Projector:
+        """Its own."""
+        return Projector(self.tokenizer)
+
+    def asked(self, index: Index, archive: MemoryArchive) -> Asked:
+        """The index as a searcher asks it."""
+        if self.tokenizer.text == NONE:
+            return ReadingIndex(index, Bodies(archive), ENGLISH)
+        return index
+
+
+MODES = {text: Mode(Tokenizer(world.INDEX_KEY, text=text)) for text in get_args(TextMode)}
+
+
 def corpus(messages: Sequence[Sequence[CapturedEvent]]) -> Corpus:
     """An archive of messages whose events are spread over two partitions."""
     archive = MemoryArchive()
@@ -59,7 +86,7 @@ def corpus(messages: Sequence[Sequence[CapturedEvent]]) -> Corpus:
         archive.seal([one], partition=number % 2)
     archive.seal([b"junk", world.event(events.AUDIT, "a", "pay the invoice", channel="firm",
                                        provenance=events.OWN)])
-    index = filled(FakeIndexSet(), archive)
+    index = followed(FakeIndexSet(), archive, MODES[BLIND])
     bodies = Bodies(archive)
     subjects = {}
     for found in index.scan():
@@ -71,20 +98,31 @@ def corpus(messages: Sequence[Sequence[CapturedEvent]]) -> Corpus:
     return Corpus(archive, subjects)
 
 
-def filled(indexes: IndexSet, archive: MemoryArchive) -> Index:
+def followed(indexes: IndexSet, archive: MemoryArchive, mode: Mode) -> Index:
     """The current index, up to date."""
     index = indexes.open(bind(indexes))
-    Follower(archive, index, PROJECTOR).run_to_end()
+    Follower(archive, index, mode.projector).run_to_end()
     index.refresh()
     return index
 
 
-def agree(index: Index, known: Corpus, text: str, vocabulary: Vocabulary | None = None) -> int:
+def filled(indexes: IndexSet, archive: MemoryArchive, mode: Mode) -> Asked:
+    """The current index, up to date, as a searcher asks it."""
+    return mode.asked(followed(indexes, archive, mode), archive)
+
+
+def meant(known: Corpus, text: str) -> set[str]:
+    """The messages that the evaluator says a query answers with."""
+    tree = parse(text)
+    return {doc_id for doc_id, about in known.subjects.items()
+            if answers(tree, about, region=REGION, stems=ENGLISH)}
+
+
+def agree(index: Asked, known: Corpus, text: str, vocabulary: Vocabulary, mode: Mode,
+          expected: set[str] | None = None) -> int:
     """The index answers with exactly what the evaluator says, in order; returns how many."""
-    tree, asked = compile_query(text, TOKENIZER, region=REGION,
-                                expander=vocabulary or known.vocabulary)
-    expected = {doc_id for doc_id, about in known.subjects.items()
-                if answers(tree, about, region=REGION, stems=ENGLISH)}
+    asked = compile_query(text, mode.tokenizer, region=REGION, expander=vocabulary)[1]
+    expected = meant(known, text) if expected is None else expected
     page = index.search(asked, 1_000)
     got = [one.doc_id for one in page.documents]
     assert expected == set(got)
@@ -107,24 +145,27 @@ FAST = settings(max_examples=60, suppress_health_check=[
 
 @pytest.mark.slow
 @FAST
-@given(corpora(), st.lists(strategies.language, min_size=1, max_size=8))
-def test_the_fake_agrees(known: Corpus, asked: list[str]) -> None:
+@given(corpora(), st.lists(strategies.language, min_size=1, max_size=8),
+       st.sampled_from(sorted(MODES)))
+def test_the_fake_agrees(known: Corpus, asked: list[str], mode: TextMode) -> None:
     """Tokens mean what words mean."""
-    index = filled(FakeIndexSet(), known.archive)
+    index = filled(FakeIndexSet(), known.archive, MODES[mode])
     for text in asked:
-        agree(index, known, text)
+        agree(index, known, text, known.vocabulary, MODES[mode])
 
 
 @pytest.mark.slow
 @FAST
-@given(corpora(), st.lists(strategies.language, min_size=1, max_size=8))
-def test_sqlite_agrees(known: Corpus, asked: list[str]) -> None:
-    """FTS5 over blind tokens answers as the evaluator over words."""
+@given(corpora(), st.lists(strategies.language, min_size=1, max_size=8),
+       st.sampled_from(sorted(MODES)))
+def test_sqlite_agrees(known: Corpus, asked: list[str], text_mode: TextMode) -> None:
+    """FTS5 over tokens answers as the evaluator over words."""
+    mode = MODES[text_mode]
     with tempfile.TemporaryDirectory() as folder:
-        indexes = SqliteIndexSet(Path(folder))
-        index = filled(indexes, known.archive)
+        indexes = SqliteIndexSet(Path(folder), text=text_mode)
+        index = filled(indexes, known.archive, mode)
         for text in asked:
-            agree(index, known, text)
+            agree(index, known, text, known.vocabulary, mode)
         indexes.open(bind(indexes)).close()
 
 
@@ -163,35 +204,41 @@ def office() -> Corpus:
     return corpus(messages)
 
 
-def agree_on_all(index: Index, count: int) -> None:
-    """`count` generated queries of the whole language."""
+def agree_on_all(made: Callable[[TextMode], IndexSet], count: int) -> None:
+    """`count` generated queries of the whole language, each asked in every mode."""
     known = office()
+    indexes = {text: filled(made(text), known.archive, mode) for text, mode in MODES.items()}
     vocabulary = known.vocabulary
-    counts = [agree(index, known, str(text), vocabulary)
-              for text in _drawn(strategies.language, count, 2)]
+    answered = 0
+    for text in map(str, _drawn(strategies.language, count, 2)):
+        expected = meant(known, text)
+        answered += 0 < len(expected) < len(known.subjects)
+        for name, index in indexes.items():
+            agree(index, known, text, vocabulary, MODES[name], expected)
     # The comparison is worth something: many answers, many partial ones.
-    assert sum(0 < one < len(known.subjects) for one in counts) > count / 3
+    assert answered > count / 3
 
 
-@pytest.mark.slow
-def test_sqlite_agrees_on_many(tmp_path: Path) -> None:
-    """Ten thousand queries on one corpus."""
-    indexes = SqliteIndexSet(tmp_path)
-    index = filled(indexes, office().archive)
-    agree_on_all(index, MANY)
-    indexes.open(bind(indexes)).close()
+COUNTS = pytest.mark.parametrize("count", [200, pytest.param(MANY, marks=pytest.mark.slow)])
 
 
-@pytest.mark.parametrize("count", [250, pytest.param(MANY, marks=pytest.mark.slow)])
+@COUNTS
+def test_sqlite_agrees_on_many(tmp_path: Path, count: int) -> None:
+    """Ten thousand queries on one corpus, in each mode."""
+    agree_on_all(lambda text: SqliteIndexSet(tmp_path / text, text=text), count)
+
+
+@COUNTS
 def test_elasticsearch_agrees(client: Elasticsearch, count: int) -> None:
-    """The real server over blind tokens answers as the evaluator over words."""
-    prefix = f"agreement-{next(_folders)}"
-    indexes = ElasticIndexSet(client, prefix)
+    """The real server over tokens answers as the evaluator over words, in each mode."""
+    made = {text: ElasticIndexSet(client, f"agreement-{next(_folders)}", text=text)
+            for text in MODES}
     try:
-        agree_on_all(filled(indexes, office().archive), count)
+        agree_on_all(made.__getitem__, count)
     finally:
-        for name in indexes.names():
-            client.indices.delete(index=[name, words_name(name)])
+        for indexes in made.values():
+            for name in indexes.names():
+                client.indices.delete(index=[name, words_name(name)])
 
 
 def _renamed(event: CapturedEvent, name: str) -> CapturedEvent:

@@ -16,6 +16,7 @@ from schemas.assignment import Assignment, Assignments, assignment_event, read_a
 from schemas.errors import Refused
 from schemas.events import CapturedEvent
 from search import machine
+from search.access.viewer import operator
 from search.bodies import Bodies
 from search.evaluate import answers, subject
 from search.follow import Follower, bind, compare, rebuild
@@ -49,7 +50,8 @@ def unassigned(native_id: str = "m1", at: int = NOON, **more: Any) -> CapturedEv
 
 def found(office: Office, query: str) -> dict[str, str]:
     """Text -> custodian of what a search answers with."""
-    return {hit.text or "": hit.custodian for hit in office.searcher.search(query, "x").hits}
+    hits = office.searcher.search(query, operator("x")).hits
+    return {hit.text or "": hit.custodian for hit in hits}
 
 
 def test_an_assignment_is_an_event_that_says_all_of_it() -> None:
@@ -92,8 +94,8 @@ def test_unassigned_messages_are_shown_and_found_under_who_was_given_them() -> N
     assert found(office, "*") == {
         "before the window": "", "inside": "dora", "at its end": "", "another account": "",
         "another channel": "", "of carol": "carol"}
-    (hit,) = office.searcher.search("with:DORA", "x").hits
-    view = office.searcher.view(hit.doc_id, "x")
+    (hit,) = office.searcher.search("with:DORA", operator("x")).hits
+    view = office.searcher.view(hit.doc_id, operator("x"))
     assert (machine.message(view)["custodian"], machine.hit(hit)["custodian_assigned"]) == (
         "dora", True)
     assert found(office, "NOT with:dora NOT with:carol").keys() == {

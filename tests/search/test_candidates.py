@@ -23,7 +23,8 @@ def seen(*texts: str) -> Seen:
     """A document of these texts, a letter a word."""
     named = dict(zip("abcd", (A, B, C, D), strict=True))
     return Seen(channel="sms", kind=events.MESSAGE, kinds=(events.MESSAGE,), state="live",
-                direction=None, conversation="", shared="", custodians=(), actors=(),
+                direction=None, conversation="", shared="", custodians=(), compartments=(),
+                actors=(),
                 recipients=(), marks=(), chars=(), sort_at=0,
                 words=tuple(tuple(named.get(one, one) for one in text.split()) for text in texts))
 

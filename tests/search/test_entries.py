@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.document import Entry, PartInfo
 from schemas.errors import Refused
 from schemas.events import Attachment, CapturedEvent
 from search import entries
 from search.project import document
+from search.tokens import Tokenizer
 from tests.search import strategies, world
+from tests.search.test_tokens import odd_terms
 from tests.search.world import PROJECTOR, MemoryArchive
 
 
@@ -26,6 +29,17 @@ def entries_of(*items: CapturedEvent) -> list[Entry]:
 
 MARKED = world.event(text="pay €5 to DE89 3704 0044 0532 0130 00, 王小明",
                      attachments=(Attachment("f1", "application/pdf", "Invoice.pdf"),))
+
+
+@given(st.lists(st.lists(odd_terms | st.sampled_from(
+    ["0123456789abcdef", "ABCDEFABCDEFABCD", "deadbeef", "0", "-"]), max_size=5), max_size=3))
+def test_words_as_they_are_come_back(texts: list[list[str]]) -> None:
+    """Tokens of the plain mode, whatever was said, also words that look like tokens."""
+    made, = entries_of(world.event())
+    tokenizer = Tokenizer(world.INDEX_KEY, text="plain")
+    worded = [replace(made, words=tuple(map(tokenizer.word, terms)),
+                      chars=tuple(sorted(map(tokenizer.char, terms)))) for terms in texts]
+    assert tuple(worded) == entries.load(json.loads(json.dumps(entries.dump(worded))))
 
 
 @given(strategies.message_events())

@@ -207,7 +207,8 @@ def blinded(about: Subject) -> Seen:
     """The same message as an index holds it; nobody sent it."""
     return Seen(
         channel=about.channel, kind=about.kind, kinds=tuple(about.kinds), state=about.state,
-        direction=about.direction, conversation="", shared="", custodians=(), actors=(),
+        direction=about.direction, conversation="", shared="", custodians=(), compartments=(),
+        actors=(),
         recipients=(), marks=(), sort_at=about.sort_at,
         chars=tuple({token for text in about.texts for token in TOKENIZER.chars(text)}),
         words=tuple(map(TOKENIZER.words, about.texts)))

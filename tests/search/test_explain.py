@@ -13,6 +13,7 @@ from infra.embedded.index import SqliteIndexSet
 from schemas import limits
 from schemas.errors import QueryError, Transient
 from search import candidates, lists, machine
+from search.access.viewer import operator
 from search.audit import Auditor, AuditSettings
 from search.explain import Explanation, Step, explain, lines
 from search.follow import Follower, bind
@@ -64,7 +65,7 @@ class Office:
 
     def explain(self, query: str) -> Explanation:
         """By dana."""
-        return self.searcher.explain(query, "dana")
+        return self.searcher.explain(query, operator("dana"))
 
 
 def test_every_part_is_said_with_what_it_finds() -> None:
@@ -111,17 +112,17 @@ def test_an_explanation_is_recorded_before_it_is_shown() -> None:
 def test_a_search_with_patterns_and_lists_is_answered_and_recorded() -> None:
     """Found by what the patterns stand for, highlighted, and the list's content is evidence."""
     office = Office(*TEXTS)
-    answer = office.searcher.search("@money w/3 stem:invoices", "dana")
+    answer = office.searcher.search("@money w/3 stem:invoices", operator("dana"))
     assert {"pay the invoice", "payment of an invoice"} == {hit.text for hit in answer.hits}
     assert {((0, 3), (8, 15)), ((0, 7), (14, 21))} == {hit.highlights for hit in answer.hits}
     assert (office.recorder.recorded[-1].detail("lists") or "").startswith("money:")
-    assert 1 == office.searcher.search('明 w/2 给', "dana").total
+    assert 1 == office.searcher.search('明 w/2 给', operator("dana")).total
 
 
 def test_to_be_told_that_there_is_too_much_is_a_look() -> None:
     """How many words a pattern stands for is recorded; an unreadable query is not."""
     office = Office(" ".join(f"pay{n}" for n in range(limits.QUERY_EXPANSION_MAX + 1)))
-    for ask in (office.explain, lambda query: office.searcher.search(query, "dana")):
+    for ask in (office.explain, lambda query: office.searcher.search(query, operator("dana"))):
         with pytest.raises(QueryError, match=r"pay\* stands for 1,025 words"):
             ask("pay*")
         assert "1,025 words" in (office.recorder.recorded[-1].detail("refused") or "")

@@ -13,6 +13,7 @@ from ingest.adapters import ADAPTERS
 from ingest.delivery import Deliverer
 from schemas import events
 from schemas.events import CapturedEvent
+from search.access.viewer import operator
 from search.searcher import Searcher
 from tests.ingest.doorway import DIRECTORY, Clock, Keys
 from tests.ingest.test_delivery import request
@@ -81,7 +82,7 @@ def seen(searcher: Searcher, query: str = "*") -> list[tuple[Any, ...]]:
     """What a person sees of every hit, in order, but for where it lies."""
     return [(hit.doc_id, hit.text, hit.direction, hit.conversation, hit.state, hit.content_state,
              hit.attachments, hit.version_count, hit.sighting_count, hit.occurred_at)
-            for hit in searcher.search(query, "x", 100).hits]
+            for hit in searcher.search(query, operator("x"), 100).hits]
 
 
 @pytest.mark.parametrize("is_sent", [False, True])
@@ -97,15 +98,15 @@ def test_case_14_the_media_completes_its_placeholder(order: tuple[int, int],
     made = archived([deliveries[place] for place in order])
     assert len([one for one in made if one.kind == events.MESSAGE]) == 2
     searcher = Office(*made).searcher
-    (hit,) = searcher.search("*", "x").hits
+    (hit,) = searcher.search("*", operator("x")).hits
     assert (hit.content_state, hit.attachments, hit.version_count, hit.direction) == (
         events.PRESENT, 1, 2, "out" if is_sent else "in")
-    versions = searcher.view(hit.doc_id, "x").versions
+    versions = searcher.view(hit.doc_id, operator("x")).versions
     assert {(one.content_state, one.attachments) for one in versions} == {
         (events.PLACEHOLDER, 0), (events.PRESENT, 1)}
     assert {one.conversation for one in made if one.kind == events.MESSAGE} == {
         f"pair:+{FIRM}|+{PEER}"}
-    assert len(searcher.search(f"with:+{PEER}", "x").hits) == 1
+    assert len(searcher.search(f"with:+{PEER}", operator("x")).hits) == 1
 
 
 LIVE = messages(old(7, "said live", 0), contacts=[contact("Ada", PEER)])
@@ -134,7 +135,7 @@ def test_case_15_a_copy_of_a_live_message_is_a_sighting() -> None:
     """One version, seen twice; its history copy says that its time is a device's."""
     made = archived([LIVE, POSTS[1]])
     searcher = Office(*made).searcher
-    (hit,) = searcher.search('"said live"', "x").hits
+    (hit,) = searcher.search('"said live"', operator("x")).hits
     assert (hit.version_count, hit.sighting_count, hit.state) == (1, 2, "live")
     live, copy = (one for one in made if one.text == "said live")
     assert (live.occurred_meaning, copy.occurred_meaning) == (

@@ -11,11 +11,11 @@ from infra.demo import talk
 from schemas.errors import Refused
 from search import attacks, leakage
 from search.attacks import Statistics, Stream
-from search.leakage import ATTACKS, BLIND, MODES, NONE, Corpus, Sample, Share
-from search.tokens import Tokenizer, stream
+from search.leakage import ATTACKS, MODES, Corpus, Sample, Share
+from search.project import Projector
+from search.tokens import BLIND, NONE, PLAIN, TextMode, Tokenizer, stream
 from tests.search import world
-from tests.search.test_project import entries_of
-from tests.search.world import TOKENIZER
+from tests.search.world import TOKENIZER, MemoryArchive
 
 pytestmark = pytest.mark.slow
 
@@ -52,12 +52,20 @@ def test_the_talk_is_the_same_everywhere() -> None:
 
 
 def test_what_is_attacked_is_what_the_index_holds() -> None:
-    """The streams of the experiment are those of a projected message, token for token."""
+    """The streams of the experiment are those of a projected message, token for token, in every
+    mode."""
     text = "Pay the deposit on 12 March 请把合同 👍🏽"
-    [entry] = entries_of([world.event(text=text)])
-    held = leakage._index([tuple(stream(text))], TOKENIZER, BLIND)
-    assert [entry.words] == held
-    assert [()] == leakage._index([tuple(stream(text))], TOKENIZER, NONE)
+    said = tuple(stream(text))
+    counts: dict[TextMode, int] = {BLIND: len(said), PLAIN: len(said), NONE: 0}
+    for mode, count in counts.items():
+        tokenizer = Tokenizer(world.INDEX_KEY, text=mode)
+        archive = MemoryArchive()
+        archive.seal([world.event(text=text)])
+        (read,) = archive.events()
+        projected = Projector(tokenizer).project(read, 0)
+        assert projected is not None
+        assert [projected[1].words] == leakage._index([said], tokenizer)
+        assert count == len(projected[1].words)
 
 
 def test_symbols_are_numbered_by_frequency() -> None:

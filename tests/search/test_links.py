@@ -14,6 +14,7 @@ from ingest.adapters import ADAPTERS
 from schemas import events
 from schemas.events import CapturedEvent, Identity
 from schemas.links import Link, link_of
+from search.access.viewer import operator
 from search.bodies import Bodies
 from search.evaluate import answers, subject
 from search.follow import Follower, bind, compare, rebuild
@@ -54,7 +55,7 @@ def read(body: bytes, at: int) -> CapturedEvent:
 
 def texts(office: Office, query: str) -> set[str]:
     """What a search answers with."""
-    return {hit.text or "" for hit in office.searcher.search(query, "x").hits}
+    return {hit.text or "" for hit in office.searcher.search(query, operator("x")).hits}
 
 
 STORY = (said(OLD, "first", NOON), said(OLD, "second", NOON + HOUR), moved(NOON + 2 * HOUR),
@@ -78,8 +79,8 @@ def test_case_12_the_conversation_goes_on() -> None:
     keeps the conversation that it was captured in."""
     office = Office(*STORY)
     for word in ("second", "third"):
-        (hit,) = office.searcher.search(word, "x").hits
-        lines = office.searcher.view(hit.doc_id, "x").conversation
+        (hit,) = office.searcher.search(word, operator("x")).hits
+        lines = office.searcher.view(hit.doc_id, operator("x")).conversation
         assert [line.hit.text for line in lines] == ["first", "second", "third"]
         assert len({line.hit.conversation for line in lines}) == 2
 
@@ -99,8 +100,8 @@ def test_case_12_answers_are_a_function_of_the_set(order: tuple[int, ...]) -> No
     office = Office(*(STORY[place] for place in order), moved(NOON + 2 * HOUR))
     for _ in range(2):
         assert texts(office, f"with:+{OLD}") == {"first", "second", "third"}
-        (hit,) = office.searcher.search("first", "x").hits
-        assert len(office.searcher.view(hit.doc_id, "x").conversation) == 3
+        (hit,) = office.searcher.search("first", operator("x")).hits
+        assert len(office.searcher.view(hit.doc_id, operator("x")).conversation) == 3
         rebuild(office.archive, office.indexes, PROJECTOR)
         office.index()
 
@@ -116,8 +117,8 @@ def test_case_12_a_new_user_id_is_linked() -> None:
         read(messages(nameless, contacts=[]), NOON + HOUR))
     both = {"first", "from the new id"}
     assert texts(office, f"with:+{OLD}") == texts(office, "with:US.222") == both
-    (hit,) = office.searcher.search('"new id"', "x").hits
-    assert len(office.searcher.view(hit.doc_id, "x").conversation) == 2
+    (hit,) = office.searcher.search('"new id"', operator("x")).hits
+    assert len(office.searcher.view(hit.doc_id, operator("x")).conversation) == 2
 
 
 def test_case_12_a_number_given_up_is_another_persons_later() -> None:
@@ -249,9 +250,9 @@ def test_a_number_that_is_known_later_joins_the_talk(order: tuple[int, ...]) -> 
     for query in (f"from:+{OLD}", "from:US.777", f"with:{OLD}"):
         assert texts(office, query) == {"before", "both", "after"}
     for word in ("before", "both"):
-        (hit,) = office.searcher.search(word, "x").hits
-        assert [line.hit.text for line in office.searcher.view(hit.doc_id, "x").conversation] == [
-            "before", "both", "after"]
+        (hit,) = office.searcher.search(word, operator("x")).hits
+        seen = office.searcher.view(hit.doc_id, operator("x"))
+        assert ["before", "both", "after"] == [line.hit.text for line in seen.conversation]
 
 
 def test_a_user_id_and_a_change_of_number_join_too() -> None:

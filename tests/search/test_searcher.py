@@ -10,6 +10,7 @@ import pytest
 from schemas import codec, events
 from schemas.errors import Missing, QueryError, Refused, Transient
 from schemas.events import CapturedEvent
+from search.access.viewer import operator
 from search.audit import Auditor, AuditSettings
 from search.follow import Follower, bind, rebuild
 from search.searcher import Searcher
@@ -57,7 +58,7 @@ class Office:
 def test_a_search_is_recorded_before_it_is_answered() -> None:
     """Who, what, how many, and which messages were shown."""
     office = Office(world.event(), world.event(native_id="m2"))
-    answer = office.searcher.search("hello", "dana", limit=1)
+    answer = office.searcher.search("hello", operator("dana"), limit=1)
     (audit,) = office.recorder.recorded
     assert (events.AUDIT, events.FIRM_CHANNEL, "hello", "dana", "longest", 8, events.OWN) == (
         audit.kind, audit.channel, audit.text, audit.actor and audit.actor.native_id,
@@ -70,8 +71,8 @@ def test_a_search_is_recorded_before_it_is_answered() -> None:
 def test_a_view_is_recorded_before_it_is_answered() -> None:
     """Also what stood around the message was seen."""
     office = Office(world.event(), world.event(native_id="m2"))
-    doc_id = office.searcher.search("hello", "dana").hits[0].doc_id
-    view = office.searcher.view(doc_id, "dana")
+    doc_id = office.searcher.search("hello", operator("dana")).hits[0].doc_id
+    view = office.searcher.view(doc_id, operator("dana"))
     audit = office.recorder.recorded[-1]
     assert ("view", doc_id) == (audit.detail("action"), audit.detail("document"))
     assert [line.hit.doc_id for line in view.conversation] == (audit.detail("shown") or "").split()
@@ -80,26 +81,26 @@ def test_a_view_is_recorded_before_it_is_answered() -> None:
 def test_without_the_log_there_is_no_answer() -> None:
     """Refused with the reason, search and view alike."""
     office = Office(world.event())
-    doc_id = office.searcher.search("hello", "dana").hits[0].doc_id
+    doc_id = office.searcher.search("hello", operator("dana")).hits[0].doc_id
     office.recorder.down = True
     with pytest.raises(Transient, match="search could not be recorded: the log does not answer"):
-        office.searcher.search("hello", "dana")
+        office.searcher.search("hello", operator("dana"))
     with pytest.raises(Transient, match="view could not be recorded"):
-        office.searcher.view(doc_id, "dana")
+        office.searcher.view(doc_id, operator("dana"))
 
 
 def test_an_unreadable_question_shows_and_records_nothing() -> None:
     """There was no look."""
     office = Office(world.event())
     with pytest.raises(QueryError):
-        office.searcher.search("hello (", "dana")
+        office.searcher.search("hello (", operator("dana"))
     for bad in ("", "zz", "AB" * 16):
         with pytest.raises(Refused):
-            office.searcher.view(bad, "dana")
+            office.searcher.view(bad, operator("dana"))
     with pytest.raises(Refused, match="page cursor"):
-        office.searcher.search("hello", "dana", after="x")
+        office.searcher.search("hello", operator("dana"), after="x")
     with pytest.raises(Missing):
-        office.searcher.view("ab" * 16, "dana")
+        office.searcher.view("ab" * 16, operator("dana"))
     assert [] == office.recorder.recorded
 
 
@@ -109,7 +110,7 @@ def test_pages_follow_each_other() -> None:
     seen: list[str] = []
     after: str | None = None
     for _ in range(3):
-        answer = office.searcher.search("hello", "dana", 2, after)
+        answer = office.searcher.search("hello", operator("dana"), 2, after)
         seen += [hit.doc_id for hit in answer.hits]
         after = answer.next
     assert (5, 5, None) == (len(seen), len(set(seen)), after)
@@ -118,7 +119,7 @@ def test_pages_follow_each_other() -> None:
 def test_before_anything_is_indexed_nothing_is_found() -> None:
     """An empty answer, recorded all the same."""
     office = Office()
-    answer = office.searcher.search("hello", "dana")
+    answer = office.searcher.search("hello", operator("dana"))
     assert ((), 0, None) == (answer.hits, answer.total, answer.next)
     assert 1 == len(office.recorder.recorded)
 
@@ -126,22 +127,22 @@ def test_before_anything_is_indexed_nothing_is_found() -> None:
 def test_a_swap_is_noticed() -> None:
     """A searcher that lives on asks the current index."""
     office = Office(world.event())
-    assert 1 == office.searcher.search("hello", "dana").total
+    assert 1 == office.searcher.search("hello", operator("dana")).total
     office.archive.seal([world.event(native_id="m2")])
     old = str(office.indexes.current())
     rebuild(office.archive, office.indexes, PROJECTOR)
     office.indexes.drop(old)
-    assert 2 == office.searcher.search("hello", "dana").total
+    assert 2 == office.searcher.search("hello", operator("dana")).total
 
 
 def test_a_look_can_be_looked_for() -> None:
     """Audit entries are events of the same archive, found where kind: names them."""
     office = Office(world.event())
-    office.searcher.search("hello", "dana")
+    office.searcher.search("hello", operator("dana"))
     office.archive.seal([office.recorder.recorded[0]])
     office.index()
-    assert 1 == office.searcher.search("hello", "erin").total
-    (hit,) = office.searcher.search("kind:audit from:dana hello", "erin").hits
+    assert 1 == office.searcher.search("hello", operator("erin")).total
+    (hit,) = office.searcher.search("kind:audit from:dana hello", operator("erin")).hits
     assert ("audit", "hello", None, "search") == (hit.kind, hit.text, hit.state, hit.subkind)
 
 
@@ -152,18 +153,18 @@ def test_copies_at_several_custodians_are_one_row() -> None:
     both = [world.event(native_id=wamid, account=account, custodian=who, occurred_at=NOON + at)
             for account, who, at in (("+1555", "carol", 0), ("+1666", "dave", 1))]
     office = Office(*both, world.event(native_id="other"))
-    answer = office.searcher.search("hello", "dana")
+    answer = office.searcher.search("hello", operator("dana"))
     assert (3, 2) == (answer.total, len(answer.hits))
     (row,) = [hit for hit in answer.hits if hit.copies]
     (copy,) = row.copies
-    assert (row.doc_id,) == office.searcher.view(copy, "dana").hit.copies
-    assert 1 == office.searcher.view(copy, "dana").hit.version_count
-    pages = [office.searcher.search("hello", "dana", 1)]
+    assert (row.doc_id,) == office.searcher.view(copy, operator("dana")).hit.copies
+    assert 1 == office.searcher.view(copy, operator("dana")).hit.version_count
+    pages = [office.searcher.search("hello", operator("dana"), 1)]
     while pages[-1].next:
-        pages.append(office.searcher.search("hello", "dana", 1, pages[-1].next))
+        pages.append(office.searcher.search("hello", operator("dana"), 1, pages[-1].next))
     assert [1, 1] == sorted(len(page.hits) for page in pages if page.hits)
-    assert [copy] == [hit.doc_id for hit in office.searcher.search("with:carol", "dana").hits
-                      if hit.copies]
+    hits = office.searcher.search("with:carol", operator("dana")).hits
+    assert [copy] == [hit.doc_id for hit in hits if hit.copies]
 
 
 def test_an_id_that_a_client_reuses_hides_nothing() -> None:
@@ -177,15 +178,15 @@ def test_an_id_that_a_client_reuses_hides_nothing() -> None:
     other: dict[str, str] = {"native_id": wamid("16505551234"), "account": "+1666"}
     for reused in (world.event(text="pay lunch", occurred_at=NOON + 9, **other),
                    world.event(text=None, occurred_at=NOON + 9, **other)):
-        answer = Office(genuine, reused).searcher.search("with:carol", "dana")
+        answer = Office(genuine, reused).searcher.search("with:carol", operator("dana"))
         assert {"pay invoice 9", reused.text} == {hit.text for hit in answer.hits}
         assert [1, 1] == [len(hit.copies) for hit in answer.hits]
     retracted = Office(genuine, replace(genuine, account="+1666", occurred_at=NOON + 9),
                        world.retraction(target=wamid("16505551234"), account="+1666"))
-    (row,) = retracted.searcher.search("invoice", "dana").hits
+    (row,) = retracted.searcher.search("invoice", operator("dana")).hits
     assert {"retracted", "live"} == {one.state for one in row.seen_by}
     for state in ("retracted", "live"):
-        (row,) = retracted.searcher.search(f"invoice state:{state}", "dana").hits
+        (row,) = retracted.searcher.search(f"invoice state:{state}", operator("dana")).hits
         assert (state, 2) == (row.state, len(row.seen_by))
 
 
@@ -200,5 +201,5 @@ def test_a_bare_retraction_stands_with_the_text_that_it_can_only_be_about() -> N
     third = world.event(native_id=wamid("16505550001"), account="+1777", text="pay lunch")
     for items, rows in (((said, bare), 1), ((said, bare, third), 3),
                         ((said, replace(bare, conversation="group:1")), 2)):
-        answer = Office(*items).searcher.search("kind:retraction OR kind:message", "dana")
+        answer = Office(*items).searcher.search("kind:retraction OR kind:message", operator("dana"))
         assert rows == len(answer.hits)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import string
 from collections.abc import Sequence
+from typing import get_args
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from search import positions, tokens
-from search.tokens import Tokenizer, Wanted
+from search.tokens import TextMode, Tokenizer, Wanted
 from tests.search import strategies, world
 
 
@@ -130,7 +132,58 @@ def test_tokens_stay_what_they_are() -> None:
 def test_words_and_units_in_one_look_are_the_same(text: str) -> None:
     """The indexer's way to both says what each says alone."""
     one = world.TOKENIZER
-    assert (one.words(text), one.chars(text)) == one.blind(*tokens.stream_and_units(text))
+    assert (one.words(text), one.chars(text)) == one.tokens(*tokens.stream_and_units(text))
+
+
+PLAIN = Tokenizer(world.INDEX_KEY, text="plain")
+# Whatever an index reads in a way of its own: quotes, operators, spaces, case, gaps, half letters.
+odd_terms = st.text(st.characters(codec=None) | st.sampled_from(
+    "0-_*#\"'().:\\ \t\n\x00\x1c\x85\xa0\u2028\u3000\ud800\udfffAZ"), min_size=1, max_size=300)
+
+
+@given(st.lists(odd_terms, min_size=2, max_size=6) | st.lists(
+    st.sampled_from(["0", "-", "0 0", "_", "_5f_", "a_", "A", "a", "a\xa0", "a b", "\ud800",
+                     "x" * 200, "x" * 201, "X" * 300, "-" + "a" * 16]), min_size=2, max_size=6))
+def test_plain_tokens_are_told_apart(terms: list[str]) -> None:
+    """One token for a term, another for another; none that an index takes apart, folds, cuts, or
+    takes for its gap between versions."""
+    made = [PLAIN.word(term) for term in terms]
+    assert len(set(terms)) == len(set(made))
+    for token in made:
+        assert [token] == token.split() == token.encode("utf-8").decode("utf-8").split()
+        assert token == token.strip("\"'*#") and not set(token) & set(string.ascii_uppercase)
+        assert 0 < len(token.encode("utf-8")) <= tokens.PLAIN_TOKEN_BYTES_MAX and token != "-"
+
+
+@given(strategies.wild_texts)
+def test_plain_tokens_are_the_words(text: str) -> None:
+    """As they are, unless they are too long or hold what an index would read in its own way."""
+    said = PLAIN.words(text)
+    for term, token in zip(tokens.stream(text), said, strict=True):
+        assert term == token or "_" in token or token.startswith("-")
+    assert ("pay", "café", "给我", "👨\u200d👩\u200d👧", "1\u20e3", "_23_\u20e3") == tuple(
+        map(PLAIN.word, ("pay", "café", "给我", "👨\u200d👩\u200d👧", "1\u20e3", "#\u20e3")))
+
+
+def test_plain_is_about_words_alone() -> None:
+    """People, conversations, marks and ids stay keyed, and are the same in every mode."""
+    for mode in get_args(TextMode):
+        one = Tokenizer(world.INDEX_KEY, text=mode)
+        assert mode == one.text
+        assert GOLDEN["party"] == one.party("phone", "1650")
+        assert GOLDEN["conversation"] == one.named("conversation", "group:1")
+        assert GOLDEN["document"] == one.document(b"m" * 16)
+        assert one.named("mark", "pattern", "iban") == world.TOKENIZER.named(
+            "mark", "pattern", "iban")
+
+
+def test_without_words_there_is_no_token_of_one() -> None:
+    """To ask for it is a mistake of the caller's."""
+    one = Tokenizer(world.INDEX_KEY, text="none")
+    assert ((), (), ((), ())) == (one.words("pay 我"), one.chars("我"), one.tokens(["pay"], ["我"]))
+    for ask in (one.word, one.char):
+        with pytest.raises(LookupError):
+            ask("pay")
 
 
 @given(st.binary(max_size=200))

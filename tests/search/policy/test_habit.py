@@ -8,15 +8,21 @@ from random import Random
 
 import pytest
 
-from search.policy.habit import poisson_tail, unusual
+from search.policy import habit
+from search.policy.habit import Unusual, poisson_tail
 from search.policy.lexicon import AboveHabit
-from search.policy.match import Engine
+from search.policy.match import Engine, above_habit
 from search.policy.message import Message
 from tests.search.policy.world import NOON, of, policy, retraction, said
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
 RULE = AboveHabit(period_h=24, history_d=30, least=4, tail=Decimal("0.001"))
+
+
+def unusual(messages: list[Message], rule: AboveHabit) -> tuple[Unusual, ...]:
+    """Those of `messages` that were taken back far above habit."""
+    return habit.unusual([one for one in map(habit.sent, messages) if one is not None], rule)
 
 
 def sent(number: int, at: int, *, back: bool = False, custodian: str = "carol",
@@ -57,12 +63,14 @@ def test_the_figures_are_those_of_the_formula() -> None:
     """expected = m (R + 1) / (M + 1); the tail is Poisson's."""
     found = unusual(month(1_000, 5), RULE)
     last = found[-1]
-    m = sum(1 for n in range(20) if NOON + n * HOUR // 2 <= last.retraction.at)
-    before = last.retraction.at - 31 * DAY
+    back_at = last.message.back_at
+    assert back_at is not None
+    m = sum(1 for n in range(20) if NOON + n * HOUR // 2 <= back_at)
+    before = back_at - 31 * DAY
     history = sum(1 for n in range(600)
-                  if before < NOON - 31 * DAY + n * DAY // 20 <= last.retraction.at - DAY)
+                  if before < NOON - 31 * DAY + n * DAY // 20 <= back_at - DAY)
     today = sum(1 for n in range(600)
-                if NOON - 31 * DAY + n * DAY // 20 > last.retraction.at - DAY)
+                if NOON - 31 * DAY + n * DAY // 20 > back_at - DAY)
     assert m + today == last.sent
     assert Decimal(last.sent) / (history + 1) == pytest.approx(last.expected)
 
@@ -75,7 +83,7 @@ def test_nobody_without_a_history_has_a_habit() -> None:
 def test_each_custodian_by_his_own() -> None:
     """What one does is nothing to another's habit; what is received and nobody's does not count."""
     both = [*month(1_000, 6), *month(4, 6, "dave")]
-    assert {"carol"} == {one.retraction.custodian for one in unusual(both, RULE)}
+    assert {"carol"} == {one.message.custodian for one in unusual(both, RULE)}
     assert () == unusual([sent(n, NOON - 9 * DAY, out=False, back=True) for n in range(9)], RULE)
 
 
@@ -103,12 +111,14 @@ def test_at_or_below_the_mean_nothing_is_unusual() -> None:
 
 
 def test_a_rule_flags_the_retractions() -> None:
-    """With the figures in words, on the retraction of each message; other conditions hold too."""
-    rule = ("revision = { retractions_above_habit = true, least = 4 }")
+    """With the figures in words, on the retraction; a message by itself is not flagged for it."""
+    engine = Engine([policy("revision = { retractions_above_habit = true, least = 4 }")])
+    (ready,) = engine.habits
     known = month(1_000, 6)
-    flags = Engine([policy(rule)]).habits(known)
+    by_key = {one.key.hex(): one for one in known}
+    found = unusual(known, above_habit(ready))
+    flags = [engine.habit_flag(ready, by_key[one.message.key], one) for one in found]
     assert 3 == len(flags)
     assert "4 messages taken back in 24 hours" in flags[0].reason
     assert "would be expected" in flags[0].reason
-    assert () == Engine([policy(rule + "\nchannels = ['sms']")]).habits(known)
-    assert () == Engine([policy(rule)]).flags(known[-20])
+    assert () == engine.flags(known[-20])

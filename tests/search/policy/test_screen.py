@@ -11,7 +11,7 @@ from search.policy.look import Look
 from search.policy.match import Engine
 from search.policy.screen import Screen, bits
 from tests.search import strategies
-from tests.search.policy.world import of, policy, said
+from tests.search.policy.world import edit, of, policy, said
 
 STEMMED = ("stem:pay", "pay* OR stem:guarantee")
 
@@ -46,6 +46,26 @@ def test_what_hits_passes(queries: list[str], text: str) -> None:
         subject = look._subject((text,), frozenset())
         if number not in passed:
             assert not evaluate.matches(rule.tree, subject)
+
+
+@given(st.lists(strategies.queries, min_size=1, max_size=4), strategies.texts(),
+       strategies.texts(), st.booleans())
+@settings(max_examples=120, deadline=None)
+def test_the_engine_flags_what_looking_at_everything_flags(
+        queries: list[str], text: str, later: str, is_disguised: bool) -> None:
+    """Rules kept back and lines cut off before they are asked: no flag more or less, for a message
+    and its edit, of which each may have some of the words, as they are and in disguise."""
+    extra = "\nobfuscation = true" if is_disguised else ""
+    for one in rules(*queries):
+        try:
+            lexicon = policy(f"query = '''{one}'''{extra}")
+        except Refused:
+            continue  # names no word that could be disguised
+        message = of(said(text), edit(later))
+        engine = Engine([lexicon])
+        look = Look(message, engine.firm, engine._stems, frozenset())
+        wanted = [hit.version.revision() for hit in look.hits(engine._rules[0], [message], 0)]
+        assert wanted == [flag.revision for flag in engine.flags(message)], one
 
 
 def test_a_rule_without_words_always_passes() -> None:

@@ -26,10 +26,11 @@ class Archive:
     def __init__(self, before: Iterable[CapturedEvent]) -> None:
         self.known, self.asked = list(before), 0
 
-    def before(self, event: CapturedEvent) -> Iterator[CapturedEvent]:
+    def before(self, event: CapturedEvent) -> Iterator[tuple[CapturedEvent, int]]:
         """See Recall."""
         self.asked += 1
-        yield from self.known
+        yield from ((one, number) for number, one in enumerate(self.known)
+                    if one.captured_at <= event.captured_at)
 
 
 def run(rule: str, events: Iterable[CapturedEvent], recall: Archive | None = None) -> list[Flag]:
@@ -74,11 +75,11 @@ def test_memory_is_bounded_and_the_rest_recalled(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(watching, "TALK_MESSAGES_MAX", 5)
     events = [said("cash" if not n else "talk", NOON + n * MINUTE, f"m{n}") for n in range(20)]
     last = edit("nothing", NOON + 30 * MINUTE, target="m0")
-    archive = Archive(events)
+    archive = Archive([*events, last])           # an index has what is being looked at
     found = run(GONE, [*events, last], archive)
     assert [message_key(events[0])] == [one.message for one in found]
     monkeypatch.setattr(watching, "MESSAGES_MAX", 8)
-    assert found == run(GONE, [*events, last], Archive(events))
+    assert found == run(GONE, [*events, last], Archive([*events, last]))
 
 
 @settings(max_examples=60)

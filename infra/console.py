@@ -1,0 +1,245 @@
+"""The console's process: `search/web/app.py` behind uvicorn, on one data folder.
+
+Owns the composition, the socket, and the order of the end: stop accepting, finish pages, state what
+was recorded, close.
+"""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import socket
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import tzinfo
+from functools import lru_cache
+from types import FrameType
+from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+import uvicorn
+
+from archive.media import MediaReader
+from infra import http
+from infra.access import FILE as ACCESS_FILE
+from infra.access import AccessFile
+from infra.consoledesk import SearchDesk
+from infra.directory import DirectoryFile
+from infra.listening import bind
+from infra.process import settle_memory
+from infra.saved import SavedFile
+from infra.signin import Desk, state_store
+from infra.wire import Wire
+from ingest.heartbeat import HEARTBEAT_S
+from schemas import domains
+from schemas.directory import Directory
+from schemas.errors import CounterfoilError, Denied, Halt, Missing, Transient
+from search.access.cookies import is_loopback, new_secret
+from search.access.people import AccessPolicy, viewer_of
+from search.access.ratelimit import Buckets
+from search.access.sessions import DEMO, Live, Origin
+from search.access.signin import NotSignedIn, Signed, SignIn
+from search.access.viewer import Viewer
+from search.audit import Auditor, AuditSettings
+from search.web.app import make_app
+from search.web.ports import ConsoleParts, ConsoleSettings
+from search.web.times import Zone
+
+# Pages that are made at a time; the others wait their turn.
+_THREADS: Final = 8
+_BACKLOG: Final = 256
+_CONNECTIONS_MAX: Final = 1024
+_REQUESTS_S_MAX: Final = 6
+# Of one address: a person who clicks fast, with the pictures of a page; not a program that tries.
+_RATE_PER_S: Final = 20.0
+_BURST: Final = 200
+
+
+class OneTimeLink:
+    """Signs one person in once. Implements `search.web.ports.OneTime`."""
+
+    def __init__(self, token: str, sign_in: Callable[[], SignIn], person: str) -> None:
+        self._token: str | None = token
+        self._sign_in, self._person = sign_in, person
+        self._lock = threading.Lock()
+
+    def take(self, token: str) -> Signed | None:
+        """See OneTime."""
+        with self._lock:
+            known, fits = self._token, self._token is not None and secrets.compare_digest(
+                self._token.encode(), token.encode())
+            if known is None or not fits:
+                return None
+            self._token = None
+        return self._sign_in().open_for(self._person, Origin("", "one-time link"), DEMO)
+
+
+class Policy:
+    """access.toml as it is now, for any number of threads; nobody is in without the file."""
+
+    def __init__(self, file: AccessFile) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._said = ""
+
+    def __call__(self) -> AccessPolicy:
+        """The rules in force."""
+        with self._lock:
+            try:
+                found = self._file.policy()
+            except Missing:
+                return AccessPolicy()
+            if self._file.problem != self._said:
+                self._said = self._file.problem
+                if self._said:
+                    structlog.get_logger().bind(role="console").warning(
+                        f"{ACCESS_FILE} is not in force", detail=self._said)
+            return found
+
+
+class ConsoleProcess:
+    """One console on one data folder. `host` and `port`: null = as configured. `demo_person`: who
+    the one-time link signs in; null = there is none."""
+
+    def __init__(self, wire: Wire, host: str | None, port: int | None,
+                 demo_person: str | None = None) -> None:
+        section = wire.config.console
+        address = host or section.host
+        self._listening = bind(address, section.port if port is None else port, _say_taken)
+        given = {"host": address, "port": self._listening.getsockname()[1]}
+        self._wire = replace(wire, config=wire.config.model_copy(update={
+            "console": section.model_copy(update=given)}))
+        self.url = self._wire.config.console_url()
+        self.link = ""
+        self._log = self._wire.capture_log()
+        self._years = self._wire.directory().firm_years()
+        self._recorder = self._wire.recorder("search", self._log)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="page")
+        self._stopped = threading.Event()
+        self._token = new_secret(self._wire.random) if demo_person else ""
+        if demo_person:
+            self.link = f"{self.url}/enter/{self._token}"
+        self._app = make_app(self._parts(demo_person))
+
+    def run(self) -> int:
+        """Until SIGTERM or SIGINT; the exit code."""
+        server = uvicorn.Server(uvicorn.Config(
+            self._app, loop="uvloop", ws="none", lifespan="off",
+            http=http.bounded(http.HttpLimits(_CONNECTIONS_MAX)),
+            log_config=None, access_log=False,  # an address holds what was searched for
+            log_level="error", server_header=False, date_header=True, backlog=_BACKLOG,
+            # Who asks is what the socket says; behind a proxy on this machine, what that says.
+            proxy_headers=self._wire.config.console.public_url.startswith("https://"),
+            forwarded_allow_ips="127.0.0.1", limit_concurrency=None,
+            timeout_keep_alive=30, timeout_graceful_shutdown=_REQUESTS_S_MAX))
+
+        def ask(_number: int, _frame: FrameType | None) -> None:
+            server.should_exit = True
+
+        signal.signal(signal.SIGTERM, ask)
+        signal.signal(signal.SIGINT, ask)
+        settle_memory()
+        beats = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
+        beats.start()
+        structlog.get_logger().info("listening", role="console", url=self.url)
+        try:
+            server.run(sockets=[self._listening])
+        finally:
+            self._stopped.set()
+            beats.join()
+            self._threads.shutdown(wait=True, cancel_futures=True)
+            self._beat(stopping=True)
+            self._log.close()
+        return 0 if server.started else Transient.exit_code
+
+    def _parts(self, demo_person: str | None) -> ConsoleParts:
+        wire = self._wire
+        auditor = Auditor(self._recorder, AuditSettings(domains.ROLE_NAMES[domains.FIRM],
+                                                        self._years), wire.clock, wire.random)
+        directory = DirectoryFile(wire.directory_path, wire.require_years)
+        policy = Policy(AccessFile(wire.home, self._recorder.record, wire.clock,
+                                   lambda: directory().firm_years(), "console"))
+        desk = Desk(wire, policy, auditor, state_store(wire))
+        once = OneTimeLink(self._token, lambda: desk.sign_in, demo_person) if demo_person else None
+        firm = wire.config.search.zone
+        return ConsoleParts(
+            settings=ConsoleSettings(
+                self.url, _hosts(self.url, self._listening), Zone(firm, ZoneInfo(firm)),
+                is_trial=wire.config.retention.trial, is_demo=demo_person is not None),
+            desk=SearchDesk(wire, auditor, directory), open_file=MediaReader(wire.store).open,
+            auditor=auditor, gate=desk.gate, signin=desk.sign_in, account=desk.own,
+            oidc=desk.oidc, viewer=lambda live: _viewer(directory, policy, live, wire.clock()),
+            name=lambda person: _name(policy, person),
+            saved=SavedFile(wire.home, wire.clock), zones=_zone,
+            wait_s=Buckets(_RATE_PER_S, _BURST, wire.clock).take, report=_report,
+            clock=wire.clock, random=wire.random, threads=self._threads, one_time=once)
+
+    def _beat_on(self) -> None:
+        while not self._stopped.wait(HEARTBEAT_S):
+            self._beat()
+
+    def _beat(self, *, stopping: bool = False) -> None:
+        """State what the log acknowledged; what cannot be stated now is stated the next time."""
+        if not self._recorder.unstated:
+            return
+        try:
+            self._recorder.beat(self._wire.clock(), self._years, stopping=stopping)
+        except CounterfoilError as error:
+            structlog.get_logger().bind(role="console").warning("heartbeat not sent",
+                                                                detail=str(error))
+
+
+def _viewer(directory: Callable[[], Directory], policy: Callable[[], AccessPolicy], live: Live,
+            now: int) -> Viewer:
+    """Whoever is signed in, with what she may see now."""
+    try:
+        found = viewer_of(policy(), directory(), live.person, now,
+                          session=live.session, only=live.capabilities)
+    except Denied as error:
+        raise NotSignedIn from error
+    return found
+
+
+def _name(policy: Callable[[], AccessPolicy], person: str) -> str:
+    found = policy().person(person)
+    return found.name if found else person
+
+
+def _hosts(url: str, listening: socket.socket) -> frozenset[str]:
+    """What a Host header may say: the public address, and on loopback each of its names."""
+    parts = urlsplit(url)
+    found = {parts.netloc.lower()}
+    if is_loopback(parts.hostname):
+        port = listening.getsockname()[1]
+        found |= {f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"}
+    return frozenset(found)
+
+
+@lru_cache(maxsize=256)
+def _zone(name: str) -> tzinfo | None:
+    if len(name) > 60 or name.startswith(("/", ".")) or ".." in name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def _report(error: Exception) -> None:
+    """Where it happened, in our words: what an unexpected error says may be content."""
+    log = structlog.get_logger().bind(role="console")
+    if isinstance(error, CounterfoilError) and not isinstance(error, Halt):
+        log.warning("not answered", error=type(error).__name__, detail=str(error))
+        return
+    places = [f"{one.filename.rsplit('/', 1)[-1]}:{one.lineno}"
+              for one in traceback.extract_tb(error.__traceback__)[-6:]]
+    log.error("page failed", error=type(error).__name__, detail=" ".join(places))
+
+
+def _say_taken(words: str) -> None:
+    structlog.get_logger().bind(role="console").error("port taken", detail=words)

@@ -1,0 +1,106 @@
+"""Questions of the console: a Searcher for each thread of its pool, over one vocabulary.
+
+Owns which parts are a thread's own (an index is) and which are shared (the words of the archive,
+under a lock, because there may be millions).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from infra.wire import Wire
+from schemas.directory import Directory
+from search.access.pseudonyms import Pseudonyms
+from search.access.viewer import Viewer
+from search.audit import Auditor
+from search.conversation import PAGE_DEFAULT, ConversationView
+from search.explain import Explanation
+from search.files import FileView
+from search.searcher import Answer, Language, Locale, Searcher
+from search.thread import MessageView
+from search.vocabulary import Expander
+from search.web.ports import FacetsView, FacetValue
+from search.words import Slot
+
+_LABELS: Final = {
+    "in": "received", "out": "sent", "whatsapp": "WhatsApp", "sms": "SMS", "mms": "MMS",
+}
+
+
+class SharedExpander:
+    """One vocabulary for all threads, one at a time."""
+
+    def __init__(self, expander: Expander) -> None:
+        self._expander = expander
+        self._lock = threading.Lock()
+
+    def expand(self, slot: Slot, terms_max: int) -> tuple[str, ...]:
+        """See Expander."""
+        with self._lock:
+            return self._expander.expand(slot, terms_max)
+
+
+class SearchDesk:
+    """Implements `search.web.ports.SearchPort`. For any number of threads."""
+
+    def __init__(self, wire: Wire, auditor: Auditor, directory: Callable[[], Directory]) -> None:
+        self._wire, self._auditor, self._directory = wire, auditor, directory
+        self._tokenizer = wire.tokenizer()
+        search = wire.config.search
+        self._locale = Locale(ZoneInfo(search.zone), search.region)
+        language = wire.language(wire.indexes(), wire.reader())
+        expander = language.expander
+        self._language = Language(language.lists, language.stems,
+                                  SharedExpander(expander) if expander else None)
+        self._local = threading.local()
+
+    def search(self, query: str, viewer: Viewer, limit: int, after: str | None) -> Answer:
+        """See SearchPort."""
+        return self._own().search(query, viewer, limit, after)
+
+    def explain(self, query: str, viewer: Viewer) -> Explanation:
+        """See SearchPort."""
+        return self._own().explain(query, viewer)
+
+    def view(self, doc_id: str, viewer: Viewer, around: int) -> MessageView:
+        """See SearchPort."""
+        return self._own().view(doc_id, viewer, around)
+
+    def file(self, doc_id: str, number: int, viewer: Viewer) -> FileView:
+        """See SearchPort."""
+        return self._own().file(doc_id, number, viewer)
+
+    def conversation(self, token: str, viewer: Viewer, *, at: str | None = None,
+                     before: str | None = None, after: str | None = None,
+                     limit: int = PAGE_DEFAULT) -> ConversationView:
+        """See SearchPort."""
+        return self._own().conversation(token, viewer, at=at, before=before, after=after,
+                                        limit=limit)
+
+    def facets(self, query: str, viewer: Viewer, fields: Sequence[str], top: int) -> FacetsView:
+        """See SearchPort."""
+        found = self._own().facets(query, viewer, fields, top)
+        return {field: self._named(field, values, viewer) for field, values in found.items()}
+
+    def _named(self, field: str, values: Sequence[tuple[str, int]],
+               viewer: Viewer) -> tuple[FacetValue, ...]:
+        """Values as a query takes them. An index knows custodians by their tokens only."""
+        if field != "custodian" or viewer.pseudonyms:
+            return tuple(FacetValue(value, _LABELS.get(value, value), count)
+                         for value, count in values)
+        people = {self._tokenizer.named("custodian", one.custodian_id): one
+                  for one in self._directory().custodians}
+        return tuple(FacetValue(people[value].custodian_id, people[value].name, count)
+                     for value, count in values if value in people)
+
+    def _own(self) -> Searcher:
+        own: Searcher | None = getattr(self._local, "searcher", None)
+        if own is None:
+            wire = self._wire
+            own = self._local.searcher = Searcher(
+                wire.indexes(), wire.reader(), self._tokenizer, self._auditor, self._locale,
+                self._language, pseudonyms=lambda: Pseudonyms(self._tokenizer, self._directory()))
+        return own

@@ -1,0 +1,169 @@
+"""Reviews, put together from a configuration: the desk, the reports, the key that signs them.
+
+Owns the composition; the console and the verbs `review` use the same parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from infra.access import FILE, load_access
+from infra.policies import read_folder
+from infra.sampling import read_folder as read_plans
+from infra.wire import Wire
+from ingest.transit import capture_id_of
+from schemas import domains, events
+from schemas.errors import Missing, Refused
+from schemas.events import CapturedEvent
+from schemas.identity import key_of
+from schemas.kinds import kinds_of
+from schemas.recorder import Recorder
+from search.access import roles
+from search.access.people import AccessPolicy, line_of
+from search.access.scoped import ScopedIndex
+from search.access.state import StateStore
+from search.access.viewer import Viewer
+from search.assigned import AssignedReader
+from search.audit import Auditor, AuditSettings
+from search.bodies import Bodies
+from search.index import Asked, Index
+from search.policy import sampling
+from search.policy.sampling import Seed, mark_rule
+from search.review import quality, signed
+from search.review.desk import ReviewDesk
+from search.review.office import Office
+from search.review.ports import Ports
+from search.review.timing import Timing
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Who reviews, as access.toml says now. Implements `search.review.ports.People`."""
+
+    policy: Callable[[], AccessPolicy]
+
+    def line(self, person: str) -> frozenset[str]:
+        """See People."""
+        return line_of(self.policy(), person)
+
+    def reviewers(self) -> Iterable[str]:
+        """See People."""
+        return (one.person_id for one in self.policy().people
+                if one.active and roles.DECIDE in roles.capabilities(one.roles))
+
+
+class Reviewing:
+    """The parts of one thread: an index belongs to one."""
+
+    def __init__(self, wire: Wire, state: StateStore, policy: Callable[[], AccessPolicy],
+                 recorder: Recorder) -> None:
+        """`policy`: access.toml as it is in force; `recorder`: of the search role."""
+        self._wire = wire
+        self.record = recorder.record
+        self._indexes, self._reader = wire.indexes(), wire.reader()
+        self._bodies = Bodies(self._reader)
+        self._assigned = AssignedReader(self._bodies)
+        self._open: tuple[str, Index] | None = None
+        years = wire.directory().firm_years()
+        auditor = Auditor(recorder, AuditSettings(domains.ROLE_NAMES[domains.FIRM], years),
+                          wire.clock, wire.random)
+        tokenizer = wire.tokenizer()
+
+        def of(viewer: Viewer) -> Asked | None:
+            index = self.index()
+            if index is None:
+                return None
+            return ScopedIndex(index, viewer.scope, tokenizer, self._assigned.all(index))
+
+        def assigned() -> Any:
+            index = self.index()
+            if index is None:
+                raise Missing("there is no index")
+            return self._assigned.all(index)
+
+        ports = Ports(
+            index=of, reader=self._reader, recorder=recorder, auditor=auditor, state=state,
+            people=Staff(policy), tokenizer=tokenizer, assigned=assigned,
+            firm_years=lambda: wire.directory().firm_years(), clock=wire.clock,
+            random=wire.random, timing=timing_of(wire), rules=self._rules,
+            claim_ms=policy().settings.claim_minutes * 60_000)
+        self.desk = ReviewDesk(ports)
+        self.office = Office(ports, self.index)
+
+    def index(self) -> Index | None:
+        """The current index, bound anew after a swap; null before anything was indexed."""
+        name = self._indexes.current()
+        if name is None:
+            return None
+        if self._open is None or self._open[0] != name:
+            self._open = (name, self._indexes.open(name))
+        return self._open[1]
+
+    def _rules(self) -> Iterable[str]:
+        found = {rule.rule_id for one in read_folder(self._wire) for rule in one.policy.rules}
+        return found | {mark_rule(one.plan.plan_id) for one in read_plans(self._wire)}
+
+    def seed(self, since: int, until: int) -> Seed | None:
+        """The seed of the check of what is cleared in a period that was recorded first; null = none
+        was. Raises Refused for one that was made too late, or for other shares."""
+        index, tokenizer = self.index(), self._wire.tokenizer()
+        doc_id = tokenizer.document(key_of(
+            events.FIRM_CHANNEL, "", sampling.seed_id(quality.PLAN_NAME, since, until)))
+        stored = index.get([doc_id]).get(doc_id) if index else None
+        if stored is None:
+            return None
+        found = [self._bodies.event(stored.document, one) for one in stored.document.entries
+                 if one.kind == events.POLICY]
+        return sampling.read_seed(min(found, key=lambda one: one.captured_at), quality.plan())
+
+
+def policy_of(wire: Wire) -> AccessPolicy:
+    """What access.toml says now; nobody where there is none. Raises Refused."""
+    try:
+        return load_access(wire.home / FILE)
+    except Missing:
+        return AccessPolicy()
+
+
+def timing_of(wire: Wire) -> Timing:
+    """The hours of the configuration."""
+    section = wire.config.review
+    return Timing(
+        hours=(("high", section.hours_high), ("medium", section.hours_medium),
+               ("low", section.hours_low), ("", section.hours_low)),
+        zone=ZoneInfo(wire.config.search.zone), opens=section.opens, closes=section.closes)
+
+
+def month_of(wire: Wire, text: str) -> tuple[int, int]:
+    """(since, until) of "2026-11" in the firm's zone, UTC ms. Raises Refused."""
+    try:
+        first = datetime.strptime(text, "%Y-%m").replace(tzinfo=ZoneInfo(wire.config.search.zone))
+    except ValueError as error:
+        raise Refused("--month: write 2026-11") from error
+    after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    return round(first.timestamp() * 1000), round(after.timestamp() * 1000)
+
+
+def new_seed(wire: Wire, actor: str, since: int, until: int) -> CapturedEvent:
+    """The event that puts the seed of a check on record. Raises Refused once its period began."""
+    seed = Seed(wire.random(sampling.SEED_BYTES), since, until)
+    return sampling.seed_event(quality.plan(), seed, actor, wire.clock(),
+                               wire.directory().firm_years())
+
+
+def sign(wire: Wire, report: Mapping[str, Any]) -> bytes:
+    """The report under the search role's key: the one that every audit record is signed with."""
+    key = wire.keys_folder.capture_key("search")
+    return signed.sign(report, capture_id_of(key.public_key().public_bytes_raw()), key.sign)
+
+
+def verify(wire: Wire, body: bytes) -> tuple[dict[str, Any], bytes]:
+    """(the report, id of its key). Raises Refused. A key that may not speak of reviews, a
+    gateway's say, signs no report."""
+    keys = {key_id: one.public for key_id, one in wire.keys_folder.enrolled().items()
+            if events.REVIEW in kinds_of(one.kinds)}
+    return signed.verify(body, keys)

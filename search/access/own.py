@@ -1,0 +1,172 @@
+"""What somebody who is signed in does with her own account: password, telephone, sessions, tokens.
+
+Owns that a change which matters asks for the password again, ends every other session, and gives
+this one a new id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from schemas.errors import Denied, Refused
+from search.access import roles, tokens, totp
+from search.access.accounts import Account, Book, ServiceToken
+from search.access.lockout import TooManyAttempts
+from search.access.passwords import Unfit, require_fit
+from search.access.people import Person
+from search.access.sessions import TOKEN, Live, Origin
+from search.access.signin import (
+    PASSWORD_CHANGED,
+    NeedsTotp,
+    NotSignedIn,
+    Parts,
+    Signed,
+    SignIn,
+    words_of,
+)
+
+SESSION_ENDED = "session_ended"
+TOKEN_ADDED = "token_added"  # noqa: S105 - an action of audit events
+TOKEN_REVOKED = "token_revoked"  # noqa: S105 - likewise
+
+
+class OwnAccount:
+    """Every method raises Denied for a program's token: only a person manages an account."""
+
+    def __init__(self, parts: Parts, sign_in: SignIn) -> None:
+        self._parts = parts
+        self._sign_in = sign_in
+
+    def state(self, live: Live) -> Account:
+        """What there is: whether a password, a telephone, how many recovery codes."""
+        return self._own(live)[1]
+
+    def change_password(self, live: Live, old: str, new: str, code: str, origin: Origin) -> Signed:
+        """In force when this returns; every older session is over. Raises NotSignedIn for a wrong
+        old password or code, Unfit for the new one."""
+        person, account = self._own(live)
+        require_fit(new, words_of(person))
+        self._require(person, account, old, code, origin)
+        if self._parts.passwords.matches(account.password, new):
+            raise Unfit("this is the password that you have")
+        hashed = self._parts.passwords.hashed(new)
+        self._sign_in.record(PASSWORD_CHANGED, person.person_id, origin)
+        self._replace(account, account.changed(self._parts.clock(), password=hashed,
+                                               must_change=False, initial_until=None))
+        return self._again(live, person, origin)
+
+    def begin_totp(self, live: Live, password: str, code: str, origin: Origin) -> NeedsTotp:
+        """A new telephone. `code`: of the old one, or a recovery code, where there is one."""
+        person, account = self._own(live)
+        self._require(person, account, password, code, origin)
+        return self._sign_in.enrolment(person, account)
+
+    def confirm_totp(self, live: Live, ticket: str, code: str, origin: Origin) -> Signed:
+        """The telephone has it: its codes count from now on. `recovery` is to be shown once."""
+        person, _ = self._own(live)
+        signed = self._sign_in.go_on(ticket, origin, code=code)
+        if not isinstance(signed, Signed) or signed.live.person != person.person_id:
+            raise NotSignedIn
+        return signed
+
+    def new_recovery_codes(self, live: Live, password: str, code: str, origin: Origin,
+                           ) -> tuple[str, ...]:
+        """The old ones are void."""
+        person, account = self._own(live)
+        self._require(person, account, password, code, origin)
+        made = totp.new_recovery_codes(self._parts.random)
+        self._sign_in.record("recovery_codes_made", person.person_id, origin)
+        now = self._own(live)[1]  # without a recovery code that `code` was
+        self._replace(now, replace(now, recovery=tuple(
+            totp.recovery_digest(one) for one in made)))
+        return made
+
+    def sessions(self, live: Live) -> tuple[Live, ...]:
+        """One's own, the newest first."""
+        return self._parts.sessions.of(live.person)
+
+    def end_session(self, live: Live, session: str, origin: Origin) -> bool:
+        """One of one's own; whether there was one."""
+        self._own(live)
+        self._sign_in.record(SESSION_ENDED, live.person, origin, session=session[:16])
+        return self._parts.sessions.revoke(live.person, session)
+
+    def end_others(self, live: Live, origin: Origin) -> int:
+        """All of one's own but this one; how many."""
+        self._own(live)
+        self._sign_in.record(SESSION_ENDED, live.person, origin, session="all others")
+        return self._parts.sessions.revoke_all(live.person, but=live.session)
+
+    def tokens(self, live: Live) -> tuple[tuple[ServiceToken, int | None], ...]:
+        """One's own, each with the day of its last use (UTC ms)."""
+        return tuple((one, tokens.last_used_at(self._parts.state, one.token_id))
+                     for one in self._parts.accounts.read().tokens if one.owner == live.person)
+
+    def add_token(self, live: Live, name: str, days: int, capabilities: frozenset[str],
+                  origin: Origin) -> str:
+        """The token, to be shown this once. Raises Denied without TOKENS, Refused in words."""
+        person, _ = self._own(live)
+        may = roles.capabilities(person.roles)
+        if roles.TOKENS not in may:
+            raise Denied
+        token, now = "", self._parts.clock()
+
+        def add(book: Book) -> Book:
+            nonlocal token
+            changed, made, token = tokens.issue(book, person.person_id, may, name, days,
+                                                capabilities, now, self._parts.random)
+            self._sign_in.record(TOKEN_ADDED, person.person_id, origin, token=made.token_id,
+                                 name=made.name, may=" ".join(sorted(capabilities)))
+            return changed
+
+        self._parts.accounts.change(add)
+        return token
+
+    def revoke_token(self, live: Live, token_id: str, origin: Origin) -> None:
+        """Not good from the next request on."""
+        person, _ = self._own(live)
+        self._sign_in.record(TOKEN_REVOKED, person.person_id, origin, token=token_id[:16])
+        self._parts.accounts.change(lambda book: tokens.revoke(
+            book, token_id, self._parts.clock(), person.person_id))
+
+    def _own(self, live: Live) -> tuple[Person, Account]:
+        if live.how == TOKEN:
+            raise Denied
+        person = self._parts.policy().active(live.person)
+        return person, self._parts.accounts.read().of(live.person) or Account(live.person)
+
+    def _require(self, person: Person, account: Account, password: str, code: str, origin: Origin,
+                 ) -> None:
+        """Whoever sits at an open session need not be who signed in."""
+        if not account.password:
+            raise Refused("this account has no password here: it signs in with your provider")
+        try:
+            self._parts.lockout.charge(person.person_id, origin.address)
+        except TooManyAttempts:
+            self._sign_in.failed(person, "wait", origin)
+            raise
+        if not self._parts.passwords.matches(account.password, password):
+            raise self._sign_in.failed(person, "password", origin)
+        if account.totp and not self._sign_in.code_fits(account, code, origin):
+            raise self._sign_in.failed(person, "code", origin)
+        self._parts.lockout.forgive(person.person_id, origin.address)
+
+    def _replace(self, seen: Account, changed: Account) -> None:
+        def put(book: Book) -> Book:
+            now = book.of(seen.person_id)
+            if now is not None and now.generation != seen.generation:
+                raise Refused("the account was changed at this moment; look at it again")
+            # A recovery code that was used meanwhile stays used.
+            kept = changed if now is None or changed.recovery != seen.recovery else replace(
+                changed, recovery=now.recovery)
+            return book.with_account(kept)
+
+        self._parts.accounts.change(put)
+
+    def _again(self, live: Live, person: Person, origin: Origin) -> Signed:
+        """A new session in place of all; the old ones rest on what is no longer so."""
+        self._parts.sessions.revoke_all(person.person_id)
+        begun = self._parts.sessions.begin(person.person_id, live.how, origin)
+        if begun is None:
+            raise NotSignedIn
+        return Signed(*begun)

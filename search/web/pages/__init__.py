@@ -1,0 +1,1 @@
+"""What each route answers with, one kind of page a file."""

@@ -1,0 +1,21 @@
+"""Help: how to write a query (docs/QUERY.md, the one source), and the keys."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from search.web.ask import Ask
+from search.web.assets import query_help
+from search.web.markdown import blocks
+
+KEYS = (
+    ("/", "to the search box"), ("j", "next message"), ("k", "message before"),
+    ("Enter", "open the message"), ("i", "everything known of the message"),
+    ("n", "next page"), ("p", "page before"), ("g then s", "to the search"),
+    ("t", "light or dark"), ("?", "this help"), ("Esc", "out of the search box"),
+)
+
+
+def show(ask: Ask) -> Response:
+    """The page."""
+    return ask.page("help.html", "Help", blocks=blocks(query_help()), keys=KEYS)

@@ -1,0 +1,66 @@
+"""Every route of the console and who may use it: one table, and nothing is mounted beside it.
+
+Owns the guard's meaning. A route without one is an error when the process starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.responses import Response
+
+from search.access import roles
+from search.web.ask import Ask
+from search.web.pages import account, conversation, files, frame, guide, search, signin
+
+PUBLIC: Final = "public"            # anybody
+SIGNED_IN: Final = "signed in"      # anybody with a session
+
+Handler = Callable[[Ask], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`guard`: PUBLIC, SIGNED_IN, or the capability that a viewer must have. `is_bare`: no session
+    is looked for, and no form token: it changes nothing and shows nothing."""
+
+    path: str
+    methods: tuple[str, ...]
+    handler: Handler
+    guard: str
+    is_bare: bool = False
+
+    def __post_init__(self) -> None:
+        if self.guard not in (PUBLIC, SIGNED_IN) and self.guard not in roles.CAPABILITIES:
+            raise ValueError(f"{self.path} has no guard: {self.guard!r} is none")
+        if self.is_bare and (self.guard != PUBLIC or self.methods != ("GET",)):
+            raise ValueError(f"{self.path} cannot be bare")
+
+
+ROUTES: Final = (
+    Route("/healthz", ("GET",), frame.health, PUBLIC, is_bare=True),
+    Route("/static/{digest}/{name}", ("GET",), frame.static, PUBLIC, is_bare=True),
+    Route("/", ("GET",), frame.first, SIGNED_IN),
+    Route("/preferences", ("POST",), frame.preferences, PUBLIC),
+    Route("/sign-in", ("GET",), signin.form, PUBLIC),
+    Route("/sign-in", ("POST",), signin.submit, PUBLIC),
+    Route("/sign-in/oidc", ("GET",), signin.oidc_begin, PUBLIC),
+    Route("/sign-in/callback", ("GET",), signin.oidc_finish, PUBLIC),
+    Route("/enter/{token}", ("GET",), signin.enter, PUBLIC),
+    Route("/sign-out", ("POST",), signin.leave, SIGNED_IN),
+    Route("/account", ("GET",), account.show, SIGNED_IN),
+    Route("/account/password", ("POST",), account.password, SIGNED_IN),
+    Route("/account/totp", ("POST",), account.totp, SIGNED_IN),
+    Route("/account/sessions", ("POST",), account.sessions, SIGNED_IN),
+    Route("/help", ("GET",), guide.show, SIGNED_IN),
+    Route("/search", ("GET",), search.show, roles.SEARCH),
+    Route("/search/explain", ("GET",), search.explain, roles.SEARCH),
+    Route("/search/saved", ("POST",), search.save, roles.SEARCH),
+    Route("/search/saved/remove", ("POST",), search.forget, roles.SEARCH),
+    Route("/conversation/{token}", ("GET",), conversation.show, roles.VIEW),
+    Route("/message/{id}", ("GET",), conversation.message, roles.VIEW),
+    Route("/message/{id}/picture/{number}", ("GET",), files.picture, roles.VIEW),
+    Route("/message/{id}/file/{number}", ("GET",), files.download, roles.VIEW),
+)

@@ -1,0 +1,1 @@
+"""Review: states, rules, claims, the desk and its reports."""
