@@ -63,6 +63,9 @@ from search.tree import Everything, Tree, leaves
 # Of the file; larger is refused.
 BYTES_MAX: Final = 1024 * 1024
 RULES_MAX: Final = 500
+# What the starter pack says until the firm has named somebody; it is in force in this year.
+UNNAMED: Final = "to be named by the firm"
+NEVER: Final = 9999
 TERMS_MAX: Final = 2_000
 LISTS_MAX: Final = 200
 NAMES_MAX: Final = 2_000
@@ -91,8 +94,11 @@ def load(source: bytes, name: str = "policy.toml", *, zone: tzinfo = UTC) -> Lex
     top.known("id", "version", "title", "author", "approver", "effective", "severity",
               "mandatory", "disclaimers", "exempt", "lists", "rule")
     author, approver = top.text("author"), top.text("approver")
+    effective = top.day("effective")
     if author and _person(author) == _person(approver):
         top.problem("approver", "must be another person than the author")
+    if approver == UNNAMED and effective.year < NEVER:
+        top.problem("approver", "name who approved it, before the day from which it is in force")
     lists = _lists(top)
     reader = _Reader(zone, _OwnLists(lists))
     rules = [reader.rule(row) for row in top.rows("rule", RULES_MAX, required=True)]
@@ -105,7 +111,7 @@ def load(source: bytes, name: str = "policy.toml", *, zone: tzinfo = UTC) -> Lex
         top.problem("rule", "a policy has at least one [[rule]]")
     found = Lexicon(
         policy_id=top.name("id"), version=top.integer("version", 1, VERSION_MAX),
-        title=top.text("title"), author=author, approver=approver, effective=top.day("effective"),
+        title=top.text("title"), author=author, approver=approver, effective=effective,
         severity=top.choice("severity", lexicon.SEVERITIES), rules=tuple(rules),
         mandatory=top.yes("mandatory"), disclaimers=top.texts("disclaimers", LISTS_MAX),
         exempt=_parties(top, "exempt"), lists=lists)

@@ -81,6 +81,8 @@ def test_a_file_says_all_of_it() -> None:
 @pytest.mark.parametrize(("old", "new", "problem"), [
     ('approver = "Bob Roe"', 'approver = "ann  LEE"',
      "line 6, approver: must be another person than the author"),
+    ('approver = "Bob Roe"', 'approver = "to be named by the firm"',
+     "line 6, approver: name who approved it"),
     ("version = 1", "version = 0", "line 3, version: must be 1 to"),
     ("version = 1", "version = true", "line 3, version: must be a whole number"),
     ("version = 1", 'version = "1"', "line 3, version: must be a whole number"),
