@@ -21,7 +21,7 @@ from archive.layout import SegmentName
 from archive.seal import NOBODY
 from archive.segment import NO_PREVIOUS, Header, PlacedCell
 from archive.store import ObjectStore
-from archive.tail import segment_holding
+from archive.tail import partition_names, segment_holding
 from archive.wordbook import Wordbook
 from schemas import limits
 from schemas.errors import Halt, Missing, Refused
@@ -125,20 +125,8 @@ class ArchiveReader:
         return sorted({(name.topic_id.hex(), name.partition) for name in self.names()})
 
     def names(self) -> list[SegmentName]:
-        """One name per partition, found by skipping from partition to partition."""
-        out: list[SegmentName] = []
-        after = ""
-        while True:
-            found = None
-            for version in self._store.versions(layout.SEGMENTS, after):
-                found = layout.read_segment(version.key)
-                after = version.key
-                if found is not None:
-                    break
-            if found is None:
-                return out
-            out.append(found)
-            after = layout.partition_prefix(found.topic, found.topic_id, found.partition) + "~"
+        """One name per partition."""
+        return partition_names(self._store)
 
     def follow(self, topic_id: str, partition: int, next_offset: int) -> Iterator[SegmentRead]:
         """Segments from the one that begins at `next_offset`, in order, as far as they reach.

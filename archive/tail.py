@@ -99,3 +99,21 @@ def logs_of(store: ObjectStore, topic: str) -> list[bytes]:
             return out
         out.append(found.topic_id)
         after = f"{prefix}{found.topic_id.hex()}/~"
+
+
+def partition_names(store: ObjectStore) -> list[SegmentName]:
+    """One name per partition that has a segment's name in it, found by skipping from partition to
+    partition; no key is needed."""
+    out: list[SegmentName] = []
+    after = ""
+    while True:
+        found = None
+        for version in store.versions(layout.SEGMENTS, after):
+            found = layout.read_segment(version.key)
+            after = version.key
+            if found is not None:
+                break
+        if found is None:
+            return out
+        out.append(found)
+        after = layout.partition_prefix(found.topic, found.topic_id, found.partition) + "~"

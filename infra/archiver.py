@@ -167,6 +167,7 @@ class ArchiverProcess:
             ends[partition] = (max(expected, start), end)
         late = self._lag.of(ends, now)
         self._worker.facts["behind"] = sum(end - expected for expected, end in ends.values())
+        self._worker.facts["late_ms"] = max(late.values(), default=0)
         if any(ms > _BEHIND_MS for ms in late.values()):
             worst = max(late, key=lambda partition: late[partition])
             expected, end = ends[worst]

@@ -29,6 +29,12 @@ from infra import http
 from infra.access import FILE as ACCESS_FILE
 from infra.access import AccessFile
 from infra.consoledesk import SearchDesk
+from infra.consolefigures import ConsoleFigures
+from infra.consoleglass import ConsoleGlass, ConsolePeople
+from infra.consolepolicies import ConsolePolicies
+from infra.consolereview import ConsoleReviews
+from infra.consolescope import Threads
+from infra.consoletrail import ConsoleTrail
 from infra.directory import DirectoryFile
 from infra.listening import bind
 from infra.process import settle_memory
@@ -39,14 +45,17 @@ from ingest.heartbeat import HEARTBEAT_S
 from schemas import domains
 from schemas.directory import Directory
 from schemas.errors import CounterfoilError, Denied, Halt, Missing, Transient
+from search.access.breakglass import BreakGlass
 from search.access.cookies import is_loopback, new_secret
-from search.access.people import AccessPolicy, viewer_of
+from search.access.people import AccessPolicy, Grant, viewer_of
+from search.access.pseudonyms import Pseudonyms
 from search.access.ratelimit import Buckets
 from search.access.sessions import DEMO, Live, Origin
 from search.access.signin import NotSignedIn, Signed, SignIn
 from search.access.viewer import Viewer
 from search.audit import Auditor, AuditSettings
 from search.web.app import make_app
+from search.web.oversight import Oversight
 from search.web.ports import ConsoleParts, ConsoleSettings
 from search.web.times import Zone
 
@@ -124,7 +133,8 @@ class ConsoleProcess:
         self._token = new_secret(self._wire.random) if demo_person else ""
         if demo_person:
             self.link = f"{self.url}/enter/{self._token}"
-        self._app = make_app(self._parts(demo_person))
+        self.parts = self._parts(demo_person)
+        self._app = make_app(self.parts)
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT; the exit code."""
@@ -152,10 +162,16 @@ class ConsoleProcess:
         finally:
             self._stopped.set()
             beats.join()
-            self._threads.shutdown(wait=True, cancel_futures=True)
-            self._beat(stopping=True)
-            self._log.close()
+            self.close()
         return 0 if server.started else Transient.exit_code
+
+    def close(self) -> None:
+        """The end: pages are finished, dry runs ended, what was recorded is stated."""
+        self._policies.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._beat(stopping=True)
+        self._log.close()
+        self._listening.close()
 
     def _parts(self, demo_person: str | None) -> ConsoleParts:
         wire = self._wire
@@ -164,7 +180,9 @@ class ConsoleProcess:
         directory = DirectoryFile(wire.directory_path, wire.require_years)
         policy = Policy(AccessFile(wire.home, self._recorder.record, wire.clock,
                                    lambda: directory().firm_years(), "console"))
-        desk = Desk(wire, policy, auditor, state_store(wire))
+        state = state_store(wire)
+        desk = Desk(wire, policy, auditor, state)
+        reviews = ConsoleReviews(wire, state, policy, self._recorder, directory)
         once = OneTimeLink(self._token, lambda: desk.sign_in, demo_person) if demo_person else None
         firm = wire.config.search.zone
         return ConsoleParts(
@@ -173,15 +191,40 @@ class ConsoleProcess:
                 is_trial=wire.config.retention.trial, is_demo=demo_person is not None),
             desk=SearchDesk(wire, auditor, directory), open_file=MediaReader(wire.store).open,
             auditor=auditor, gate=desk.gate, signin=desk.sign_in, account=desk.own,
-            oidc=desk.oidc, viewer=lambda live: _viewer(directory, policy, live, wire.clock()),
+            oidc=desk.oidc, viewer=lambda live: _viewer(
+                directory, policy, live, wire.clock(), self._glass.grants(live)),
             name=lambda person: _name(policy, person),
             saved=SavedFile(wire.home, wire.clock), zones=_zone,
             wait_s=Buckets(_RATE_PER_S, _BURST, wire.clock).take, report=_report,
-            clock=wire.clock, random=wire.random, threads=self._threads, one_time=once)
+            clock=wire.clock, random=wire.random, threads=self._threads, one_time=once,
+            review=reviews, reports=reviews,
+            oversight=self._oversight(desk, auditor, directory, policy))
+
+    def _oversight(self, desk: Desk, auditor: Auditor, directory: Callable[[], Directory],
+                   policy: Callable[[], AccessPolicy]) -> Oversight:
+        wire, threads = self._wire, Threads(self._wire)
+        tokenizer = wire.tokenizer()
+        self._policies = ConsolePolicies(wire, threads, auditor, self._recorder,
+                                         lambda: Pseudonyms(tokenizer, directory()))
+        self._glass = ConsoleGlass(BreakGlass(desk.state, auditor, wire.clock, wire.random),
+                                   auditor, policy, directory)
+        return Oversight(
+            ConsoleFigures(wire, threads, auditor, directory), ConsoleTrail(threads, auditor),
+            self._policies, self._glass, ConsolePeople(
+                auditor, policy, directory, desk.parts.accounts, desk.parts.lockout))
 
     def _beat_on(self) -> None:
         while not self._stopped.wait(HEARTBEAT_S):
             self._beat()
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """The end of what was open for a time is written down, also when nobody looks."""
+        try:
+            self._glass.sweep()
+        except CounterfoilError as error:
+            structlog.get_logger().bind(role="console").warning(
+                "the end of a break-glass is not recorded yet", detail=str(error))
 
     def _beat(self, *, stopping: bool = False) -> None:
         """State what the log acknowledged; what cannot be stated now is stated the next time."""
@@ -195,10 +238,10 @@ class ConsoleProcess:
 
 
 def _viewer(directory: Callable[[], Directory], policy: Callable[[], AccessPolicy], live: Live,
-            now: int) -> Viewer:
+            now: int, grants: tuple[Grant, ...]) -> Viewer:
     """Whoever is signed in, with what she may see now."""
     try:
-        found = viewer_of(policy(), directory(), live.person, now,
+        found = viewer_of(policy(), directory(), live.person, now, grants,
                           session=live.session, only=live.capabilities)
     except Denied as error:
         raise NotSignedIn from error

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final
+from time import monotonic
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from infra.wire import Wire
@@ -19,11 +20,15 @@ from search.audit import Auditor
 from search.conversation import PAGE_DEFAULT, ConversationView
 from search.explain import Explanation
 from search.files import FileView
+from search.index import Retired
+from search.lately import Lately
 from search.searcher import Answer, Language, Locale, Searcher
 from search.thread import MessageView
 from search.vocabulary import Expander
 from search.web.ports import FacetsView, FacetValue
 from search.words import Slot
+
+T = TypeVar("T")
 
 _LABELS: Final = {
     "in": "received", "out": "sent", "whatsapp": "WhatsApp", "sms": "SMS", "mms": "MMS",
@@ -55,34 +60,35 @@ class SearchDesk:
         expander = language.expander
         self._language = Language(language.lists, language.stems,
                                   SharedExpander(expander) if expander else None)
+        self._lately = Lately(monotonic)
         self._local = threading.local()
 
     def search(self, query: str, viewer: Viewer, limit: int, after: str | None) -> Answer:
         """See SearchPort."""
-        return self._own().search(query, viewer, limit, after)
+        return self._ask(lambda own: own.search(query, viewer, limit, after))
 
     def explain(self, query: str, viewer: Viewer) -> Explanation:
         """See SearchPort."""
-        return self._own().explain(query, viewer)
+        return self._ask(lambda own: own.explain(query, viewer))
 
     def view(self, doc_id: str, viewer: Viewer, around: int) -> MessageView:
         """See SearchPort."""
-        return self._own().view(doc_id, viewer, around)
+        return self._ask(lambda own: own.view(doc_id, viewer, around))
 
     def file(self, doc_id: str, number: int, viewer: Viewer) -> FileView:
         """See SearchPort."""
-        return self._own().file(doc_id, number, viewer)
+        return self._ask(lambda own: own.file(doc_id, number, viewer))
 
     def conversation(self, token: str, viewer: Viewer, *, at: str | None = None,
                      before: str | None = None, after: str | None = None,
                      limit: int = PAGE_DEFAULT) -> ConversationView:
         """See SearchPort."""
-        return self._own().conversation(token, viewer, at=at, before=before, after=after,
-                                        limit=limit)
+        return self._ask(lambda own: own.conversation(
+            token, viewer, at=at, before=before, after=after, limit=limit))
 
     def facets(self, query: str, viewer: Viewer, fields: Sequence[str], top: int) -> FacetsView:
         """See SearchPort."""
-        found = self._own().facets(query, viewer, fields, top)
+        found = self._ask(lambda own: own.facets(query, viewer, fields, top))
         return {field: self._named(field, values, viewer) for field, values in found.items()}
 
     def _named(self, field: str, values: Sequence[tuple[str, int]],
@@ -96,11 +102,21 @@ class SearchDesk:
         return tuple(FacetValue(people[value].custodian_id, people[value].name, count)
                      for value, count in values if value in people)
 
+    def _ask(self, ask: Callable[[Searcher], T]) -> T:
+        """An answer of this thread's searcher. An index that was current a moment ago may be gone:
+        the next one is asked. Nothing of the first try is recorded, for nothing was shown."""
+        try:
+            return ask(self._own())
+        except Retired:
+            self._lately.forget()
+            return ask(self._own())
+
     def _own(self) -> Searcher:
         own: Searcher | None = getattr(self._local, "searcher", None)
         if own is None:
             wire = self._wire
             own = self._local.searcher = Searcher(
                 wire.indexes(), wire.reader(), self._tokenizer, self._auditor, self._locale,
-                self._language, pseudonyms=lambda: Pseudonyms(self._tokenizer, self._directory()))
+                self._language, pseudonyms=lambda: Pseudonyms(self._tokenizer, self._directory()),
+                lately=self._lately)
         return own

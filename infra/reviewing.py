@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from infra.access import FILE, load_access
@@ -17,6 +17,7 @@ from infra.sampling import read_folder as read_plans
 from infra.wire import Wire
 from ingest.transit import capture_id_of
 from schemas import domains, events
+from schemas.assignment import Assignments
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent
 from schemas.identity import key_of
@@ -31,13 +32,18 @@ from search.assigned import AssignedReader
 from search.audit import Auditor, AuditSettings
 from search.bodies import Bodies
 from search.index import Asked, Index
+from search.lately import Lately
 from search.policy import sampling
 from search.policy.sampling import Seed, mark_rule
+from search.query import All, TokenQuery
 from search.review import quality, signed
 from search.review.desk import ReviewDesk
 from search.review.office import Office
 from search.review.ports import Ports
 from search.review.timing import Timing
+
+# A page of the queue names rules in every row, and a pack of policies takes a while to read.
+_RULES_MS: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -60,14 +66,17 @@ class Reviewing:
     """The parts of one thread: an index belongs to one."""
 
     def __init__(self, wire: Wire, state: StateStore, policy: Callable[[], AccessPolicy],
-                 recorder: Recorder) -> None:
-        """`policy`: access.toml as it is in force; `recorder`: of the search role."""
-        self._wire = wire
+                 recorder: Recorder, lately: Lately | None = None) -> None:
+        """`policy`: access.toml as it is in force; `recorder`: of the search role; `lately`: what
+        several threads share of the index; without it each question asks anew."""
+        self._wire, self._lately = wire, lately
         self.record = recorder.record
         self._indexes, self._reader = wire.indexes(), wire.reader()
         self._bodies = Bodies(self._reader)
         self._assigned = AssignedReader(self._bodies)
-        self._open: tuple[str, Index] | None = None
+        self._open: tuple[str, Index, str] | None = None
+        self._known_rules: frozenset[str] = frozenset()
+        self._rules_until = 0
         years = wire.directory().firm_years()
         auditor = Auditor(recorder, AuditSettings(domains.ROLE_NAMES[domains.FIRM], years),
                           wire.clock, wire.random)
@@ -77,13 +86,14 @@ class Reviewing:
             index = self.index()
             if index is None:
                 return None
-            return ScopedIndex(index, viewer.scope, tokenizer, self._assigned.all(index))
+            return ScopedIndex(index, viewer.scope, tokenizer, self.assigned(index),
+                               self._open[2] if self._open else "")
 
         def assigned() -> Any:
             index = self.index()
             if index is None:
                 raise Missing("there is no index")
-            return self._assigned.all(index)
+            return self.assigned(index)
 
         ports = Ports(
             index=of, reader=self._reader, recorder=recorder, auditor=auditor, state=state,
@@ -96,16 +106,31 @@ class Reviewing:
 
     def index(self) -> Index | None:
         """The current index, bound anew after a swap; null before anything was indexed."""
-        name = self._indexes.current()
+        lately = self._lately
+        name = lately.current(self._indexes.current) if lately else self._indexes.current()
         if name is None:
             return None
         if self._open is None or self._open[0] != name:
-            self._open = (name, self._indexes.open(name))
+            opened = self._indexes.open(name)
+            # What is read where there is nothing to read (ScopedIndex).
+            any_one = opened.search(TokenQuery(All(), events.ALL_KINDS), 1).documents
+            self._open = (name, opened, any_one[0].doc_id if any_one else "")
         return self._open[1]
 
+    def assigned(self, index: Index) -> Assignments:
+        """Whose unassigned messages are, as was decided; of the index that `index` gave."""
+        if self._lately is None or self._open is None:
+            return self._assigned.all(index)
+        return self._lately.assigned(self._open[0], lambda: self._assigned.all(index))
+
     def _rules(self) -> Iterable[str]:
-        found = {rule.rule_id for one in read_folder(self._wire) for rule in one.policy.rules}
-        return found | {mark_rule(one.plan.plan_id) for one in read_plans(self._wire)}
+        """Ids of the rules that are known: read anew as often as the indexer reads them."""
+        now = self._wire.clock()
+        if now >= self._rules_until:
+            found = {rule.rule_id for one in read_folder(self._wire) for rule in one.policy.rules}
+            found |= {mark_rule(one.plan.plan_id) for one in read_plans(self._wire)}
+            self._known_rules, self._rules_until = frozenset(found), now + _RULES_MS
+        return self._known_rules
 
     def seed(self, since: int, until: int) -> Seed | None:
         """The seed of the check of what is cleared in a period that was recorded first; null = none

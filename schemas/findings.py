@@ -69,6 +69,9 @@ HALTS: Final[dict[str, str]] = {
     "lock_years": "a retention class asks for more years than lock_years_max allows",
     "key_service": "the key service cannot be used safely, or answered with another key",
     "index_refused": "the index refused a document that follows its own mapping",
+    "tlog_forked": "the transparency log in the store is not the one that was signed",
+    "tlog_missing": "a batch of the transparency log is gone while a later one is there",
+    "tlog_squatted": "an object that is no batch lies where the log's next batch has to lie",
 }
 
 ALARMS: Final[dict[str, str]] = {

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from schemas import document as shape
 from schemas import limits
 from schemas.assignment import Assignments
 from schemas.document import Document
@@ -69,7 +70,7 @@ def around(index: Asked, asked: TokenQuery, found: Document, limit: int) -> Slic
     documents = (*reversed(before.documents), found, *after.documents)
     return Slice(documents,
                  _place(documents[0]) if before.next else None,
-                 _place(documents[-1]) if after.next else None, index.count(asked))
+                 _place(documents[-1]) if after.next else None, before.total)
 
 
 def beside(index: Asked, asked: TokenQuery, limit: int, before: PageCursor | None,
@@ -92,22 +93,34 @@ def beside(index: Asked, asked: TokenQuery, limit: int, before: PageCursor | Non
 
 
 def view(conversation: str, page: Slice, asked: TokenQuery, index: Asked, bodies: Bodies,
-         assigned: Assignments, gaps: Sequence[Gap] = ()) -> ConversationView:
-    """The page as a person sees it. `gaps`: all that are known, of every channel."""
+         assigned: Assignments, gaps: Sequence[Gap] = (), this: str = "") -> ConversationView:
+    """The page as a person sees it. `gaps`: all that are known, of every channel; `this`: the id of
+    the message that was asked for, which stands for its copies."""
     links = linked(index, asked, page.documents) if page.documents else Linked()
-    shown = [one for one in page.documents if one.doc_id not in links.hidden]
+    shown = [_standing(one, links, this) for one in page.documents
+             if one.doc_id not in links.hidden]
     messages = []
     for found in shown:
         seen = thread.message(found, bodies, copies=links.ids(found.doc_id), assigned=assigned)
         told = seen_by(found, links.copies.get(found.doc_id, ()), bodies, assigned)
         messages.append(replace(seen, hit=replace(seen.hit, seen_by=told), conversation=()))
-    parties, accounts = _parties(shown, bodies)
+    parties, accounts = _parties(page.documents, bodies)
     return ConversationView(
         conversation, tuple(messages),
         page.earlier.text() if page.earlier else None,
         page.later.text() if page.later else None, page.total,
         touching(gaps, page, {one.channel for one in shown}, accounts), parties,
         tuple(sorted(accounts)))
+
+
+def _standing(found: Document, links: Linked, this: str) -> Document:
+    """Which of the copies that one line stands for is shown: the one that was asked for, else one
+    that was retracted or edited. What was taken back on one telephone must not look untouched."""
+    family = [found, *(one for one in links.copies.get(found.doc_id, ())
+                       if one.doc_id in links.hidden)]
+    return max(family, key=lambda one: (
+        one.doc_id == this, one.state == shape.RETRACTED, one.version_count,
+        one.doc_id == found.doc_id))
 
 
 def touching(gaps: Iterable[Gap], page: Slice, channels: set[str],

@@ -31,6 +31,7 @@ from search.facets import Facets
 from search.files import FileView, files
 from search.gaps import GapReader
 from search.index import Asked, Index, IndexSet, Page, PageCursor, TooBroad
+from search.lately import Lately
 from search.links import LinkReader
 from search.lists import NO_LISTS, Lists
 from search.parse import parse
@@ -100,9 +101,11 @@ class Searcher:
     def __init__(self, indexes: IndexSet, reader: Reads, tokenizer: Tokenizer, auditor: Auditor,
                  locale: Locale | None = None, language: Language | None = None,
                  progress: Progress = silent,
-                 pseudonyms: Callable[[], Pseudonyms] | None = None) -> None:
+                 pseudonyms: Callable[[], Pseudonyms] | None = None,
+                 lately: Lately | None = None) -> None:
         """`progress`: is told how far the reading is, where an index holds no words. `pseudonyms`:
-        for viewers who are not shown names; without it such a viewer is refused."""
+        for viewers who are not shown names; without it such a viewer is refused. `lately`: what
+        the searchers of several threads share; without it each question asks anew."""
         self._indexes = indexes
         self._bodies = Bodies(reader)
         self._assigned = AssignedReader(self._bodies)
@@ -114,6 +117,7 @@ class Searcher:
         self._language = language or Language()
         self._progress = progress
         self._pseudonyms = pseudonyms
+        self._lately = lately
         self._open: tuple[str, Index, str] | None = None
 
     def search(self, query: str, viewer: Viewer, limit: int = LIMIT_DEFAULT,
@@ -173,11 +177,14 @@ class Searcher:
         Raises Refused for what is no id, Missing for an id that is not there, Transient as above.
         """
         masks, (look, found) = self._masks(viewer), self._found(doc_id, viewer)
+        # Nobody who asks for no lines around it waits for the conversation's other names.
+        where = self._links.conversations(look.whole, found) if around > 0 else None
         lines = thread.conversation_around(found, look.shown, min(around, limits.PAGE_HITS_MAX),
-                                           self._links.conversations(look.whole, found))
-        family = copies_of(look.shown, found)
+                                           where)
         # Whoever has a copy that is not shown has one: of the others nothing is said about it.
         every = copies_of(look.whole, found)
+        # What the whole index has none of, no part of it has.
+        family = copies_of(look.shown, found) if every else ()
         seen = thread.message(found, self._bodies, lines, copies=tuple(
             one.doc_id for one in family), assigned=look.assigned)
         seen = replace(seen, hit=replace(seen.hit, seen_by=(
@@ -211,7 +218,7 @@ class Searcher:
                                     PageCursor.read(before) if before else None,
                                     PageCursor.read(after) if after else None))
         seen = conversation.view(token, page, asked, look.shown, self._bodies, look.assigned,
-                                 self._gaps.all(look.whole))
+                                 self._gaps.all(look.whole), at or "")
         self._record(audit.VIEW, viewer, None, {
             "conversation": token,
             "shown": " ".join(one.hit.doc_id for one in seen.messages)})
@@ -296,7 +303,8 @@ class Searcher:
     def _look(self, viewer: Viewer) -> _Look | None:
         """The current index, bound anew after a swap, as the viewer may see it; null before
         anything was indexed. Where it holds no words, with the texts of the archive behind it."""
-        name = self._indexes.current()
+        lately = self._lately
+        name = lately.current(self._indexes.current) if lately else self._indexes.current()
         if name is None:
             return None
         if self._open is None or self._open[0] != name:
@@ -304,7 +312,8 @@ class Searcher:
             one = next(iter(opened.search(TokenQuery(All(), events.ALL_KINDS), 1).documents), None)
             self._open = (name, opened, one.doc_id if one else "")
         _, whole, decoy = self._open
-        assigned = self._assigned.all(whole)
+        assigned = (lately.assigned(name, lambda: self._assigned.all(whole)) if lately
+                    else self._assigned.all(whole))
         shown: Asked = ScopedIndex(whole, viewer.scope, self._tokenizer, assigned, decoy)
         if self._tokenizer.text == NONE:
             shown = ReadingIndex(shown, self._bodies, self._language.stems, self._progress)

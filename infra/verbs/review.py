@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rich.table import Table
 
@@ -24,9 +24,8 @@ from infra.verbs.screen import ERR, OUT, bad, emit, good, instant, short, shown,
 from infra.wire import Wire
 from schemas.errors import CounterfoilError, Refused
 from search.access.viewer import Viewer, operator
-from search.review import decisions, item, signed
+from search.review import decisions, item, machine, signed
 from search.review.desk import PAGE_DEFAULT
-from search.review.history import Act
 from search.review.item import ItemState
 from search.review.questions import Filters
 from search.review.reports import PeriodReport, as_json
@@ -74,7 +73,7 @@ def queue(wire: Wire, wanted: Wanted, *, json: bool) -> int:
         page = parts.desk.queue(viewer, filters, wanted.limit, wanted.cursor)
     if json:
         for row in page.rows:
-            emit(_row_json(row))
+            emit(machine.row(row))
     elif page.rows:
         OUT.print(_table(page.rows, f"{len(page.rows)} of {page.total}"))
     else:
@@ -89,7 +88,7 @@ def show(wire: Wire, message: str, *, json: bool) -> int:
     with _opened(wire) as (parts, viewer):
         view = parts.desk.open(viewer, message)
     if json:
-        emit(_view_json(view))
+        emit(machine.view(view))
     else:
         _print_view(view)
     return 0
@@ -217,43 +216,6 @@ def verify_report(wire: Wire, path: Path, *, json: bool) -> int:
 # --- shapes and words ----------------------------------------------------------------------------
 
 
-def _state_json(state: ItemState) -> dict[str, Any]:
-    return {"status": state.status, "level": state.level, "severity": state.severity or None,
-            "outcome": state.outcome or None, "needs": state.needs or None,
-            "why": list(state.why), "conflict": state.conflict,
-            "opened_at": instant(state.opened_at), "waiting_since": instant(state.waiting_since),
-            "decided_at": instant(state.decided_at)}
-
-
-def _row_json(row: QueueRow) -> dict[str, Any]:
-    return {"id": row.doc_id, **_state_json(row.state), "rules": list(row.rules),
-            "due_at": instant(row.due_at), "assigned_to": row.assigned_to or None,
-            "decided_by": row.decided_by or None,
-            "claimed_by": row.claim.person if row.claim else None}
-
-
-def _view_json(view: ItemView) -> dict[str, Any]:
-    return {
-        "id": view.doc_id, **_state_json(view.state), "rules": list(view.rules),
-        "due_at": instant(view.due_at), "assigned_to": view.assigned_to or None,
-        "decided_by": view.decided_by or None,
-        "claimed_by": view.claim.person if view.claim else None,
-        "confirmed_by": view.confirmed_by or None, "tags": list(view.tags), "basis": view.basis,
-        "pending": view.pending,
-        "flags": [{"policy": one.policy, "rule": one.rule, "version": one.version,
-                   "severity": one.severity, "at": instant(one.at), "reason": one.reason}
-                  for one in view.history.flags],
-        "acts": [_act_json(one) for one in view.history.acts],
-    }
-
-
-def _act_json(one: Act) -> dict[str, Any]:
-    return {"reviewer": one.person, "action": one.action, "decision": one.decision or None,
-            "level": one.level, "at": instant(one.at), "version": one.version or None,
-            "rules": list(one.rules), "reason": one.reason or None, "note": one.note or None,
-            "to": one.to or None, "tag": one.tag or None, "bulk": one.bulk or None}
-
-
 def _table(rows: tuple[QueueRow, ...], title: str) -> Table:
     table = Table("severity", "status", "rules", "due (UTC)", "with", "id", title=title)
     table.columns[5].min_width = 32
@@ -294,7 +256,7 @@ def _print_view(view: ItemView) -> None:
 
 def _print_done(done: Done, *, json: bool) -> None:
     if json:
-        emit(_view_json(done.view))
+        emit(machine.view(done.view))
         return
     OUT.print(good("recorded:" if not done.repeated else "recorded before:"),
               f"{done.view.doc_id} is {_status(done.view.state)}", soft_wrap=True)

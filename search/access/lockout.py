@@ -70,6 +70,15 @@ class Lockout:
             self._state.put(address_key, {"count": max(0, int(held.value["count"]) - charges),
                                           "until": held.value["until"]}, held.expires_at, held)
 
+    def wait_s(self, person: str) -> int:
+        """Seconds that a person has to wait now, 0 = none. Raises Transient."""
+        key, free = self._keys(person, "")[0]
+        try:
+            self._require(self._state.get(key), free)
+        except TooManyAttempts as waits:
+            return waits.retry_after_s
+        return 0
+
     def clear(self, person: str) -> None:
         """An operator lets a person try again at once."""
         self._state.remove(self._keys(person, "")[0][0])

@@ -137,14 +137,17 @@ def viewer_of(policy: AccessPolicy, directory: Directory, person_id: str, now: i
         may, grants = may & only, ()
     scope = Scope((), firm_kinds=roles.firm_kinds(may))
     sees_content = roles.sees_content(may)
+    opened_until = None
     if sees_content:
-        opened = [_opened(policy, directory, person, one) for one in grants
-                  if one.person_id == person_id and now < one.until]
+        open_now = [one for one in grants if one.person_id == person_id and now < one.until]
+        opened = [_opened(policy, directory, person, one) for one in open_now]
+        opened_until = max((one.until for one in open_now), default=None)
         scope = replace(_kept(policy, directory, person, reaches(directory, person), walls_of(
             policy, directory, person), privileged=roles.PRIVILEGED in may),
             firm_kinds=scope.firm_kinds, also=tuple(one for one in opened if one.reaches))
     return Viewer(person_id, scope, may,
-                  pseudonyms=policy.settings.pseudonyms and sees_content, session=session)
+                  pseudonyms=policy.settings.pseudonyms and sees_content, session=session,
+                  opened_until=opened_until)
 
 
 def reaches(directory: Directory, person: Person) -> tuple[Reach, ...]:

@@ -16,13 +16,15 @@ from search.access.scope import EVERYTHING, Scope
 class Viewer:
     """`person`: the id, as audit records name people. `may`: capabilities (roles.py).
     `pseudonyms`: custodians and counterparties are shown as pseudonyms until escalation.
-    `session`: the id of the session or token, for records; never a secret."""
+    `session`: the id of the session or token, for records; never a secret. `opened_until`: until
+    when something is open that two people opened (UTC ms), null = nothing is."""
 
     person: str
     scope: Scope
     may: frozenset[str]
     pseudonyms: bool = False
     session: str = ""
+    opened_until: int | None = None
 
     def require(self, capability: str) -> None:
         """Raises Denied, in words that say nothing of what exists."""

@@ -85,7 +85,8 @@ class ReviewDesk:
         gone = {one.doc_id for one in mine.values() if is_asked(one.document)
                 and not questions.fits(filters, one.state, asking)}
         claims = {one.doc_id: one for one in self._leases.all()}
-        rows = [self._row(one, mine.get(one.doc_id), claims, asking) for one in found
+        names = self._names()
+        rows = [self._row(one, mine.get(one.doc_id), claims, asking, names) for one in found
                 if one.doc_id not in gone]
         self._ports.auditor.record(QUEUE, viewer.person, None, {
             "filters": _said(filters), "total": str(total - len(gone)),
@@ -359,9 +360,8 @@ class ReviewDesk:
         return found
 
     def _row(self, found: Document, pending: Pending | None, claims: Mapping[str, Claim],
-             asking: Asking) -> QueueRow:
+             asking: Asking, names: Mapping[str, str]) -> QueueRow:
         state = pending.state if pending else item.fold(facts.of_entries(found.entries))
-        names = self._names()
         return QueueRow(
             doc_id=found.doc_id, document=found, state=state,
             assigned_to=names.get(state.assigned_to, state.assigned_to),

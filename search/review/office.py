@@ -8,19 +8,23 @@ sees some is given those of what he sees. Each is recorded before it is given.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from schemas import document as shape
 from schemas import events, limits
+from schemas.directory import Directory
 from schemas.errors import Missing, Refused
 from search import query
 from search.access import roles
+from search.access.pseudonyms import Pseudonyms
 from search.access.viewer import Viewer
 from search.bodies import Bodies
 from search.index import Asked
 from search.policy.sampling import Plan, Sample, Seed, sample
 from search.query import Term, TokenQuery
 from search.review import narrowing, projected, quality, questions, reports, watchers
+from search.review.decisions import LEVEL_FIRST
 from search.review.desk import ReviewDesk
 from search.review.history import History
 from search.review.items import Items, Loaded
@@ -52,7 +56,7 @@ class Office:
     def period(self, viewer: Viewer, since: int, until: int) -> PeriodReport:
         """The report of since <= t < until (UTC ms)."""
         viewer.require(roles.REPORTS)
-        found = reports.period(self._histories(viewer, until), since, until, self._ports.timing)
+        found = reports.period(self._told(viewer, until), since, until, self._ports.timing)
         self._record(viewer, "period", since, until, found.population)
         return found
 
@@ -61,7 +65,7 @@ class Office:
         (signed.py): the report, who looked at what, paces, and the checks of cleared items."""
         viewer.require(roles.REPORTS)
         viewer.require(roles.AUDIT)
-        histories = list(self._histories(viewer, until))
+        histories = list(self._told(viewer, until))
         found = reports.period(histories, since, until, self._ports.timing)
         looks = tuple(self._looks(since - _BEFORE_MS, until))
         told = {
@@ -110,6 +114,15 @@ class Office:
     def _histories(self, viewer: Viewer, until: int | None) -> Iterator[History]:
         for one in self._loaded(viewer, until):
             yield one.history
+
+    def _told(self, viewer: Viewer, until: int) -> Iterator[History]:
+        """As the viewer may be told of them: before somebody escalates, whose message it is stays
+        behind a pseudonym where names are hidden."""
+        masks = Pseudonyms(self._ports.tokenizer, Directory())
+        for one in self._histories(viewer, until):
+            is_hidden = viewer.pseudonyms and one.state.level <= LEVEL_FIRST
+            yield replace(one, custodians=tuple(map(masks.custodian, one.custodians))) if (
+                is_hidden) else one
 
     def _loaded(self, viewer: Viewer, until: int | None) -> Iterator[Loaded]:
         sees = roles.sees_content(viewer.may)

@@ -144,6 +144,9 @@ def _check_decision(intent: Intent, state: ItemState, viewer: Viewer, me: str) -
         raise Refused("it is decided and waits for a second person: confirm, or object")
     if state.status == item.CLOSED:
         raise Refused("it is closed: reopen it first")
+    if state.status == item.NONE and intent.decision in (CLEAR, FALSE_POSITIVE):
+        raise Refused("nothing waits here: it was neither flagged nor drawn. Escalate it, or open "
+                      "it for review, and say why")
     if not LEVEL_NEEDS[state.level] <= viewer.may:
         raise Denied(f"the item is with {LEVEL_NAMES[state.level]} (level {state.level})")
     if me in state.barred:

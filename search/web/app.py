@@ -25,6 +25,7 @@ from search.access import cookies
 from search.access.cookies import csrf_ok, new_secret
 from search.access.sessions import Origin
 from search.access.signin import NotSignedIn, TooManyAttempts
+from search.web.api import door
 from search.web.ask import Ask
 from search.web.ports import ConsoleParts
 from search.web.routes import PUBLIC, ROUTES, SIGNED_IN, Route
@@ -61,6 +62,8 @@ def make_app(parts: ConsoleParts, routes: tuple[Route, ...] = ROUTES) -> Starlet
     async def lost(request: Request, error: Exception) -> Response:
         # Starlette's own answers: no such path, no such method.
         status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else 500)
+        if request.url.path.startswith(door.PREFIX):
+            return door.lost(status)
         ask = _ask(parts, request, "", {})
         return await _in_thread(parts, lambda: _stranger(parts, ask, status))
 
@@ -73,6 +76,9 @@ def make_app(parts: ConsoleParts, routes: tuple[Route, ...] = ROUTES) -> Starlet
 
 
 def _endpoint(parts: ConsoleParts, route: Route) -> Callable[[Request], Awaitable[Response]]:
+    if route.is_api:
+        return door.endpoint(parts, route, _ask, _in_thread)
+
     async def endpoint(request: Request) -> Response:
         if route.is_bare:
             return route.handler(_ask(parts, request, route.path, {}))

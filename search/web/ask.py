@@ -31,13 +31,19 @@ ZONE_COOKIE: Final = "counterfoil-zone"
 _YEAR_S: Final = 365 * 86_400
 # What stands in the head of every page: (name, path, capability). A page that is not there yet has
 # no line here.
-NAVIGATION: Final = (("Search", "/search", roles.SEARCH),)
+NAVIGATION: Final = (
+    ("Search", "/search", roles.SEARCH), ("Queue", "/queue", roles.QUEUE),
+    ("Reports", "/reports", roles.REPORTS), ("Dashboard", "/dashboard", roles.DASHBOARD),
+    ("Policies", "/policies", roles.POLICY_READ), ("Audit", "/audit", roles.AUDIT),
+    ("People", "/people", roles.ACCOUNTS), ("Access", "/access", roles.BREAK_GLASS),
+)
 
 
 @dataclass(slots=True)
 class Ask:
     """`route`: the route's path, with its parameters' names; `form`: of a POST; `secret`: the
-    session's, "" = none; `form_secret`: what a form before sign-in is bound to."""
+    session's, "" = none; `form_secret`: what a form before sign-in is bound to; `body` and `key`:
+    the JSON object and the Idempotency-Key of a call of the API."""
 
     parts: ConsoleParts
     method: str
@@ -53,6 +59,8 @@ class Ask:
     live: Live | None = None
     viewer: Viewer | None = None
     to_set: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
 
     @property
     def who(self) -> Viewer:

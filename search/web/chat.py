@@ -325,7 +325,8 @@ def _note(hit: HitView) -> str:
         return f"This message cannot be read: {hit.problem}."
     if hit.state == "retracted":
         return "It was retracted before its text was captured."
-    return _NO_TEXT.get(hit.content_state, "" if hit.attachments else "No text.")
+    is_talk = hit.kind in events.CONTENT_KINDS and not hit.attachments
+    return _NO_TEXT.get(hit.content_state, "No text." if is_talk else "")
 
 
 def _why_no_text(one: VersionView) -> str:

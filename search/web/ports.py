@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Protocol
+from typing import Any, Protocol
 
 from schemas.media import StoredMedia
 from search.access.federated import OidcSignIn
@@ -22,8 +22,14 @@ from search.access.viewer import Viewer
 from search.conversation import ConversationView
 from search.explain import Explanation
 from search.files import FileView
+from search.review.leases import Claim
+from search.review.narrowing import Proposal
+from search.review.questions import Filters
+from search.review.reports import PeriodReport
+from search.review.views import BulkDone, Done, Form, ItemView, QueuePage, QueueRow
 from search.searcher import Answer
 from search.thread import MessageView
+from search.web.oversight import Oversight
 from search.web.times import Zone
 
 
@@ -96,6 +102,53 @@ class SavedSearches(Protocol):
         """One that is not there is removed already."""
 
 
+class ReviewPort(Protocol):
+    """`search.review.desk.ReviewDesk`, for any number of threads. Each method records itself."""
+
+    def queue(self, viewer: Viewer, filters: Filters, limit: int, after: str | None) -> QueuePage:
+        """What waits, the gravest and oldest first."""
+
+    def counts(self, viewer: Viewer, filters: Filters) -> Mapping[str, int]:
+        """"status:open" -> how many of the items that fit."""
+
+    def messages(self, viewer: Viewer, rows: Sequence[QueueRow]) -> tuple[MessageView, ...]:
+        """The messages of a page of the queue, which names them in its record."""
+
+    def open(self, viewer: Viewer, doc_id: str) -> ItemView:
+        """One item; a look."""
+
+    def claim(self, viewer: Viewer, doc_id: str) -> Claim:
+        """Raises Taken."""
+
+    def release(self, viewer: Viewer, doc_id: str) -> None:
+        """The item is free again."""
+
+    def act(self, viewer: Viewer, doc_id: str, form: Form) -> Done:
+        """On the log when it returns."""
+
+    def bulk(self, viewer: Viewer, doc_ids: Sequence[str], form: Form) -> BulkDone:
+        """One decision on several."""
+
+    def reviewers(self) -> Sequence[str]:
+        """Ids of those who can be given items, sorted."""
+
+
+class ReportPort(Protocol):
+    """`search.review.office.Office`, for any number of threads. Each method records itself."""
+
+    def period(self, viewer: Viewer, since: int, until: int) -> PeriodReport:
+        """The report of since <= t < until (UTC ms)."""
+
+    def accountability(self, viewer: Viewer, since: int, until: int) -> Mapping[str, Any]:
+        """The same, and about those who reviewed (office.Office.accountability)."""
+
+    def signed(self, viewer: Viewer, month: str, since: int, until: int) -> bytes:
+        """That, as a file under the firm's key."""
+
+    def proposals(self, viewer: Viewer) -> tuple[Proposal, ...]:
+        """Words of rules that mostly hit what is nothing."""
+
+
 class Audits(Protocol):
     """`search.audit.Auditor`."""
 
@@ -152,3 +205,12 @@ class ConsoleParts:
     random: Callable[[int], bytes]
     threads: Executor
     one_time: OneTime | None = None
+    review: ReviewPort | None = None
+    reports: ReportPort | None = None
+    oversight: Oversight | None = None
+
+    @property
+    def watch(self) -> Oversight:
+        """What the pages that watch over things ask for."""
+        assert self.oversight is not None, "a console without its parts"
+        return self.oversight

@@ -31,8 +31,8 @@ def _environment() -> Environment:
         stamp=times.stamp, person=chat.person, path=_path)
     made.globals.update(
         link=link, HIT=texts.HIT, FLAG=texts.FLAG, SAME=diff.SAME, GONE=diff.GONE, NEW=diff.NEW,
-        marks=texts.marks, narrowed=narrow.narrowed, dated=times.of, is_day=_is(chat.Day),
-        is_hole=_is(chat.Hole))
+        marks=texts.marks, narrowed=narrow.narrowed, dated=times.of, lasted=times.lasted,
+        is_day=_is(chat.Day), is_hole=_is(chat.Hole))
     return made
 
 

@@ -12,8 +12,25 @@ from typing import Final
 from starlette.responses import Response
 
 from search.access import roles
+from search.web.api import routes as api
 from search.web.ask import Ask
-from search.web.pages import account, conversation, files, frame, guide, search, signin
+from search.web.pages import (
+    access,
+    account,
+    audit,
+    conversation,
+    dashboard,
+    files,
+    frame,
+    guide,
+    item,
+    people,
+    policies,
+    queue,
+    reports,
+    search,
+    signin,
+)
 
 PUBLIC: Final = "public"            # anybody
 SIGNED_IN: Final = "signed in"      # anybody with a session
@@ -37,6 +54,13 @@ class Route:
             raise ValueError(f"{self.path} has no guard: {self.guard!r} is none")
         if self.is_bare and (self.guard != PUBLIC or self.methods != ("GET",)):
             raise ValueError(f"{self.path} cannot be bare")
+        if self.is_api and self.guard == PUBLIC:
+            raise ValueError(f"{self.path} is of the API, and nothing of it is public")
+
+    @property
+    def is_api(self) -> bool:
+        """Whether it is a call of the API: another door, the same guards."""
+        return self.path.startswith("/api/")
 
 
 ROUTES: Final = (
@@ -63,4 +87,37 @@ ROUTES: Final = (
     Route("/message/{id}", ("GET",), conversation.message, roles.VIEW),
     Route("/message/{id}/picture/{number}", ("GET",), files.picture, roles.VIEW),
     Route("/message/{id}/file/{number}", ("GET",), files.download, roles.VIEW),
+    Route("/dashboard", ("GET",), dashboard.show, roles.DASHBOARD),
+    Route("/audit", ("GET",), audit.show, roles.AUDIT),
+    Route("/audit/records.csv", ("GET",), audit.sheet, roles.AUDIT),
+    Route("/policies", ("GET",), policies.show, roles.POLICY_READ),
+    Route("/policies/test", ("GET",), policies.form, roles.POLICY_TEST),
+    Route("/policies/test", ("POST",), policies.begin, roles.POLICY_TEST),
+    Route("/policies/test/{run}", ("GET",), policies.run, roles.POLICY_TEST),
+    Route("/policies/test/{run}/stop", ("POST",), policies.stop, roles.POLICY_TEST),
+    Route("/access", ("GET",), access.show, SIGNED_IN),
+    Route("/access", ("POST",), access.request, roles.BREAK_GLASS),
+    Route("/access/{request}/decide", ("POST",), access.decide, roles.BREAK_GLASS_APPROVE),
+    Route("/access/{request}/end", ("POST",), access.end, SIGNED_IN),
+    Route("/people", ("GET",), people.show, roles.ACCOUNTS),
+    Route("/queue", ("GET",), queue.show, roles.QUEUE),
+    Route("/queue/next", ("GET",), queue.following, roles.QUEUE),
+    Route("/queue/bulk", ("POST",), queue.bulk, roles.BULK),
+    Route("/item/{id}", ("GET",), item.show, roles.VIEW),
+    Route("/item/{id}/claim", ("POST",), item.claim, roles.DECIDE),
+    Route("/item/{id}/release", ("POST",), item.release, roles.DECIDE),
+    Route("/item/{id}/decide", ("POST",), item.decide, roles.DECIDE),
+    Route("/item/{id}/second", ("POST",), item.second, roles.SECOND),
+    Route("/item/{id}/assign", ("POST",), item.assign, roles.DECIDE),
+    Route("/item/{id}/note", ("POST",), item.note, roles.DECIDE),
+    Route("/item/{id}/tag", ("POST",), item.tag, roles.DECIDE),
+    Route("/item/{id}/reopen", ("POST",), item.reopen, roles.REOPEN),
+    Route("/item/{id}/unmask", ("POST",), item.unmask, roles.UNMASK),
+    Route("/reports", ("GET",), reports.show, roles.REPORTS),
+    Route("/reports/items.csv", ("GET",), reports.items, roles.REPORTS),
+    Route("/reports/reviewers", ("GET",), reports.reviewers, roles.AUDIT),
+    Route("/reports/signed.json", ("GET",), reports.signed, roles.AUDIT),
+    Route("/reports/rules", ("GET",), reports.narrow, roles.POLICY_TEST),
+    *(Route(api.PREFIX + path, (method,), handler, guard or SIGNED_IN)
+      for path, method, handler, guard in api.ROWS),
 )

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [drain|sizes|line|import|policy|search|all] [--quick] [--json] [--write]`.
+"""`python -m tests.bench [WHAT] [--quick] [--profile] [--json] [--write]`.
 
 Without arguments everything is run and docs/BENCHMARKS.md is written. Servers are started for the
 run and end with it.
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import report, results, sizes
+from tests.bench.console import Console, ConsolePlan
 from tests.bench.drain import Drain, Plan
 from tests.bench.ground import Ground, measured_child
 from tests.bench.imports import ImportPlan, Imports
@@ -106,7 +107,15 @@ def run_search(ground: Ground, quick: bool) -> dict[str, Any]:
     return results.of_search(Search(ground, plan, _say).run(), quick)
 
 
-def run(what: str, quick: bool) -> dict[str, Any]:
+def run_console(ground: Ground, quick: bool, *, profile: bool = False) -> dict[str, Any]:
+    """The section `console`."""
+    plan = ConsolePlan(2_000, reviewers=12, partitions=2, shares=2, think_s=0.2, warm_up_s=2,
+                       paced_s=6, full_s=4) if quick else ConsolePlan()
+    _say(f"console: {plan.messages:,} messages for {plan.reviewers} reviewers")
+    return results.of_console(Console(ground, plan, _say, profile=profile).run(), quick)
+
+
+def run(what: str, quick: bool, *, profile: bool = False) -> dict[str, Any]:
     """The sections that were asked for."""
     found: dict[str, Any] = {}
     if what in ("drain", "all"):
@@ -126,13 +135,16 @@ def run(what: str, quick: bool) -> dict[str, Any]:
     if what in ("search", "all"):
         with servers(("elasticsearch",)) as ground:
             found["search"] = run_search(ground, quick)
+    if what in ("console", "all"):
+        with servers(("elasticsearch",)) as ground:
+            found["console"] = run_console(ground, quick, profile=profile)
     return found
 
 
 def is_right(found: dict[str, Any]) -> bool:
     """Whether no run lost, doubled or changed anything."""
     sections = (("drain", "rows"), ("line", "runs"), ("import", "runs"),
-                ("policy", "runs"), ("search", "modes"))
+                ("policy", "runs"), ("search", "modes"), ("console", "runs"))
     return not any(one["wrong"] for name, many in sections
                    if name in found for one in found[name][many])
 
@@ -141,12 +153,14 @@ def main() -> int:
     """Exit code 1 when a run scored 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=(
-        "drain", "sizes", "line", "import", "policy", "search", "all"))
+        "drain", "sizes", "line", "import", "policy", "search", "console", "all"))
     parser.add_argument("--quick", action="store_true", help="small; checks, says little")
+    parser.add_argument("--profile", action="store_true",
+                        help="console: where its time goes (a little slower)")
     parser.add_argument("--json", action="store_true", help="the results as JSON on stdout")
     parser.add_argument("--write", action="store_true", help="write docs/BENCHMARKS.md")
     asked = parser.parse_args()
-    found = run(asked.what or "all", asked.quick)
+    found = run(asked.what or "all", asked.quick, profile=asked.profile)
     everything = results.merged(found)
     if asked.write or asked.what is None:
         results.keep(everything)

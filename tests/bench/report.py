@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from tests.bench import policy_report, search_report
+from tests.bench import console_report, policy_report, search_report
 from tests.bench.drain import BARE, SAME
 from tests.bench.report_parts import table as _table
 from tests.bench.report_parts import where as _where
@@ -25,7 +25,8 @@ def render(results: dict[str, Any]) -> str:
     parts = [_INTRODUCTION, _targets(results)]
     for name, section in (("drain", _drain), ("sizes", _sizes), ("line", _line),
                           ("import", _imports), ("policy", policy_report.section),
-                          ("search", search_report.section)):
+                          ("search", search_report.section),
+                          ("console", console_report.section)):
         if name in results:
             parts.append(section(results[name]))
     return "\n\n".join(parts) + "\n"
@@ -81,6 +82,8 @@ def _targets(results: dict[str, Any]) -> str:
     if "search" in results:
         rows += [(what, target, measured, _met(is_met))
                  for what, target, measured, is_met in search_report.targets(results["search"])]
+    if "console" in results:
+        rows += [(*row, "") for row in console_report.targets(results["console"])]
     return "## Targets (DESIGN §9)\n\n" + _table(rows)
 
 

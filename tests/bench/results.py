@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench import drain, sizes
+from tests.bench import console, drain, sizes
 from tests.bench.imports import ImportPlan, ImportRun
 from tests.bench.line import LineRun
 from tests.bench.policy import PEOPLE as POLICY_PEOPLE
@@ -86,6 +86,11 @@ def of_policies(plan: PolicyPlan, runs: list[PolicyRun], quick: bool) -> dict[st
 def of_search(run: SearchRun, quick: bool) -> dict[str, Any]:
     """The section `search`."""
     return {**stamp(quick), **asdict(run), "people": PEOPLE}
+
+
+def of_console(run: console.ConsoleRun, quick: bool) -> dict[str, Any]:
+    """The section `console`."""
+    return {**stamp(quick), **console.as_data(run)}
 
 
 def merged(sections: dict[str, Any]) -> dict[str, Any]:

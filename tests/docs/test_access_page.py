@@ -7,9 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 
 from infra.bulk import KINDS
-from infra.verbs.access import WORDS
 from search.access.people import Settings
 from search.access.roles import ROLES
+from search.access.wording import WORDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "ACCESS.md").read_text("utf-8")
 

@@ -23,11 +23,12 @@ OPERATIONS: Final = (
     "keys.wrap", "keys.unwrap",
     "index.get", "index.put", "index.cursor", "index.state", "index.search", "index.swap",
     "words.add", "words.since", "words.remove",
+    "latest.load", "latest.swap",
 )
 # What a caller cannot tell apart from "not done" is Ambiguous, whichever way it went.
 _WRITES: Final = frozenset({
     "log.append", "store.put_once", "keyring.create", "keyring.destroy",
-    "index.put", "index.cursor", "index.swap", "words.add", "words.remove",
+    "index.put", "index.cursor", "index.swap", "words.add", "words.remove", "latest.swap",
 })
 
 

@@ -13,6 +13,7 @@ from infra.verbs import access
 from infra.wire import Wire
 from schemas.errors import Missing, Refused
 from search.access import roles
+from search.access.wording import WORDS
 from tests.interface.test_json import as_stated
 from tests.runtime.test_directory_import import ACCESS, DIRECTORY
 from tests.world import NOW
@@ -139,7 +140,7 @@ def test_show_says_all_that_the_file_says(wire: Wire, capsys: pytest.CaptureFixt
 
 def test_the_matrix_has_every_role_and_capability(capsys: pytest.CaptureFixture[str]) -> None:
     """Each in words."""
-    assert set(access.WORDS) == roles.CAPABILITIES
+    assert set(WORDS) == roles.CAPABILITIES
     assert access.matrix(json=True) == 0
     said = line(capsys, "access-matrix")
     assert {role: set(may) for role, may in said["roles"].items()} == {

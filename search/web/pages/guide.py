@@ -12,6 +12,8 @@ KEYS = (
     ("/", "to the search box"), ("j", "next message"), ("k", "message before"),
     ("Enter", "open the message"), ("i", "everything known of the message"),
     ("n", "next page"), ("p", "page before"), ("g then s", "to the search"),
+    ("g then q", "to the queue"), ("c", "claim the item"), ("x", "choose it for a decision"),
+    ("d", "to the decision"),
     ("t", "light or dark"), ("?", "this help"), ("Esc", "out of the search box"),
 )
 

@@ -39,6 +39,10 @@
   const facets = document.querySelector("details.facets");
   if (facets && matchMedia("(max-width: 52rem)").matches) facets.open = false;
 
+  // Of a row of links that is wider than the screen, the one of this page is seen.
+  const here = document.querySelector("header nav [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 48;
+
   const rows = () => [...document.querySelectorAll("[data-row]")]
     .filter((one) => one.offsetParent !== null);
   const step = (by) => {
@@ -57,6 +61,11 @@
     const found = document.getElementById(id);
     if (found) found.click();
   };
+  // Of the row that has the focus; on an item's page of the item.
+  const near = (what) => {
+    const row = document.activeElement && document.activeElement.closest("li.answer");
+    return row ? row.querySelector(what) : document.querySelector(`.item-side ${what}`);
+  };
   let before = "";
   const keys = {
     "/": () => { const box = document.getElementById("q"); if (box) { box.focus(); box.select(); } else location.href = "/search"; },
@@ -68,11 +77,15 @@
     t: () => follow("theme"),
     "?": () => { location.href = "/help#keys"; },
     s: () => { if (before === "g") location.href = "/search"; },
+    q: () => { if (before === "g") location.href = "/queue"; },
+    c: () => { const claim = near("[data-claim]"); if (claim) claim.click(); },
+    x: () => { const box = near(".pick input"); if (box) box.click(); },
+    d: () => { const form = document.querySelector("#decide input[type='radio']"); if (form) form.focus(); },
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const target = event.target;
-    const typing = target instanceof HTMLElement && target.matches("input, textarea, select");
+    const typing = target instanceof HTMLElement && target.matches("input:not([type='checkbox']):not([type='radio']), textarea, select");
     if (typing) {
       if (event.key === "Escape") target.blur();
       return;
@@ -84,6 +97,22 @@
     }
     before = event.key;
   });
+
+  // Every item of this page of the queue.
+  const every = document.getElementById("pick-all");
+  if (every) {
+    every.hidden = false;
+    every.addEventListener("click", () => {
+      const boxes = [...document.querySelectorAll(".pick input")];
+      const all = boxes.every((one) => one.checked);
+      boxes.forEach((one) => { one.checked = !all; });
+    });
+  }
+
+  // The message under review stands in the middle of its conversation.
+  const talk = document.querySelector(".talk-box");
+  const under = talk && talk.querySelector("[aria-current='true']");
+  if (under) talk.scrollTop += under.getBoundingClientRect().top - talk.getBoundingClientRect().top - 48;
 
   // A form with something in it is not left by accident.
   const changed = () => [...document.querySelectorAll("form[data-confirm] textarea, form[data-confirm] input")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,6 +95,18 @@ def test_who_is_given_a_report() -> None:
                 lambda: office(firm).accountability(viewer("sue", roles.SUPERVISOR), 0, 1)):
         with pytest.raises(Denied):
             act()
+
+
+def test_names_stay_hidden_in_a_report() -> None:
+    """Where names are hidden, a report names nobody whose item was not escalated; those of an
+    escalated one it does."""
+    firm, since, until = worked(3)
+    plain = office(firm).period(CAT, since, until)
+    assert {"carol"} <= {one.custodian for one in plain.items}
+    hidden = office(firm).period(replace(CAT, pseudonyms=True), since, until)
+    assert plain.population == hidden.population
+    for one in hidden.items:
+        assert one.custodian.startswith("K-") == (one.level <= 1)
 
 
 def test_an_item_outlives_its_message() -> None:
