@@ -64,9 +64,24 @@ _THREADS: Final = 8
 _BACKLOG: Final = 256
 _CONNECTIONS_MAX: Final = 1024
 _REQUESTS_S_MAX: Final = 6
-# Of one address: a person who clicks fast, with the pictures of a page; not a program that tries.
+# Of one session: a person who clicks fast, with the pictures of a page; not a program that tries.
 _RATE_PER_S: Final = 20.0
 _BURST: Final = 200
+# Of one address: a whole office may be behind it.
+_ADDRESS_PER_S: Final = 200.0
+_ADDRESS_BURST: Final = 2_000
+
+
+class Pace:
+    """How often somebody may ask: an address, before anybody knows who is there, and a session."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._addresses = Buckets(_ADDRESS_PER_S, _ADDRESS_BURST, clock)
+        self._sessions = Buckets(_RATE_PER_S, _BURST, clock)
+
+    def __call__(self, key: str) -> int:
+        """Seconds to wait, 0 = none; a key of a session begins with "session "."""
+        return (self._sessions if key.startswith("session ") else self._addresses).take(key)
 
 
 class OneTimeLink:
@@ -195,7 +210,7 @@ class ConsoleProcess:
                 directory, policy, live, wire.clock(), self._glass.grants(live)),
             name=lambda person: _name(policy, person),
             saved=SavedFile(wire.home, wire.clock), zones=_zone,
-            wait_s=Buckets(_RATE_PER_S, _BURST, wire.clock).take, report=_report,
+            wait_s=Pace(wire.clock), report=_report,
             clock=wire.clock, random=wire.random, threads=self._threads, one_time=once,
             review=reviews, reports=reviews,
             oversight=self._oversight(desk, auditor, directory, policy))

@@ -144,6 +144,9 @@ def answer(route: Route, ask: Ask) -> Response:
         if wait_s:
             return _later(wait_s, _error(ask, HTTPStatus.TOO_MANY_REQUESTS))
         _sign(ask)
+        wait_s = parts.wait_s(f"session {ask.live.session}") if ask.live else 0
+        if wait_s:
+            return _later(wait_s, _error(ask, HTTPStatus.TOO_MANY_REQUESTS))
         refusal = _guard(route, ask)
         return refusal if refusal is not None else route.handler(ask)
     except Denied:

@@ -184,7 +184,8 @@ class ConsoleParts:
     """`viewer`: who a session is, with what they may see now; raises NotSignedIn for somebody who
     may not any more. `name`: a person's name. `zones`: a zone by its name, null = none.
     `open_file`: the bytes of a file, the last of them only when all are right. `wait_s`: seconds
-    that an address has to wait, 0 = none. `report`: an error that nobody expected. `clock`: UTC ms.
+    that an address, or "session ID", has to wait, 0 = none. `report`: an error that nobody
+    expected. `clock`: UTC ms.
     `threads`: where pages are made."""
 
     settings: ConsoleSettings

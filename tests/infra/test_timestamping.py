@@ -98,7 +98,8 @@ def test_what_does_not_verify_is_not_kept(url: str, made: Authorities) -> None:
     stranger = Authorities().authority(name="stranger")
     named = made.authority(name="No Name")
     asked = [(stranger, HttpStamper(url)), (named, HttpStamper(url)),
-             *((made.authority(), HttpStamper(url + path)) for path in ("/none", "/gone", "/large")),
+             *((made.authority(), HttpStamper(url + path))
+               for path in ("/none", "/gone", "/large")),
              (made.authority(), HttpStamper("http://127.0.0.1:9"))]
     done = stamping.collect(book.store, signed, asked, Random("nonce"), NOW + 1)
     assert all(one.stamp is None and one.problem for one in done)

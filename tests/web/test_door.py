@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from infra.console import Pace
 from schemas.errors import Halt, Transient
 from search.web.app import FORM_BYTES_MAX
 from search.web.ask import local
@@ -123,6 +124,14 @@ def test_who_asks_too_often_waits() -> None:
     office = Office(wait_s=7)
     answer = Browser(office).get("/sign-in")
     assert (429, "7") == (answer.status_code, answer.headers["retry-after"])
+
+
+def test_an_office_behind_one_address_is_many_people() -> None:
+    """A session that asks too often waits; the address that it comes from goes on far longer."""
+    pace, now = Pace(lambda: 0), "session a"
+    assert [0] * 200 == [pace(now) for _ in range(200)]
+    assert pace(now) > 0 == pace("session b") == pace("192.0.2.7")
+    assert not any(pace("192.0.2.7") for _ in range(1_000))
 
 
 def test_cookies_are_out_of_reach_of_scripts() -> None:
