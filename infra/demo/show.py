@@ -217,10 +217,18 @@ def _next(wire: Wire, folder: Path, *, keep: bool, port: int) -> None:
         ".venv/bin/counterfoil status",
         ".venv/bin/counterfoil run                      # doors, archiver, indexer",
         ".venv/bin/counterfoil doctor                   # is this safe? in words",
+        f".venv/bin/counterfoil {_home(folder)}console --demo           "
+        "# the pages, in a browser: search, queue, audit",
     ]
     if keep:
         lines.append(f".venv/bin/counterfoil stop                     # it runs on port {port}")
     OUT.print(Panel("\n".join(lines), title="the demo folder stays; a second demo replaces it"))
+
+
+def _home(folder: Path) -> str:
+    """The option that finds the demo's folder again, where it is not here."""
+    above = folder.parent
+    return "" if above == Path.cwd() else f"--home {_as_typed(above)} "
 
 
 def _as_typed(folder: Path) -> str:

@@ -38,6 +38,7 @@ def test_the_demo_works_twice(tmp_path: Path) -> None:
             assert "locked until" in out[at[4]:at[5]] and "TRIAL MODE" in answer.err
             assert "no findings" in out[at[5]:at[6]]
             assert "counterfoil search" in out[at[6]:]
+            assert "console --demo" in out[at[6]:]
     finally:
         Installation(folder).cli("stop", code=None)
     assert Installation(folder).cli("verify", "--json").row()["ok"]
