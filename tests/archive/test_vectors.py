@@ -1,19 +1,13 @@
-"""The primitives as we call them: a small set of our own, and Project Wycheproof's where present.
+"""The primitives as we call them, on a small set of cases of our own and of the standards.
 
-Owns the proof that HKDF written as its HMACs is HKDF, and that the library's AES-GCM and Ed25519
-refuse what must be refused.
+Owns the proof that HKDF written as its HMACs is HKDF. Project Wycheproof's cases, through our own
+wrappers, are `test_wycheproof.py`'s.
 """
 
 from __future__ import annotations
 
 import hmac
-import json
-from pathlib import Path
-from typing import Any
 
-import pytest
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -24,18 +18,6 @@ from archive import cell as cells
 from archive import segment
 from schemas.identity import canonical
 from tests.archive.parts import DOMAIN, PLACE
-
-WYCHEPROOF = Path(__file__).parents[3] / "shared" / "vectors" / "wycheproof"
-absent = pytest.mark.allowed_skip("the shared vectors are not part of the repository")
-
-
-def vectors(name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """(group, test) of one file; skips where there is none."""
-    path = WYCHEPROOF / name
-    if not path.exists():
-        pytest.skip("no shared vectors")
-    read = json.loads(path.read_text("utf-8"))
-    return [(group, test) for group in read["testGroups"] for test in group["tests"]]
 
 
 def hkdf(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
@@ -88,53 +70,3 @@ def test_rfc_8032_second_case() -> None:
     assert not segment.is_signed(public, signature[:32] + large, b"\x72")
     assert not segment.is_signed(public, signature, b"\x73")
     assert not segment.is_signed(public, signature[:-1], b"\x72")
-
-
-@absent
-def test_wycheproof_hkdf() -> None:
-    """Every case that has an answer."""
-    done = 0
-    for _, test in vectors("hkdf_sha256_test.json"):
-        if test["result"] != "invalid":
-            secret, salt, info = (bytes.fromhex(test[name]) for name in ("ikm", "salt", "info"))
-            assert test["okm"] == hkdf(secret, salt, info, test["size"]).hex(), test["tcId"]
-            done += 1
-    assert done > 50
-
-
-@absent
-def test_wycheproof_aes_gcm() -> None:
-    """AES-256 with 96-bit nonces, which is all that we use: valid opens, invalid does not."""
-    done = 0
-    for group, test in vectors("aes_gcm_test.json"):
-        if (group["keySize"], group["ivSize"], group["tagSize"]) != (256, 96, 128):
-            continue
-        key, nonce, extra, plain, packed, tag = (
-            bytes.fromhex(test[name]) for name in ("key", "iv", "aad", "msg", "ct", "tag"))
-        cipher = AESGCM(key)
-        if test["result"] == "valid":
-            assert plain == cipher.decrypt(nonce, packed + tag, extra), test["tcId"]
-            assert packed + tag == cipher.encrypt(nonce, plain, extra), test["tcId"]
-        else:
-            with pytest.raises(InvalidTag):
-                cipher.decrypt(nonce, packed + tag, extra)
-        done += 1
-    assert done > 50
-
-
-@absent
-def test_wycheproof_ed25519() -> None:
-    """Malleable, truncated and foreign signatures are refused."""
-    done = 0
-    for group, test in vectors("ed25519_test.json"):
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(group["publicKey"]["pk"]))
-        signature, message = bytes.fromhex(test["sig"]), bytes.fromhex(test["msg"])
-        if test["result"] == "valid":
-            public.verify(signature, message)
-        else:
-            with pytest.raises(InvalidSignature):
-                public.verify(signature, message)
-        assert (test["result"] == "valid") == segment.is_signed(
-            public.public_bytes_raw(), signature, message)
-        done += 1
-    assert done > 100

@@ -60,10 +60,12 @@ class Faulty:
 def _every_cell_once(book: Book) -> None:
     notary = book.notary(FakeLatest())
     notary.turn()
-    entries = notary.tree().entries(0, notary.head().size) if notary.head() else []  # type: ignore[union-attr]
+    head = notary.head()
+    entries = notary.tree().entries(0, head.size) if head else []
     assert len(entries) == len(set(entries))
     named = {entry.split(b'"key":"')[1].split(b'"')[0].decode() for entry in entries}
-    assert set(book.segments) == named
+    # From the store: a segment whose put was applied with an error is there as well.
+    assert {one.key for one in book.store.versions("segments/")} == named
 
 
 def _calls(operation: str) -> int:
@@ -373,15 +375,35 @@ def test_junk_beyond_the_end_leads_nobody_astray() -> None:
 
 
 def test_a_younger_batch_over_the_record_is_never_followed() -> None:
-    """Also one that the log's own key signed, under a delete marker or not: the oldest counts."""
+    """Also one that the log's own key signed for this very place, under a delete marker or not:
+    the oldest counts."""
     book, store, latest = _grown()
-    rival = batches.following(None, ORIGIN, [], [], NOW, UNTIL)
+    sequence = book.notary().sequence
+    before, record = sequence.present(1), sequence.present(2)
+    rival = batches.following(before, ORIGIN, record.batch.segments, record.batch.ends, NOW + 5,
+                              UNTIL)
     body = batches.encode(rival, signer().key, signer().sign)
-    store.add_marker(batch_key(0))
-    store.plant(batch_key(0), body, Lock(COMPLIANCE, UNTIL))
-    book.grow(0)
-    book.notary(latest).turn()
+    for marker in (False, True):
+        if marker:
+            store.add_marker(batch_key(2))
+        store.plant(batch_key(2), body, Lock(COMPLIANCE, UNTIL))
+        book.grow(0)
+        notary = book.notary(latest)
+        notary.turn()
+        assert record.sha256 == notary.sequence.present(3).batch.previous
     assert {"tlog_hidden"} == {fault.code for fault in book.audit().faults}
+
+
+@pytest.mark.parametrize("signed", [Head(3, b"x" * 32), Head(1, b"x" * 32)])
+def test_what_another_process_signed_meanwhile_is_looked_at(signed: Head) -> None:
+    """Between the look at the store and the signature the same memory got a head of another log,
+    of this size or of a smaller one: nothing is signed beside it."""
+    line = Faulty(FaultPlan())
+    line.plan.before("latest.load", lambda: line.latest.heads.update({ORIGIN: signed}), 2)
+    with pytest.raises(Halt, match="tlog_forked"):
+        line.book.notary(line.latest).turn()
+    assert [] == line.book.signed
+    assert [] == list(line.store.versions("log/checkpoint/"))
 
 
 def test_a_zombie_that_comes_under_a_delete_marker_loses() -> None:

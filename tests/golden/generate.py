@@ -11,6 +11,7 @@ release has written any: a new version adds a folder beside this one (docs/FORMA
     v1/expected.json       what a reader must get out of all that
     v1/media/              a file's object, its fact as a datum, and what opens it
     v1/words/              chunks of the sealed vocabulary, and what is in them
+    v1/tlog/               the transparency log of the archive (see `tlog.py`)
     v1/suite-2.record      a pack under the hybrid suite: read, never made again (see `hybrid`)
 """
 
@@ -42,6 +43,7 @@ from schemas.identity import event_id, message_key
 from schemas.media import StoredMedia
 from schemas.pack import Item
 from schemas.wire import LogIdentity
+from tests.golden import tlog
 from tests.golden.firm import DICTIONARY, HOUR_MS, NOW, Firm
 from tests.world import Random
 
@@ -250,6 +252,7 @@ def files(firm: Firm) -> dict[str, bytes]:
         out[f"objects/{key}"] = versions[0].body
     out |= media_files(Firm())
     out |= word_files(firm)
+    out |= tlog.files(firm)
     out["golden.head"] = firm.head().encode()
     out["manifest.json"] = _json(_manifest(firm))
     out["expected.json"] = _json(expected(firm))
