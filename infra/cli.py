@@ -17,6 +17,9 @@ from infra.wire import Wire
 from schemas.errors import CounterfoilError, QueryError
 from schemas.limits import SEARCH_ROWS_MAX
 
+# As a shell names what Ctrl-C ended.
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="counterfoil", no_args_is_help=True, add_completion=True, rich_markup_mode="rich",
     pretty_exceptions_show_locals=False, pretty_exceptions_enable=False,
@@ -559,10 +562,12 @@ def policy_check(
 @policy_app.command("test")
 def policy_test(
     context: typer.Context,
-    policy: Annotated[str, typer.Argument(help="A file, or the id of one in policies/.")],
-    since: Annotated[str, typer.Option("--from", help="The first day, or time with its offset."),
-                     ] = "",
-    until: Annotated[str, typer.Option(help="The first moment that is not meant.")] = "",
+    policy: Annotated[str, typer.Argument(
+        help="A file, or ID or ID/VERSION of one in policies/; without a version the highest.")],
+    since: Annotated[str, typer.Option(
+        "--from", help="The first day, in the firm's zone, or time with its offset.")] = "",
+    until: Annotated[str, typer.Option(
+        help="The first day, or time with its offset, that is not meant.")] = "",
     samples: Annotated[int, typer.Option(min=0, max=1_000, help="Of each rule.")] = 5,
     json: Json = False,
 ) -> None:
@@ -576,7 +581,7 @@ def policy_test(
 @policy_app.command("replay")
 def policy_replay(
     context: typer.Context,
-    policy: Annotated[str, typer.Argument(help="The id of a policy in force.")],
+    policy: Annotated[str, typer.Argument(help="ID or ID/VERSION of a policy in force.")],
     restart: Annotated[bool, typer.Option(
         "--restart", help="Begin anew, not where it was interrupted.")] = False,
     json: Json = False,
@@ -988,7 +993,15 @@ def stack_down(context: typer.Context, json: Json = False) -> None:
 
 
 def main() -> None:
-    """The console script. Errors end with one sentence and their own exit code."""
+    """The console script. Errors end with one sentence and their own exit code; Ctrl-C, where no
+    verb has heard of it yet, with nothing and 130."""
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+def _run() -> None:
     from infra import hardening, logs
 
     hardening.harden()

@@ -12,8 +12,16 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from schemas import limits
@@ -141,6 +149,15 @@ class SearchSection(_Section):
     operator: str = "local operator"
     languages: tuple[str, ...] = ("english",)
     vocabulary_words_max: int = Field(limits.VOCABULARY_WORDS_MAX, ge=100_000)
+
+    @field_validator("zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:  # unknown, no name of one, a folder
+            raise ValueError(f"{value!r} is no zone such as Europe/Berlin") from error
+        return value
 
 
 class ConsoleSection(_Section):
@@ -317,6 +334,7 @@ def load(home: str | Path | None = None, file: Path | None = None, **override: A
         # The environment comes before the file, but never before the folder that was asked for.
         return Config(**values).model_copy(update={"home": folder})
     except ValidationError as error:
-        lines = [f"{'.'.join(str(part) for part in one['loc']) or 'configuration'}: {one['msg']}"
+        lines = [f"{'.'.join(str(part) for part in one['loc']) or 'configuration'}: "
+                 + one["msg"].removeprefix("Value error, ")  # ours says what is wrong by itself
                  for one in error.errors(include_input=False)]
         raise Refused(f"{path if path.is_file() else 'environment'}: " + "; ".join(lines)) from None

@@ -21,11 +21,12 @@ from infra.wire import Wire
 from schemas.document import Document
 from schemas.errors import Missing, Refused, Transient
 from schemas.recorder import Recorder
+from search import tree
 from search.access import roles
 from search.access.pseudonyms import Pseudonyms
 from search.access.viewer import Viewer
 from search.audit import Auditor
-from search.policy.lexicon import Lexicon
+from search.policy.lexicon import Lexicon, NumberChanged, Rule
 from search.query import Between, TokenQuery
 from search.results import hit
 from search.web.oversight import PolicyView, RuleFound, RunView, Sample
@@ -39,6 +40,8 @@ SOURCE_BYTES_MAX: Final = 32 * 1024
 _RUNS_MAX: Final = 20
 _KEEP_MS: Final = 4 * 3_600_000
 _RUNNING_MAX: Final = 1
+# Between two that one person begins: each is a process, and a record that stays.
+_BETWEEN_MS: Final = 10_000
 _BATCH: Final = 500
 _ID_BYTES: Final = 12
 
@@ -60,6 +63,8 @@ class ConsolePolicies:
         self._wire, self._threads = wire, threads
         self._auditor, self._recorder, self._masks = auditor, recorder, masks
         self._jobs: dict[str, _Job] = {}
+        # When each person began the last one, UTC ms.
+        self._began: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def every(self, viewer: Viewer) -> tuple[PolicyView, ...]:
@@ -78,6 +83,8 @@ class ConsolePolicies:
         if since is not None and until is not None and since >= until:
             raise Refused("the first day comes after the last")
         file = self._file(name, source)
+        if viewer.pseudonyms and file.path.name == TYPED:
+            _require_nobody(file.policy)
         # What a run would refuse is said now: a group that the directory lacks.
         engine(self._wire, [file.policy])
         if self._threads.own().index() is None:
@@ -89,14 +96,24 @@ class ConsolePolicies:
             self._forget()
             if sum(one.run.state == RUNNING for one in self._jobs.values()) >= _RUNNING_MAX:
                 raise Refused("another dry run is going on; try again when it is done")
+            self._began = {person: at for person, at in self._began.items()
+                           if 0 <= job.began_at - at < _BETWEEN_MS}
+            if viewer.person in self._began:
+                raise Refused("you began a dry run a moment ago; wait ten seconds, then try again")
+            self._began[viewer.person] = job.began_at
             self._jobs[run_id] = job
         try:
             self._recorder.record(record_of(self._wire, file, since, until, viewer.person))
             # Recorded: from here it may be looked for.
             job.run.start()
-        except (OSError, Transient) as error:
+        except BaseException as error:
+            # One that is kept as running would let nobody begin another.
+            job.run.stop()
             with self._lock:
                 self._jobs.pop(run_id, None)
+                self._began.pop(viewer.person, None)
+            if not isinstance(error, OSError | Transient):
+                raise
             raise Transient(f"the dry run could not begin: {type(error).__name__}") from error
         return run_id
 
@@ -172,7 +189,11 @@ class ConsolePolicies:
         for one in hits:
             if one.doc_id in seen:
                 by_rule.setdefault(one.rule, []).append(one)
-        picked = {rule: _sampled(several) for rule, several in by_rule.items()}
+        # Beside a pseudonym a rule about somebody would say whose it is; its counts do not.
+        silent = {one.rule_id for one in job.file.policy.rules
+                  if viewer.pseudonyms and _is_about(job.file.policy, one)}
+        picked = {rule: _sampled(several) for rule, several in by_rule.items()
+                  if rule not in silent}
         wanted = {one.doc_id for several in picked.values() for one in several}
         index = own.shown(viewer)
         stored = index.get(wanted) if index is not None else {}
@@ -199,6 +220,30 @@ def _sampled(hits: Sequence[Hit]) -> list[Hit]:
     each = list({one.doc_id: one for one in sorted(hits, key=lambda one: -one.at)}.values())
     step = max(1, len(each) // SAMPLES)
     return each[::step][:SAMPLES]
+
+
+def _require_nobody(policy: Lexicon) -> None:
+    """Raises Refused for a policy with a rule that would tell who is behind a pseudonym."""
+    named = [rule.rule_id for rule in policy.rules if _is_about(policy, rule)]
+    if named:
+        raise Refused(
+            f"names are hidden here, and the rule {named[0]} asks about people: leave out from:, "
+            "to:, with: and conversation: in its queries and lists, and from, to, with and exempt "
+            "in the policy and its rules")
+
+
+def _is_about(policy: Lexicon, rule: Rule) -> bool:
+    """Whether what a rule finds says who somebody is: it names people, groups or conversations."""
+    asked = rule.conditions
+    if (policy.exempt or rule.exempt or asked.senders or asked.recipients or asked.parties):
+        return True
+    # Also a term that speaks against a hit.
+    trees = [one for one in (rule.tree, *(term.tree for term in rule.terms)) if one is not None]
+    if isinstance(rule.revision, NumberChanged):
+        trees.append(rule.revision.ok_tree)
+    return any(isinstance(leaf, tree.Party)
+               or (isinstance(leaf, tree.Value) and leaf.name == "conversation")
+               for one in trees for leaf in tree.leaves(one))
 
 
 def _visible(own: Own, viewer: Viewer, doc_ids: Iterable[str]) -> Iterator[str]:

@@ -62,29 +62,39 @@ class Run:
     is_whole: bool = True
     problem: str = ""
     _process: subprocess.Popen[bytes] | None = None
+    _ends: threading.Timer | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
-        """Begin. Raises OSError."""
-        process = self._process = subprocess.Popen(
-            [sys.executable, "-m", "infra.dryrun", str(self.home)], stdin=subprocess.PIPE,
-            # What an unexpected error says may be content.
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=environment_of("index", self.home, os.environ))
-        threading.Thread(target=self._hear, args=(process,), name="dry run", daemon=True).start()
-        ends = threading.Timer(RUN_S_MAX, self.stop, ("it took longer than half an hour",))
+        """Begin; one that was stopped before does not. Raises OSError, and RuntimeError where the
+        machine has no thread left; then `stop` ends what has begun of it."""
+        with self._lock:
+            if self.state != RUNNING:
+                return
+            process = self._process = subprocess.Popen(
+                [sys.executable, "-m", "infra.dryrun", str(self.home)], stdin=subprocess.PIPE,
+                # What an unexpected error says may be content.
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env=environment_of("index", self.home, os.environ))
+            ends = self._ends = threading.Timer(RUN_S_MAX, self.stop,
+                                                ("it took longer than half an hour",))
         ends.daemon = True
         ends.start()
+        threading.Thread(target=self._hear, args=(process, ends), name="dry run",
+                         daemon=True).start()
 
     def stop(self, why: str = "") -> None:
         """End it; what it has found until then is not known."""
         with self._lock:
             if self.state == RUNNING:
                 self.state, self.problem = STOPPED, why
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
+            process, ends = self._process, self._ends
+        if ends is not None:
+            ends.cancel()
+        if process is not None and process.poll() is None:
+            process.kill()
 
-    def _hear(self, process: subprocess.Popen[bytes]) -> None:
+    def _hear(self, process: subprocess.Popen[bytes], ends: threading.Timer) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         asked = {"source": self.source.decode("utf-8"), "since": self.since, "until": self.until}
@@ -98,7 +108,9 @@ class Run:
         finally:
             process.stdout.close()
             process.wait()
-        self._end(FAILED, "the run ended before it was done")
+            # Only now: it is the timer that ends a process which does not end by itself.
+            ends.cancel()
+            self._end(FAILED, "the run ended before it was done")
 
     def _take(self, said: Mapping[str, Any]) -> None:
         if "whole" in said:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from infra.wire import Wire
 from schemas import domains, events
 from schemas.errors import Missing, Refused
-from schemas.events import CapturedEvent
+from schemas.events import CapturedEvent, Identity
 from search.assigned import AssignedReader
 from search.bodies import Bodies
 from search.index import Index
@@ -54,14 +54,8 @@ def read_file(path: Path, zone: ZoneInfo) -> PolicyFile:
 def read_folder(wire: Wire) -> tuple[PolicyFile, ...]:
     """Every policy of the firm, each version once, by id and version. Raises Refused for one that
     does not read, or two that say different things under one version."""
-    folder = wire.home / FOLDER
-    if not folder.is_dir():
-        return ()
-    paths = sorted(one for one in folder.glob("*.toml") if one.is_file())
-    if len(paths) > FILES_MAX:
-        raise Refused(f"{folder} holds more than {FILES_MAX} policies")
     zone = ZoneInfo(wire.config.search.zone)
-    known = [read_file(one, zone) for one in paths]
+    known = [read_file(one, zone) for one in _paths(wire)]
     wanted = {(one.policy_id, one.version)
               for one in lexicon.together([one.policy for one in known])}
     found: dict[tuple[str, int], PolicyFile] = {}
@@ -70,6 +64,37 @@ def read_folder(wire: Wire) -> tuple[PolicyFile, ...]:
         if name in wanted:
             found.setdefault(name, one)
     return tuple(found[name] for name in sorted(found))
+
+
+def read_each(wire: Wire) -> tuple[tuple[PolicyFile, ...], tuple[str, ...]]:
+    """Of the folder (what reads, by id and version; what is wrong with each file that does not, or
+    says something else than another under one version). For a list that a person looks at: what is
+    in force, `read_folder` says, and nothing is while one of them is broken."""
+    zone = ZoneInfo(wire.config.search.zone)
+    found: dict[tuple[str, int], PolicyFile] = {}
+    problems = []
+    for path in _paths(wire):
+        try:
+            one = read_file(path, zone)
+            held = found.get((one.policy.policy_id, one.policy.version), one)
+            lexicon.together([held.policy, one.policy])
+        except (Missing, Refused) as error:
+            said = "; ".join(str(error).splitlines())
+            problems.append(said if path.name in said else f"{path.name}: {said}")
+        else:
+            found[one.policy.policy_id, one.policy.version] = held
+    return tuple(found[name] for name in sorted(found)), tuple(problems)
+
+
+def _paths(wire: Wire) -> list[Path]:
+    """The files of the folder. Raises Refused for too many."""
+    folder = wire.home / FOLDER
+    if not folder.is_dir():
+        return []
+    paths = sorted(one for one in folder.glob("*.toml") if one.is_file())
+    if len(paths) > FILES_MAX:
+        raise Refused(f"{folder} holds more than {FILES_MAX} policies")
+    return paths
 
 
 def in_force(wire: Wire, known: Iterable[PolicyFile]) -> tuple[PolicyFile, ...]:
@@ -98,7 +123,8 @@ def engine(wire: Wire, policies: Sequence[Lexicon], index: Index | None = None) 
 def policy_event(wire: Wire, action: str, of: Sequence[PolicyFile], said: Mapping[str, object],
                  name: str = "") -> CapturedEvent:
     """What was done with policies: `action` IN_FORCE | DRY_RUN | REPLAY, in the firm's domain; the
-    files as they were are its raw bytes."""
+    files as they were are its raw bytes. `said["who"]`: whoever did it, where somebody did; records
+    of a person are found by it."""
     now, years = wire.clock(), wire.directory().firm_years()
     named = ",".join(f"{one.policy.policy_id}/{one.policy.version}" for one in of)
     details = {
@@ -107,11 +133,13 @@ def policy_event(wire: Wire, action: str, of: Sequence[PolicyFile], said: Mappin
         "authors": ",".join(sorted({one.policy.author for one in of})),
         "approvers": ",".join(sorted({one.policy.approver for one in of})),
         "said": json.dumps(said, sort_keys=True, separators=(",", ":"))}
+    who = said.get("who")
     event = CapturedEvent(
         kind=events.POLICY, channel=events.FIRM_CHANNEL, source=flags.SOURCE, account="",
         conversation=events.FIRM_CHANNEL, captured_at=now,
         native_id=f"policy:{action}:{name or now}",
         details=tuple(sorted((key, value) for key, value in details.items() if value)),
+        actor=Identity(who, "user") if isinstance(who, str) and who else None,
         provenance=events.OWN, retention_class=domains.ROLE_NAMES[domains.FIRM],
         retention_years=years)
     return replace(event, raw=b"\n".join(one.source for one in of) or None,

@@ -22,6 +22,8 @@ from schemas.events import CapturedEvent
 from search.policy import loading
 from search.policy.flags import Flag
 from search.policy.habitdays import Raised
+from search.project import VERSION_KINDS
+from search.query import Between, TokenQuery
 
 # A file that was pasted, and lies nowhere.
 TYPED: Final = "as typed.toml"
@@ -32,7 +34,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Found:
-    """What a dry run came to. `times`: of flagged messages, UTC ms."""
+    """What a dry run came to. `messages`: within the time; `times`: of flagged messages, UTC ms."""
 
     messages: int = 0
     flags: list[Flag] = field(default_factory=list)
@@ -76,12 +78,15 @@ def record_of(wire: Wire, file: PolicyFile, since: int | None, until: int | None
 
 def dry_run(wire: Wire, file: PolicyFile, since: int | None, until: int | None,
             progress: Progress, flags_max: int | None = None) -> tuple[Found, bool]:
-    """(what was found, whether that is all). Over all of the archive, also what lies outside the
-    time: it may be part of a conversation inside. `flags_max`: ends after so many; null = never."""
+    """(what was found, whether that is all). `since`, `until`: UTC ms, half open. Over all of the
+    archive, also what lies outside the time: it may be part of a conversation inside. `flags_max`:
+    ends after so many; null = never."""
     found, state, is_whole = Found(), ReplayState(None), True
     with closing(state):
-        run = Replay(wire, [file], current(wire), state)
+        index = current(wire)
+        run = Replay(wire, [file], index, state)
         run.begin()
+        found.messages = index.count(TokenQuery(Between(since, until), frozenset(VERSION_KINDS)))
 
         def take(several: Sequence[Raised]) -> None:
             for one in several:
@@ -95,5 +100,4 @@ def dry_run(wire: Wire, file: PolicyFile, since: int | None, until: int | None,
             run.run(take, progress)
         except TooManyFlags:
             is_whole = False
-        found.messages = run.messages
     return found, is_whole

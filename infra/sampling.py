@@ -8,7 +8,7 @@ everything up to stated offsets, so that both see the same messages.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,22 +18,26 @@ from zoneinfo import ZoneInfo
 from infra.archived import Joiner, Place, in_one_order
 from infra.voice import Voice
 from infra.wire import Wire
-from schemas import events
+from schemas import events, limits
+from schemas.document import Document, Entry
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent
 from schemas.identity import key_of, message_key
 from search.bodies import Bodies
-from search.index import Index
+from search.index import Index, PageCursor
 from search.policy import plans, sampling
 from search.policy.flags import is_flag, read_flag
 from search.policy.message import listed_at
 from search.policy.plans import Period, SamplePlan
 from search.policy.population import Population
 from search.policy.sampling import Item, Seed, is_mark
-from search.project import BASE_KINDS
+from search.project import BASE_KINDS, address
+from search.query import Term, TokenQuery
 
 FOLDER: Final = "sampling"
 FILES_MAX: Final = 1_000
+# What was done with policies and samples; flags are part of their messages.
+_OWN: Final = TokenQuery(Term("kind", events.POLICY), frozenset({events.POLICY}))
 
 Progress = Callable[[int, int], None]
 """(records read, of so many)."""
@@ -51,7 +55,8 @@ class PlanFile:
 @dataclass(frozen=True, slots=True)
 class Seeded:
     """A seed on record: with the plan as it was then, and what it was read with. `others`: seeds
-    that were recorded later for the same period, and count for nothing."""
+    that were recorded later for the same period, and count for nothing; `earlier`: events among
+    them that say they were made before this one, which is not so."""
 
     plan: SamplePlan
     seed: Seed
@@ -62,6 +67,16 @@ class Seeded:
     region: str | None
     languages: tuple[str, ...]
     others: int
+    earlier: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """That a seed is on record: of which plan and period, in which zone its days begin."""
+
+    plan_id: str
+    period: Period
+    zone: str
 
 
 @dataclass(slots=True)
@@ -139,25 +154,71 @@ class Records:
         event = found[0]
         said = json.loads(event.detail("said") or "{}")
         zone = ZoneInfo(said["zone"])
-        plan = plans.load(event.raw or b"", f"{name} as it was seeded", zone=zone)
+        plan = plans.load(event.raw or b"", f"{name} as it was seeded", zone=zone,
+                          is_recorded=True)
         seed = sampling.read_seed(event, plan.plan())
         return Seeded(plan, seed, period, event.captured_at,
                       event.actor.native_id if event.actor else "", zone, said["region"],
                       tuple(said["languages"]),
-                      len({one.detail("seed") for one in found}) - 1)
+                      len({one.detail("seed") for one in found}) - 1, _earlier(found))
 
     def drawn(self, name: str, period: Period) -> CapturedEvent | None:
         """The draw of a plan's period that was recorded first; null = none was."""
-        return next(iter(self._events(
-            sampling.draw_id(name, period.since, period.until))), None)
+        return next(iter(self._draws(name, period)), None)
+
+    def draws_earlier(self, name: str, period: Period) -> int:
+        """Draws that were recorded after the first and say they were made before it."""
+        return _earlier(self._draws(name, period))
+
+    def recorded(self) -> tuple[Recorded, ...]:
+        """Every seed on record, whatever zone and folder say today: by plan, the first on the log
+        first; one that cannot be read any more is left out."""
+        found: dict[tuple[str, int, int], tuple[tuple[str, int, int, int], Recorded]] = {}
+        after: PageCursor | None = None
+        while True:
+            page = self._index.search(_OWN, limits.PAGE_HITS_MAX, after)
+            for document in page.documents:
+                for entry in document.entries:
+                    if entry.kind != events.POLICY or entry.subkind != sampling.ACTION:
+                        continue
+                    one = self._recorded(document, entry)
+                    if one is None:
+                        continue
+                    name = one.plan_id, one.period.since, one.period.until
+                    place = address(entry.pointer)
+                    if name not in found or place < found[name][0]:
+                        found[name] = place, one
+            after = page.next
+            if after is None:
+                return tuple(one for _, one in sorted(
+                    found.values(), key=lambda known: (known[1].plan_id, known[0])))
+
+    def _recorded(self, document: Document, entry: Entry) -> Recorded | None:
+        try:
+            event = self._bodies.event(document, entry)
+            said = json.loads(event.detail("said") or "")
+            return Recorded(event.detail("plan_name") or "", Period(
+                str(said["period"]), int(event.detail("since") or ""),
+                int(event.detail("until") or "")), str(said["zone"]))
+        except (Missing, Refused, ValueError, KeyError, TypeError):
+            return None                           # of another kind (review), or its key is lost
+
+    def _draws(self, name: str, period: Period) -> list[CapturedEvent]:
+        return self._events(sampling.draw_id(name, period.since, period.until))
 
     def _events(self, native_id: str) -> list[CapturedEvent]:
+        """In the order of the log: nobody can set it back, as our clock can be."""
         doc_id = self._tokenizer.document(key_of(events.FIRM_CHANNEL, "", native_id))
         stored = self._index.get([doc_id]).get(doc_id)
         if stored is None:
             return []
-        return sorted((self._bodies.event(stored.document, one) for one in stored.document.entries
-                       if one.kind == events.POLICY), key=lambda one: one.captured_at)
+        return [self._bodies.event(stored.document, one) for one in sorted(
+            stored.document.entries, key=lambda one: address(one.pointer))
+            if one.kind == events.POLICY]
+
+
+def _earlier(found: Sequence[CapturedEvent]) -> int:
+    return sum(one.captured_at < found[0].captured_at for one in found[1:])
 
 
 def read_archive(wire: Wire, seeded: Seeded, heads: Mapping[Place, int], until: Mapping[Place, int],
@@ -167,8 +228,10 @@ def read_archive(wire: Wire, seeded: Seeded, heads: Mapping[Place, int], until: 
     from search.stems import Stemmer
 
     seed = seeded.seed
+    tokenizer = wire.tokenizer()
     population = Population(seeded.plan, seed.since, seed.until, region=seeded.region,
-                            stems=Stemmer(seeded.languages))
+                            stems=Stemmer(seeded.languages),
+                            token_of=lambda name: tokenizer.named("conversation", name))
     found, joiners, done = Read(), {one: Joiner() for one in until}, 0
     later: set[bytes] = set()
     revision = f"{seed.since}:{seed.until}"

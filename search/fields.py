@@ -21,6 +21,7 @@ STATES: Final = (document.LIVE, document.EDITED, document.RETRACTED)
 KINDS: Final = tuple(sorted(events.ALL_KINDS | document.STUB_KINDS))
 DIRECTIONS: Final = (events.IN, events.OUT)
 _HIDDEN: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*")
+_PATTERN: Final = re.compile("[*?~]")
 _FILES: Final = " ".join((*marks.FAMILIES, "pdf"))
 _RULE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", re.ASCII)
 
@@ -31,6 +32,8 @@ def read(query: str, token: Token, zone: tzinfo) -> Tree:
 
 
 def _party(query: str, token: Token, zone: tzinfo) -> Tree:
+    _no_pattern(query, token, f"in {token.name}: write whole words of a name, or a whole number or "
+                              "id")
     value = token.text.strip()
     if value.startswith("+") and sum(c.isdigit() for c in value) < 5:
         raise QueryError(query, token.value_start,
@@ -39,6 +42,15 @@ def _party(query: str, token: Token, zone: tzinfo) -> Tree:
     if tokens.wanted(value) == tokens.Wanted():
         raise QueryError(query, token.value_start, "expected a name, a number or an id")
     return Party(token.name, value, token.start, token.end)
+
+
+def _no_pattern(query: str, token: Token, instead: str) -> None:
+    """Otherwise `from:maria*` would drop its star, and `from:mar*` find nobody, in silence."""
+    found = None if token.is_quoted else _PATTERN.search(token.text)
+    if found is not None:
+        raise QueryError(query, token.value_start + found.start(), (
+            f"{found[0]} stands for letters of words in texts only; {instead} (in quotes, if it "
+            f"holds a {found[0]})"))
 
 
 def _state(query: str, token: Token, zone: tzinfo) -> Tree:
@@ -69,6 +81,8 @@ def _channel(query: str, token: Token, zone: tzinfo) -> Tree:
 
 
 def _conversation(query: str, token: Token, zone: tzinfo) -> Tree:
+    _no_pattern(query, token, "after conversation: write its 16 hexadecimal digits, or its whole "
+                              "id as shown")
     return Value("conversation", _HIDDEN.sub("", token.text.strip()), token.start, token.end)
 
 

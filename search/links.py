@@ -7,7 +7,7 @@ the one who is asked for are read, each from the archive once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from schemas import events, limits
 from schemas.document import Document, Entry
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent, Identity
-from schemas.identity import pair
+from schemas.identity import message_key, pair
 from schemas.links import Link, link_of
 from schemas.wire import Pointer
 from search import identity, query
@@ -97,20 +97,8 @@ class LinkReader:
     def reach(self, index: Index, wanted: Iterable[Sequence[Fact]]) -> tuple[Reached, ...]:
         """Everybody who is reached from any of `wanted` over links, without `wanted` itself. A
         function of the set of links: their order on the log does not matter."""
-        frontier = {_Place(tuple(one)) for one in wanted}
-        seen = set(frontier)
-        reached: dict[_Place, Identity] = {}
-        while frontier:
-            links = [*self._told(index, frontier), *self._several(index, frontier)]
-            steps = {place: one for told in links for at in frontier
-                     for place, one in _steps(at, told)}
-            frontier = {place for place in steps if not any(one.covers(place) for one in seen)}
-            seen |= frontier
-            reached.update((place, steps[place]) for place in frontier)
-            if len(reached) > REACHED_MAX:
-                return ()
-        return tuple(Reached(one, place.facts, place.since, place.until)
-                     for place, one in sorted(reached.items(), key=lambda item: repr(item[0])))
+        return _reach(wanted, lambda places: [*self._told(index, places),
+                                              *self._several(index, places)])
 
     def _several(self, index: Index, places: Iterable[_Place]) -> list[Told]:
         """Of each of `places`, number and user id as the youngest message says that has both."""
@@ -165,6 +153,57 @@ class LinkReader:
                 except (Missing, Refused):
                     continue
         return None
+
+
+class LinksOf:
+    """The same of events at hand: what an index of exactly these would answer."""
+
+    def __init__(self) -> None:
+        self._told: dict[Told, None] = {}
+        # By fact, the youngest message that has number and user id: (its time, its key).
+        self._several: dict[Fact, tuple[tuple[int, bytes], Told]] = {}
+
+    def take(self, event: CapturedEvent, at: int) -> None:
+        """Any event, in any order; `at`: its time (UTC ms)."""
+        link = link_of(event)
+        if link is not None:
+            self._told[Told(link, at)] = None
+        also = identity.also_known_as(event) if event.kind == events.MESSAGE else None
+        if also is None or event.actor is None or event.direction == events.OUT:
+            return
+        place, told = (at, message_key(event)), Told(Link((event.actor, also)), at)
+        for fact in (*identity.facts(event.actor), *identity.facts(also)):
+            if fact[0] in _IDS and (fact not in self._several or self._several[fact][0] < place):
+                self._several[fact] = place, told
+
+    def of_values(self, values: Iterable[str],
+                  region: str | None) -> Mapping[str, tuple[Reached, ...]]:
+        """As `LinkReader.of_values`."""
+        return {value: reached for value in sorted(set(values)) if (reached := _reach(
+            [one for one in identity.alternatives(value, region) if one[0][0] != "custodian"],
+            self._known))}
+
+    def _known(self, places: Iterable[_Place]) -> Iterable[Told]:
+        several = [self._several[fact][1] for place in places for fact in place.facts[:1]
+                   if fact in self._several]
+        return [*self._told, *several]
+
+
+def _reach(wanted: Iterable[Sequence[Fact]],
+           told_of: Callable[[set[_Place]], Iterable[Told]]) -> tuple[Reached, ...]:
+    frontier = {_Place(tuple(one)) for one in wanted}
+    seen = set(frontier)
+    reached: dict[_Place, Identity] = {}
+    while frontier:
+        steps = {place: one for told in told_of(frontier) for at in frontier
+                 for place, one in _steps(at, told)}
+        frontier = {place for place in steps if not any(one.covers(place) for one in seen)}
+        seen |= frontier
+        reached.update((place, steps[place]) for place in frontier)
+        if len(reached) > REACHED_MAX:
+            return ()
+    return tuple(Reached(one, place.facts, place.since, place.until)
+                 for place, one in sorted(reached.items(), key=lambda item: repr(item[0])))
 
 
 def _steps(place: _Place, told: Told) -> Iterator[tuple[_Place, Identity]]:

@@ -12,6 +12,7 @@ from typing import Any
 from schemas.events import Identity
 from search.explain import Explanation, Step
 from search.files import FileView
+from search.flagged import FlagView
 from search.results import HitView, SeenBy
 from search.thread import (
     ConversationLine,
@@ -61,6 +62,7 @@ def message(view: MessageView) -> dict[str, Any]:
         "related": [_related(one) for one in view.related],
         "context": [_line(one) for one in view.conversation],
         "files": [file(one) for one in view.files],
+        "flags": [_flag(one) for one in view.flags],
     }
 
 
@@ -160,6 +162,16 @@ def _related(one: RelatedView) -> dict[str, Any]:
         "occurred_at": rfc3339(one.occurred_at), "captured_at": rfc3339(one.captured_at),
         "segment": one.segment, "offset": one.offset, "index": one.index,
         "problem": one.problem or None,
+    }
+
+
+def _flag(one: FlagView) -> dict[str, Any]:
+    return {
+        "policy": one.policy, "rule": one.rule, "version": one.version, "severity": one.severity,
+        "reason": one.reason, "score": one.score, "mandatory": one.mandatory,
+        "flagged_at": rfc3339(one.flagged_at), "elsewhere": one.elsewhere,
+        "places": [{"version": each.row, "ranges": [list(pair) for pair in each.ranges]}
+                   for each in one.places],
     }
 
 

@@ -21,6 +21,7 @@ _LOOKS: Final[Mapping[str, str]] = MappingProxyType({
     "search": "searched for", "explain": "asked how a query is understood",
     "view": "opened [message]", "attachment": "asked for file {number} of [message]",
     "queue": "looked at the review queue", "claim": "took [message] to review it",
+    "release": "ended the claim of {of} on [message]",
     "sign_in": "signed in", "sign_in_step": "was asked for a further step of the sign-in",
     "sign_in_failed": "failed to sign in", "sign_out": "signed out",
     "denied": "was denied {route}", "report": "made the report “{report}”",

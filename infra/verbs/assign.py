@@ -7,7 +7,7 @@ is an event, on the log when this returns; what it means is `schemas/assignment.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from infra.carry import carry_if_idle
 from infra.directory import CHANNELS, account_of
@@ -78,9 +78,9 @@ def _decided(wire: Wire, wanted: Wanted, directory: Directory) -> Assignment:
                       wanted.custodian, since, until, reason)
 
 
-def moment_of(name: str, text: str) -> int | None:
-    """UTC ms of a day (midnight) or of a time with its offset; null for "". `name`: the option.
-    Raises Refused."""
+def moment_of(name: str, text: str, zone: tzinfo = UTC) -> int | None:
+    """UTC ms of a day (its midnight in `zone`) or of a time with its offset; null for "". `name`:
+    the option. Raises Refused."""
     if not text:
         return None
     try:
@@ -90,5 +90,5 @@ def moment_of(name: str, text: str) -> int | None:
     if moment.tzinfo is None:
         if len(text) > len("2026-01-31"):
             raise Refused(f"{name}: a time must state its offset: 2026-01-31T17:00:00+01:00")
-        moment = moment.replace(tzinfo=UTC)
+        moment = moment.replace(tzinfo=zone)
     return round(moment.timestamp() * 1000)

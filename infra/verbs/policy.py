@@ -29,6 +29,7 @@ from infra.policies import (
     engine,
     in_force,
     policy_event,
+    read_each,
     read_file,
     read_folder,
 )
@@ -36,7 +37,7 @@ from infra.policyrun import Found, dry_run, file_of, record_of
 from infra.replay import Replay, current
 from infra.verbs.assign import moment_of
 from infra.verbs.audit import acting
-from infra.verbs.screen import ERR, OUT, emit, good, instant, short, shown
+from infra.verbs.screen import ERR, OUT, bad, emit, good, instant, short, shown
 from infra.wire import Wire
 from schemas.errors import Refused
 from search.policy.flags import Flag, flag_event
@@ -52,7 +53,7 @@ INTERRUPTED: Final = 130
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """As typed. `policy`: a file, or the id of one in the policies folder (the highest version, or
-    `id/version`)."""
+    `id/version`). A day begins at midnight in the firm's zone."""
 
     policy: str
     since: str = ""
@@ -61,13 +62,17 @@ class Wanted:
 
 
 def policy_list(wire: Wire, *, json: bool) -> int:
-    """Every version on disk, and which are in force."""
-    known = read_folder(wire)
+    """Every version on disk, and which are in force. One that does not read is said beside the
+    others and is the error: while it lies there none of them flags anything."""
+    known, problems = read_each(wire)
+    for problem in problems:
+        ERR.print(bad(shown(problem)), soft_wrap=True)
+    ended = Refused.exit_code if problems else 0
     chosen = in_force(wire, known)
     if json:
         for one in known:
             emit(_described(one, is_in_force=one in chosen))
-        return 0
+        return ended
     table = Table("policy", "version", "title", "from", "in force", "severity", "rules", "author",
                   "approver")
     for one in known:
@@ -76,7 +81,7 @@ def policy_list(wire: Wire, *, json: bool) -> int:
                       policy.effective.isoformat(), "yes" if one in chosen else "-",
                       policy.severity, str(len(policy.rules)), policy.author, policy.approver)
     OUT.print(table)
-    return 0
+    return ended
 
 
 def policy_check(wire: Wire, path: Path, *, json: bool) -> int:
@@ -94,7 +99,13 @@ def policy_check(wire: Wire, path: Path, *, json: bool) -> int:
 def policy_test(wire: Wire, wanted: Wanted, *, json: bool) -> int:
     """A dry run: counts and samples. Nothing is flagged."""
     file = file_of(wire, wanted.policy)
-    since, until = moment_of("--from", wanted.since), moment_of("--until", wanted.until)
+    zone = ZoneInfo(wire.config.search.zone)
+    since = moment_of("--from", wanted.since, zone)
+    until = moment_of("--until", wanted.until, zone)
+    if since is not None and until is not None and since >= until:
+        raise Refused("--until is not after --from: no message is between them")
+    # What came before this moment is meant, also where nobody has carried it on yet.
+    carry_if_idle(wire, lambda said: ERR.print(shown(said)))
     wire.recorder("search").record(record_of(wire, file, since, until, acting(wire)))
     # Recorded: from here what it finds may be seen.
     with _shown() as progress:
@@ -107,9 +118,11 @@ def policy_replay(wire: Wire, name: str, *, json: bool, restart: bool = False) -
     """The version over all of the archive; what it flags is on the log when this returns. Run twice
     it says the same flags again: they are the same ones. Interrupted, it goes on where it was."""
     known = read_folder(wire)
-    file = file_of(wire, name)
+    now = in_force(wire, known)
+    # Where no version is named, a later one whose day has not come does not stand in the way.
+    file = next((one for one in now if one.policy.policy_id == name), None) or file_of(wire, name)
     policy = file.policy
-    if not any(one.policy.digest() == policy.digest() for one in in_force(wire, known)):
+    if not any(one.policy.digest() == policy.digest() for one in now):
         raise Refused(f"{policy.policy_id} version {policy.version} is not in force: put "
                       f"it into {wire.home / 'policies'}, or wait for its day")
     # What came before this moment is meant, also where nobody has carried it on yet.
@@ -234,3 +247,5 @@ def _print_replay(file: PolicyFile, earlier: Sequence[PolicyFile], state: Replay
     if earlier:
         OUT.print(f"version {line['before']} missed {line['missed_before']} of these messages; "
                   f"{line['no_longer']} that it flagged are no longer flagged")
+    else:
+        OUT.print("no earlier version of it lies in policies/: there is nothing to compare with")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ from infra.sampling import (
     FOLDER,
     PlanFile,
     Progress,
+    Recorded,
     Records,
     Seeded,
     new_seed,
@@ -45,6 +47,8 @@ from search.policy.sampling import Drawn, Heads, Sample
 
 # Periods that `list` shows of each plan: those before, the one that lasts, the next.
 _LISTED: Final = 6
+_SET_BACK: Final = ("a {0} that was recorded later says that it was made earlier: a clock of "
+                    "ours was set back")
 
 
 def sample_plan(wire: Wire, name: str, *, json: bool, check: bool = False) -> int:
@@ -76,14 +80,17 @@ def sample_list(wire: Wire, *, json: bool) -> int:
     zone, now = ZoneInfo(wire.config.search.zone), wire.clock()
     records = Records(wire, current(wire))
     table = Table("plan", "period", "first day", "last day", "state", "messages", "drawn")
-    for file in read_folder(wire):
-        for period in _listed(file, now, zone):
-            line = _state(records, file, period, now)
+    files = {one.plan.plan_id: one for one in read_folder(wire)}
+    recorded = records.recorded()
+    for plan_id in sorted({*files, *(one.plan_id for one in recorded)}):
+        file = files.get(plan_id)
+        for period, days in _listed(plan_id, file, recorded, now, zone):
+            line = _state(records, plan_id, file.plan.version if file else None, period, now)
             if json:
                 emit(line)
             else:
-                table.add_row(line["plan"], period.name, _day(period.since, zone),
-                              _day(period.until - 1, zone), line["state"],
+                table.add_row(line["plan"], period.name, _day(period.since, days),
+                              _day(period.until - 1, days), line["state"],
                               _number(line["messages"]), _number(line["drawn"]))
     if not json:
         OUT.print(table)
@@ -152,6 +159,10 @@ def sample_verify(wire: Wire, name: str, period_name: str, *, json: bool) -> int
     own = {one.item.item_id: one for one in
            sampling.sample(read.items, plan, seeded.seed).drawn}
     id_of = wire.tokenizer().document
+    if seeded.earlier:
+        problems.append(_SET_BACK.format("seed"))
+    if records.draws_earlier(seeded.plan.plan_id, seeded.period):
+        problems.append(_SET_BACK.format("draw"))
     problems += [f"{id_of(one.item.item_id)} carries no mark: `counterfoil sample draw` puts it on"
                  for one in claimed.drawn if one.item.item_id not in read.marks]
     lines = [{**_item(one, id_of), "agrees": own.get(one.item.item_id) == one,
@@ -175,19 +186,41 @@ def _file(wire: Wire, name: str) -> PlanFile:
 
 
 def _seeded(wire: Wire, records: Records, name: str, period_name: str) -> Seeded:
-    """The seed of a period by name, or of the last one that has ended."""
-    file, zone = _file(wire, name), ZoneInfo(wire.config.search.zone)
-    kind, now = file.plan.period, wire.clock()
-    period = (plans.period_named(kind, period_name, zone) if period_name
-              else plans.period_before(kind, plans.period_at(kind, now, zone), zone))
-    found = records.seeded(file.plan.plan_id, period)
+    """The seed of a period by name, or of the last one that has ended. What is on record counts,
+    whatever zone and folder say today; of several seeds for one period the first on the log."""
+    recorded, now = records.recorded(), wire.clock()
+    file: PlanFile | None = None
+    try:
+        file = _file(wire, name)
+    except (Missing, Refused):
+        if not any(one.plan_id == name for one in recorded):
+            raise
+    plan_id = file.plan.plan_id if file else name
+    known = [one for one in recorded if one.plan_id == plan_id]
+    wanted = period_name.strip().upper()
+    if file is not None and not any(one.period.name == wanted for one in known):
+        kind, zone = file.plan.period, ZoneInfo(wire.config.search.zone)
+        period = (plans.period_named(kind, wanted, zone) if wanted
+                  else plans.period_before(kind, plans.period_at(kind, now, zone), zone))
+        wanted = period.name
+    elif not wanted:
+        # No file says how long a period is: the last one on record that has ended.
+        wanted = max(((one.period.until, one.period.name) for one in known
+                      if one.period.until <= now), default=(0, ""))[1]
+    fitting = [one for one in known if one.period.name == wanted]
+    found = records.seeded(plan_id, fitting[0].period) if fitting else None
     if found is None:
         raise Refused(
-            f"no seed was put on record for {file.plan.plan_id} before {period.name} began: "
+            f"no seed was put on record for {plan_id} before {wanted or 'any period'} began: "
             "this period cannot be drawn, nobody could show that it was not chosen. `counterfoil "
-            f"sample plan {file.plan.plan_id}` puts one on record for the next period, and so "
-            "does the indexer while it runs")
-    return found
+            f"sample plan {plan_id}` puts one on record for the next period, and so "
+            f"does the indexer while it runs{_on_record(known)}")
+    return replace(found, others=found.others + len(fitting) - 1)
+
+
+def _on_record(known: Sequence[Recorded]) -> str:
+    named = [f"{one.period.name} (zone {one.zone})" for one in known[-_LISTED:]]
+    return f". Seeds are on record for {', '.join(named)}" if named else ""
 
 
 def _settle(wire: Wire) -> None:
@@ -196,7 +229,18 @@ def _settle(wire: Wire) -> None:
     await_searchable(wire, log_ends(wire))
 
 
-def _listed(file: PlanFile, now: int, zone: ZoneInfo) -> list[Period]:
+def _listed(plan_id: str, file: PlanFile | None, recorded: Sequence[Recorded], now: int,
+            zone: ZoneInfo) -> list[tuple[Period, ZoneInfo]]:
+    """(period, the zone of its days): those on record as they were recorded."""
+    found = {one.name: (one, zone) for one in _periods(file, now, zone)} if file else {}
+    own: dict[str, tuple[Period, ZoneInfo]] = {}
+    for one in recorded:
+        if one.plan_id == plan_id:
+            own.setdefault(one.period.name, (one.period, ZoneInfo(one.zone)))
+    return sorted({**found, **own}.values(), key=lambda known: known[0].since)[-_LISTED:]
+
+
+def _periods(file: PlanFile, now: int, zone: ZoneInfo) -> list[Period]:
     found = [next_period(file, now, zone)]
     while len(found) < _LISTED:
         before = plans.period_before(file.plan.period, found[-1], zone)
@@ -206,9 +250,10 @@ def _listed(file: PlanFile, now: int, zone: ZoneInfo) -> list[Period]:
     return found[::-1]
 
 
-def _state(records: Records, file: PlanFile, period: Period, now: int) -> dict[str, Any]:
-    seeded = records.seeded(file.plan.plan_id, period)
-    event = records.drawn(file.plan.plan_id, period) if seeded else None
+def _state(records: Records, plan_id: str, version: int | None, period: Period,
+           now: int) -> dict[str, Any]:
+    seeded = records.seeded(plan_id, period)
+    event = records.drawn(plan_id, period) if seeded else None
     drawn = sampling.read_draw(event)[0] if event else None
     if drawn is not None:
         state = "drawn"
@@ -216,8 +261,7 @@ def _state(records: Records, file: PlanFile, period: Period, now: int) -> dict[s
         state = "to be seeded" if now < period.since else "without a seed"
     else:
         state = "to be drawn" if now >= period.until else "seeded"
-    return {"plan": file.plan.plan_id,
-            "version": seeded.plan.version if seeded else file.plan.version,
+    return {"plan": plan_id, "version": seeded.plan.version if seeded else version,
             "period": period.name, "from": instant(period.since), "until": instant(period.until),
             "state": state, "seeded_at": instant(seeded.at) if seeded else None,
             "messages": drawn.count if drawn else None,

@@ -30,6 +30,7 @@ from schemas.events import Identity
 from schemas.limits import PAGE_HITS_MAX
 from search import machine
 from search.explain import Step, line, summary
+from search.flagged import FlagView
 from search.follow import rebuild as rebuild_index
 from search.results import HitView, SeenBy
 from search.searcher import Searcher
@@ -170,6 +171,8 @@ def print_message(view: MessageView) -> None:
     OUT.print(table)
     if view.files:
         OUT.print(_files(view))
+    if view.flags:
+        OUT.print(_flags(view))
     for related in view.related:
         if related.kind == events.DERIVED and related.subkind in _FILE_STYLE:
             continue  # what became of the files: said above
@@ -202,6 +205,30 @@ def _files(view: MessageView) -> Table:
             shown(one.media_type) or "-", "-" if one.size is None else str(one.size),
             Text(said, style=_FILE_STYLE.get(one.state, "")))
     return table
+
+
+def _flags(view: MessageView) -> Table:
+    table = Table("rule", "severity", "why, and where", "found (UTC)", title="why it is flagged",
+                  show_lines=True)
+    for column in table.columns:
+        column.overflow = "fold"
+    for one in view.flags:
+        rule = f"{shown(one.rule)}\nof {shown(one.policy)}, version {one.version}"
+        severity = one.severity + ("\nmandatory" if one.mandatory else "")
+        table.add_row(rule, severity, "\n".join(_grounds(one, view.versions)),
+                      short(one.flagged_at))
+    return table
+
+
+def _grounds(one: FlagView, versions: Sequence[VersionView]) -> Iterator[str]:
+    """The reason, the words of each version that it points at, and what lies elsewhere."""
+    yield shown(one.reason) + ("" if one.score is None else f" ({one.score} points)")
+    for place in one.places:
+        text = versions[place.row - 1].text or ""
+        words = "; ".join(f"{start}-{end} {shown(text[start:end])}" for start, end in place.ranges)
+        yield f"version {place.row}: {words or 'as a whole'}"
+    if one.elsewhere:
+        yield f"and {one.elsewhere} more in other messages, or not listed"
 
 
 def _whose(hit: HitView) -> str:

@@ -70,13 +70,17 @@ class OidcSignIn:
     def finish(self, cookie: str, query: Mapping[str, str], origin: Origin) -> Finished:
         """The provider has sent the browser back. Once for each `begin`.
 
-        Raises NotBelieved in words, NotSignedIn, Transient; each refusal is recorded.
+        Raises NotBelieved in words, NotSignedIn, Transient, TooManyAttempts while the address has
+        to wait; each refusal is recorded, a wait as SignIn.charge says.
         """
         secret, _, packed = cookie[:_COOKIE_CHARS_MAX].partition(".")
         key = hashed("oidc", secret)
         if not secret or self._parts.state.get(key) is None:
             raise NotBelieved("this sign-in took too long, or was not begun in this browser; sign "
                               "in again")
+        # Anybody can begin one and come back with nonsense: that costs the provider a request and
+        # us a record, so it counts.
+        self._sign_in.charge(None, None, origin, OIDC)
         # Before anything is asked: the same answer does not come in twice.
         self._parts.state.remove(key)
         try:
@@ -84,8 +88,9 @@ class OidcSignIn:
         except NotBelieved:
             self._sign_in.failed(None, "provider", origin, OIDC)
             raise
-        return Finished(self._sign_in.open_for(self._person(identity, origin).person_id, origin,
-                                               OIDC), _unpacked(packed))
+        signed = self._sign_in.open_for(self._person(identity, origin).person_id, origin, OIDC)
+        self._parts.lockout.forgive(None, origin.address)
+        return Finished(signed, _unpacked(packed))
 
     def sign_out_url(self, back_to: str) -> str | None:
         """Where to sign out of the provider too, or null."""

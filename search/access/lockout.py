@@ -15,6 +15,8 @@ from schemas.errors import Refused
 from search.access.state import Held, StateStore, Value, hashed, update
 
 DAY_MS: Final = 24 * 3_600_000
+# So often at most one wait is written down again while somebody hammers.
+SAID_MS: Final = 60_000
 _ADDRESS_CHARS_MAX: Final = 100
 
 
@@ -51,19 +53,41 @@ class Lockout:
         self._clock = clock
         self._settings = settings or LockoutSettings()
 
-    def charge(self, person: str, address: str) -> None:
+    def charge(self, person: str | None, address: str) -> None:
         """Count an attempt; raises TooManyAttempts, and counts nothing, while it has to wait.
-        Raises Transient when it cannot be counted: then it is not made."""
+        `person`: null = not known yet, the address alone is charged. Raises Transient when it
+        cannot be counted: then it is not made."""
         for key, free in self._keys(person, address):
             self._require(self._state.get(key), free)
         for key, free in self._keys(person, address):
             self._count(key, free)
 
-    def forgive(self, person: str, address: str, charges: int = 1) -> None:
+    def to_record(self, person: str | None, address: str) -> int:
+        """After TooManyAttempts: for how many refusals the record stands that is due now, 0 = none
+        is due. One is due when a wait begins and once a minute: what strangers make us write once
+        and for ever is bounded. Raises Transient."""
+        key, until = self._waiting(person, address)
+        now, due = self._clock(), 0
+
+        def one_more(held: Held | None) -> tuple[Value, int]:
+            nonlocal due
+            count = int(held.value["count"]) + 1 if held is not None else 1
+            if (held is not None and int(held.value["until"]) == until
+                    and now - int(held.value["at"]) < SAID_MS):
+                due = 0
+                return {**held.value, "count": count}, now + DAY_MS
+            due = count
+            return {"count": 0, "at": now, "until": until}, now + DAY_MS
+
+        update(self._state, hashed("lockout-said", key), one_more)
+        return due
+
+    def forgive(self, person: str | None, address: str, charges: int = 1) -> None:
         """The attempt was good: the person begins anew, the address gets its `charges` back. An
         address that signs in as somebody cannot buy guesses at somebody else."""
-        person_key, address_key = (key for key, _ in self._keys(person, address))
-        self._state.remove(person_key)
+        *person_keys, address_key = (key for key, _ in self._keys(person, address))
+        for key in person_keys:
+            self._state.remove(key)
         held = self._state.get(address_key)
         if held is not None:
             # A lost race costs the address a guess, nothing else.
@@ -83,10 +107,26 @@ class Lockout:
         """An operator lets a person try again at once."""
         self._state.remove(self._keys(person, "")[0][0])
 
-    def _keys(self, person: str, address: str) -> tuple[tuple[str, int], tuple[str, int]]:
-        return ((hashed("lockout-person", person), self._settings.free),
-                (hashed("lockout-address", address[:_ADDRESS_CHARS_MAX]),
-                 self._settings.address_free))
+    def _keys(self, person: str | None, address: str) -> tuple[tuple[str, int], ...]:
+        """The person's, if there is one; the address's last."""
+        of_address = (hashed("lockout-address", address[:_ADDRESS_CHARS_MAX]),
+                      self._settings.address_free)
+        if person is None:
+            return (of_address,)
+        return (hashed("lockout-person", person), self._settings.free), of_address
+
+    def _waiting(self, person: str | None, address: str) -> tuple[str, int]:
+        """Whose wait refused, and until when. The address's first: who changes the name with each
+        attempt is one who waits."""
+        keys = self._keys(person, address)
+        for key, free in reversed(keys):
+            held = self._state.get(key)
+            try:
+                self._require(held, free)
+            except TooManyAttempts:
+                assert held is not None
+                return key, int(held.value["until"])
+        return keys[0][0], 0                      # over at this very moment
 
     def _count(self, key: str, free: int) -> None:
         now = self._clock()

@@ -14,7 +14,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
@@ -43,9 +43,12 @@ AGE_S_MAX: Final = 600
 _KEPT_MS: Final = 3_600_000
 # A key that we do not know is looked for at the provider no more often than this.
 _LOOK_AGAIN_MS: Final = 60_000
+# A provider that does not answer is left alone for so long: each try holds a thread of the pages.
+_FAILED_MS: Final = 30_000
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
 _LABEL: Final = "counterfoil/oidc/v1"
 _SCOPE: Final = "openid email profile"
+_Said = TypeVar("_Said")
 _ERRORS: Final = {
     "access_denied": "the sign-in was cancelled, or your provider does not let you use Counterfoil",
     "login_required": "your provider wants you to sign in there first",
@@ -123,6 +126,58 @@ class _Registry(jws.JWSRegistry):
     max_header_length = 8_192
 
 
+class _Remembered(Generic[_Said]):
+    """What the provider says of itself: asked for by one thread at a time, and where it failed not
+    again for a while."""
+
+    def __init__(self, ask: Callable[[], _Said], clock: Callable[[], int]) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._asking = threading.Lock()
+        # Each is put there whole: who reads it needs no lock.
+        self._said: tuple[int, _Said] | None = None
+        self._failed: tuple[int, Transient | Refused] | None = None
+
+    def get(self, kept_ms: int, *, is_awaited: bool = False) -> _Said:
+        """What was said at most `kept_ms` ago. While another thread asks: what was said at most
+        twice as long ago, or Transient; `is_awaited`: its answer. Raises as it did for _FAILED_MS
+        after a failure."""
+        known = self._known(kept_ms)
+        if known is not None:
+            return known[1]
+        if not self._asking.acquire(blocking=is_awaited):
+            said = self._said
+            if said is not None and self._clock() - said[0] < 2 * kept_ms:
+                return said[1]
+            raise Transient("your provider is being asked just now; try again in a moment")
+        try:
+            # Somebody may have asked while this one waited.
+            known = self._known(kept_ms)
+            if known is None:
+                known = self._said = (self._clock(), self._ask())
+                self._failed = None
+            return known[1]
+        except (Transient, Refused) as error:
+            if self._failed is None or not self._is_recent(self._failed[0]):
+                self._failed = (self._clock(), error)
+            raise
+        finally:
+            self._asking.release()
+
+    def _known(self, kept_ms: int) -> tuple[int, _Said] | None:
+        """Null = it is to be asked for. Raises what the last try did."""
+        said, failed = self._said, self._failed
+        if said is not None and self._clock() - said[0] < kept_ms:
+            return said
+        if failed is not None and self._is_recent(failed[0]):
+            # A new one: an error that is raised twice keeps what it went through the first time.
+            raise type(failed[1])(str(failed[1]))
+        return None
+
+    def _is_recent(self, at: int) -> bool:
+        return 0 <= self._clock() - at < _FAILED_MS
+
+
 class Provider:
     """One provider. Calls may come from any thread; discovery and keys are kept for an hour."""
 
@@ -132,9 +187,8 @@ class Provider:
         self.settings = settings
         self._http = http
         self._clock = clock
-        self._lock = threading.Lock()
-        self._found: tuple[int, _Endpoints] | None = None
-        self._keys: tuple[int, KeySet] | None = None
+        self._found = _Remembered(self._discovered, clock)
+        self._keys = _Remembered(self._listed, clock)
 
     def authorization_url(self, secret: str) -> str:
         """Where the browser goes. `secret`: 256 random bits that stay in the browser's cookie;
@@ -274,12 +328,7 @@ class Provider:
         return found
 
     def _endpoints(self) -> _Endpoints:
-        with self._lock:
-            if self._found is not None and self._clock() - self._found[0] < _KEPT_MS:
-                return self._found[1]
-            found = self._discovered()
-            self._found = (self._clock(), found)
-            return found
+        return self._found.get(_KEPT_MS)
 
     def _discovered(self) -> _Endpoints:
         issuer = self.settings.issuer
@@ -310,21 +359,18 @@ class Provider:
                           not isinstance(methods, list) or "client_secret_basic" in methods)
 
     def _key_set(self, *, again: bool) -> KeySet:
-        url = self._endpoints().keys
-        with self._lock:
-            now = self._clock()
-            if self._keys is not None:
-                age = now - self._keys[0]
-                if age < (_LOOK_AGAIN_MS if again else _KEPT_MS):
-                    return self._keys[1]
-            reply = self._http.get(url)
-            if reply.status != 200:
-                raise Transient(f"the provider's keys: it answers {reply.status}")
-            listed = _object(reply.body, "the provider's keys").get("keys")
-            if not isinstance(listed, list):
-                raise NotBelieved("the provider's keys are no list")
-            self._keys = (now, KeySet(_readable(listed)))
-            return self._keys[1]
+        # Whoever comes here was let in by the provider a moment ago, and its new keys are worth
+        # waiting for: with the old ones a good token would be refused.
+        return self._keys.get(_LOOK_AGAIN_MS if again else _KEPT_MS, is_awaited=True)
+
+    def _listed(self) -> KeySet:
+        reply = self._http.get(self._endpoints().keys)
+        if reply.status != 200:
+            raise Transient(f"the provider's keys: it answers {reply.status}")
+        listed = _object(reply.body, "the provider's keys").get("keys")
+        if not isinstance(listed, list):
+            raise NotBelieved("the provider's keys are no list")
+        return KeySet(_readable(listed))
 
 
 def _readable(listed: list[Any]) -> list[Any]:

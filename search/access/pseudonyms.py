@@ -97,7 +97,10 @@ class Pseudonyms:
         channel = found.messages[0].hit.channel if found.messages else ""
         at = _time(found.messages[-1].hit) if found.messages else 0
         return replace(found, messages=tuple(map(self.message, found.messages)), accounts=(),
-                       parties=tuple(self.person(one, channel, at) for one in found.parties))
+                       parties=tuple(self.person(one, channel, at) for one in found.parties),
+                       # What is missing and when; an account, a note and a name hold numbers.
+                       gaps=tuple(replace(one, account="", note="", name="")
+                                  for one in found.gaps))
 
     def facets(self, found: Facets) -> Facets:
         """Facets with custodians by pseudonym, for whoever shows them by name otherwise."""

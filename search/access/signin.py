@@ -1,9 +1,10 @@
 """Signing in with a password, and what comes between it and a session: a code, a new password, a
 telephone that is made known.
 
-Owns the order of these steps. Each attempt is on the log before it is answered, each counts before
-it is looked at, and every refusal is one sentence: who does not get in learns neither whether the
-name exists nor which of name, password and code was wrong.
+Owns the order of these steps. Each attempt counts before it is looked at. What is looked at is on
+the log before it is answered; of what has to wait, that it began and once a minute how many. Every
+refusal is one sentence: who does not get in learns neither whether the name exists nor which of
+name, password and code was wrong.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ class SignIn:
         found = find(self._parts.policy(), person)
         # What counts is the person, however the name was typed; or what was typed.
         counted = found.person_id if found is not None else _folded(person)
-        self._charge(counted, found, origin)
+        self.charge(counted, found, origin)
         account = self._account(found)
         usable = _why_not(found, account, self._parts.clock()) is None
         fits = self._parts.passwords.matches(account.password if usable else "", password)
@@ -221,6 +222,23 @@ class SignIn:
         parts.accounts.change(without)
         return taken
 
+    def charge(self, counted: str | None, person: Person | None, origin: Origin,
+               how: str = PASSWORD) -> None:
+        """Count an attempt before it is looked at. `counted`: whose, null = of the address alone.
+
+        Raises TooManyAttempts: that a wait began is on the log then, and once a minute how many
+        came since. A record for each would let strangers fill what nobody can delete.
+        """
+        lockout = self._parts.lockout
+        try:
+            lockout.charge(counted, origin.address)
+        except TooManyAttempts:
+            count = lockout.to_record(counted, origin.address)
+            if count:
+                self.record(SIGN_IN_FAILED, person.person_id if person is not None else NOBODY,
+                            origin, reason="wait", how=how, count=str(count))
+            raise
+
     def failed(self, person: Person | None, reason: str, origin: Origin, how: str = PASSWORD,
                ) -> NotSignedIn:
         """To be raised; on the log when this returns."""
@@ -233,13 +251,6 @@ class SignIn:
         self._parts.records.record(action, actor, None, {
             **{name: text for name, text in details.items() if text},
             "address": origin.address[:NAME_CHARS_MAX]})
-
-    def _charge(self, counted: str, person: Person | None, origin: Origin) -> None:
-        try:
-            self._parts.lockout.charge(counted, origin.address)
-        except TooManyAttempts:
-            self.failed(person, "wait", origin)
-            raise
 
     def _account(self, person: Person | None) -> Account:
         # Read for nobody as well: the same work.
@@ -263,7 +274,7 @@ class SignIn:
 
     def _coded(self, ticket: str, held: Held, person: Person, account: Account, code: str,
                origin: Origin) -> Step:
-        self._charge(person.person_id, person, origin)
+        self.charge(person.person_id, person, origin)
         self._require_code(person, account, code, origin)
         self._drop(ticket)
         return self._next(person, account, origin, int(held.value["charges"]) + 1, has_code=True)

@@ -57,6 +57,7 @@ from search.policy.languages import LANGUAGES
 from search.policy.lexicon import Conditions, Hours, Lexicon, Rule, Term, Window
 from search.policy.oks import OK_QUERY
 from search.policy.tables import Table, read_tables
+from search.policy.watch import WATCHED_KINDS
 from search.tokens import Wanted, normalise, wanted
 from search.tree import Everything, Tree, leaves
 
@@ -216,6 +217,11 @@ class _Reader:
             if _is_own(leaf):
                 row.problem(key, f"what stands at character {leaf.start + 1} says what we did, not "
                                  "what somebody wrote: it is no ground for a flag")
+            elif isinstance(leaf, tree.Value) and leaf.name == "kind" and (
+                    leaf.value not in WATCHED_KINDS):
+                row.problem(key, f"a policy never looks at kind:{leaf.value} (at character "
+                                 f"{leaf.start + 1}); it looks at "
+                                 f"{', '.join(sorted(WATCHED_KINDS))}")
         return found
 
     def _revision(self, table: Table | None) -> lexicon.Revision | None:

@@ -33,12 +33,14 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Final
 
+from schemas import events
 from schemas.errors import QueryError, Refused
 from search.parse import parse
 from search.policy.sampling import STRATA_MAX, WHOLE, Plan
 from search.policy.tables import Table, read_tables
+from search.policy.watch import WATCHED_KINDS
 from search.tokens import normalise
-from search.tree import Tree
+from search.tree import Tree, Value, leaves
 
 BYTES_MAX: Final = 256 * 1024
 VERSION_MAX: Final = 1_000_000
@@ -52,6 +54,8 @@ PERIODS: Final = (DAY, WEEK, MONTH, QUARTER)
 
 # The class of what a policy flags that says so itself.
 BY_POLICY: Final = "policy"
+# What a message may be sorted by: its own kinds, and that it is flagged.
+_SORTED_KINDS: Final = WATCHED_KINDS | {events.POLICY}
 _SHARE: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?) ?%", re.ASCII)
 _NAMED: Final = (
     (DAY, re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", re.ASCII)),
@@ -107,9 +111,11 @@ class Period:
     until: int
 
 
-def load(source: bytes, name: str = "plan.toml", *, zone: tzinfo = UTC) -> SamplePlan:
-    """The plan that `source` states; days of `date:` begin in `zone`. Raises Refused with a line
-    for every problem."""
+def load(source: bytes, name: str = "plan.toml", *, zone: tzinfo = UTC,
+         is_recorded: bool = False) -> SamplePlan:
+    """The plan that `source` states; days of `date:` begin in `zone`. `is_recorded`: it is on
+    record with its seed, and is read as it was then. Raises Refused with a line for every problem.
+    """
     top = read_tables(source, name, BYTES_MAX)
     top.known("id", "version", "title", "author", "approver", "effective", "period", "per_person",
               "stratum", "mandatory")
@@ -117,9 +123,10 @@ def load(source: bytes, name: str = "plan.toml", *, zone: tzinfo = UTC) -> Sampl
     if author and _person(author) == _person(approver):
         top.problem("approver", "must be another person than the author")
     rows = top.rows("stratum", STRATA_MAX, required=True)
-    strata = tuple(_class(row, zone, is_last=row is rows[-1]) for row in rows)
+    strata = tuple(_class(row, zone, is_last=row is rows[-1], is_recorded=is_recorded)
+                   for row in rows)
     mandatory_rows = top.rows("mandatory", STRATA_MAX)
-    mandatory = tuple(_class(row, zone) for row in mandatory_rows)
+    mandatory = tuple(_class(row, zone, is_recorded=is_recorded) for row in mandatory_rows)
     _once(top, "stratum", strata)
     _once(top, "mandatory", (*mandatory, Class(BY_POLICY, "", None)))
     if not rows:
@@ -134,7 +141,8 @@ def load(source: bytes, name: str = "plan.toml", *, zone: tzinfo = UTC) -> Sampl
     return found
 
 
-def _class(row: Table, zone: tzinfo, *, is_last: bool | None = None) -> Class:
+def _class(row: Table, zone: tzinfo, *, is_last: bool | None = None,
+           is_recorded: bool = False) -> Class:
     row.known("id", "share", "query") if is_last is not None else row.known("id", "query")
     query = row.words("query", required=not is_last)
     if is_last and query:
@@ -145,6 +153,11 @@ def _class(row: Table, zone: tzinfo, *, is_last: bool | None = None) -> Class:
             tree = parse(query, zone=zone)
         except QueryError as error:
             row.problem("query", f"{error.message} (at character {error.position + 1})")
+    for leaf in () if tree is None or is_recorded else leaves(tree):
+        if isinstance(leaf, Value) and leaf.name == "kind" and leaf.value not in _SORTED_KINDS:
+            row.problem("query", f"kind:{leaf.value} (at character {leaf.start + 1}) is true of no "
+                                 "message that a sample is drawn from; known here are "
+                                 f"{', '.join(sorted(_SORTED_KINDS))}")
     return Class(row.name("id"), query, tree)
 
 

@@ -92,27 +92,33 @@ def removed(change: Change, ranges: Callable[[Version], Sequence[Range]]) -> tup
 def numbers_changed_after_ok(message: Message, around: Sequence[Message],
                              is_ok: Callable[[str], bool]) -> Iterator[NumberChange]:
     """Every edit of a number after the other side had said OK. `around`: the conversation."""
+    # The version that first said the numbers which stand: who said OK to it said so to them,
+    # whatever words were edited since.
+    first: Version | None = None
     for change in changes(message):
         before, after = change.before.event.text, change.after.event.text
         if change.after.event.kind != events.EDIT or not before or not after:
+            first = None
             continue
+        first = first or change.before
         gone, new = changed(before, after)
         if not (gone or new):
             continue
-        ok = _ok_between(message, around, change, is_ok)
+        ok = _ok_between(message, around, first, change.after, is_ok)
+        first = None
         if ok is not None:
             yield NumberChange(change, ok, gone, new)
 
 
-def _ok_between(message: Message, around: Sequence[Message], change: Change,
+def _ok_between(message: Message, around: Sequence[Message], first: Version, after: Version,
                 is_ok: Callable[[str], bool]) -> Ok | None:
-    """The first OK after the text that was changed, and not after the change."""
+    """The first OK since `first` was written, and not after the change."""
     found = [Ok(None, Version(event, believable(event))) for event in message.captured
              if event.kind == events.REACTION and _is_other_side(message.lead, event)]
     for one in around:
         if one.key != message.key and _is_other_side(message.lead, one.lead):
             found += [Ok(one, version) for version in one.texts]
-    timely = [ok for ok in found if change.before.at <= ok.version.at <= change.after.at
+    timely = [ok for ok in found if first.at <= ok.version.at <= after.at
               and ok.version.text and is_ok(ok.version.text)]
     return min(timely, key=lambda ok: (ok.version.at, ok.version.event_id), default=None)
 

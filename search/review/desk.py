@@ -41,6 +41,8 @@ from search.review.views import BulkDone, Done, Form, ItemView, Pending, QueuePa
 # What a look is recorded as.
 QUEUE: Final = "queue"
 CLAIM: Final = "claim"
+RELEASE: Final = "release"      # of somebody else's claim
+DENIED: Final = "denied"
 PAGE_DEFAULT: Final = 50
 # Fields whose values are names of this program, not tokens.
 _PLAIN: Final = frozenset({projected.STATUS, projected.LEVEL, projected.SEVERITY, projected.WHY,
@@ -121,21 +123,18 @@ class ReviewDesk:
         found = self._found(viewer, doc_id)
         loaded = self._loaded(found)
         self._leases.renew(doc_id, viewer.person)
-        self._ports.auditor.record(VIEW, viewer.person, None, {
-            "document": doc_id, "as": "review", "status": loaded.state.status,
-            "version": loaded.history.versions[-1].hex() if loaded.history.versions else ""})
+        self._look(viewer, loaded, "review")
         return self._view(viewer, found, loaded)
 
     # -- claims
 
     def claim(self, viewer: Viewer, doc_id: str) -> Claim:
-        """The item is the viewer's for a while. Raises Taken."""
+        """The item is the viewer's for a while. Raises Taken, and Denied for whoever could not act
+        on it now."""
         viewer.require(roles.DECIDE)
         loaded = self._loaded(self._found(viewer, doc_id))
-        if loaded.state.status not in item.WAITING:
-            raise Refused("nobody is wanted for this item")
-        if self._is_own(viewer, loaded):
-            raise Denied("these are your own messages, or those of somebody you report to")
+        rules.check_claim(loaded.state, viewer, self._me(viewer),
+                          is_own=self._is_own(viewer, loaded))
         held = self._leases.of(doc_id)
         claimed = self._leases.claim(doc_id, viewer.person)
         if held is None:
@@ -143,9 +142,18 @@ class ReviewDesk:
         return claimed
 
     def release(self, viewer: Viewer, doc_id: str) -> None:
-        """The item is free again, if it was the viewer's."""
+        """The item is free again, if it was the viewer's. Whoever may give items to others ends
+        another's claim too: that is recorded first."""
         viewer.require(roles.DECIDE)
-        self._leases.release(doc_id, viewer.person)
+        held = self._leases.of(doc_id)
+        if held is None or held.person == viewer.person or roles.ASSIGN not in viewer.may:
+            self._leases.release(doc_id, viewer.person)
+            return
+        if self._is_own(viewer, self._loaded(self._found(viewer, doc_id))):
+            raise Denied("these are your own messages, or those of somebody you report to")
+        self._ports.auditor.record(RELEASE, viewer.person, None, {
+            "document": doc_id, "of": held.person})
+        self._leases.release(doc_id, held.person)
 
     # -- acting
 
@@ -160,10 +168,13 @@ class ReviewDesk:
         key = form.key or self._ports.random(16).hex()
         content = repr((doc_id, replace(form, key="")))
         if not self._recent.begin(key, viewer.person, content):
-            return Done(self._view(viewer, found, self._loaded(found)), repeated=True)
+            # Nothing is done, but the item is shown: without a record a key would be a free look.
+            loaded = self._loaded(found)
+            self._look(viewer, loaded, "replay")
+            return Done(self._view(viewer, found, loaded), repeated=True)
         try:
             loaded = self._loaded(found)
-            review = self._review(viewer, loaded, form, key)
+            review = self._review(viewer, loaded, form, _review_id(viewer.person, key, content))
             event = decisions.review_event(review, self._ports.firm_years())
             self._record(event, form.action)
         except (Refused, Missing, Transient):
@@ -222,6 +233,10 @@ class ReviewDesk:
                           key=hashlib.sha256(canonical(key, doc_id)).hexdigest())
             try:
                 self.act(viewer, doc_id, one)
+            except Denied as error:
+                self._ports.auditor.record(DENIED, viewer.person, None, {
+                    "route": "bulk", "document": doc_id, "bulk": bulk})
+                left.append((doc_id, str(error)))
             except (Refused, Missing) as error:
                 left.append((doc_id, str(error)))
             else:
@@ -230,12 +245,20 @@ class ReviewDesk:
 
     # -- how
 
-    def _review(self, viewer: Viewer, loaded: Loaded, form: Form, key: str) -> Review:
+    def _look(self, viewer: Viewer, loaded: Loaded, how: str) -> None:
+        """On the log when this returns. Raises Transient: then nothing is shown."""
+        versions = loaded.history.versions
+        self._ports.auditor.record(VIEW, viewer.person, None, {
+            "document": loaded.document.doc_id, "as": how, "status": loaded.state.status,
+            "version": versions[-1].hex() if versions else ""})
+
+    def _review(self, viewer: Viewer, loaded: Loaded, form: Form, review_id: str) -> Review:
         """What is recorded. Raises Denied and Refused."""
         state, made = loaded.state, loaded.history
         me = self._me(viewer)
         intent = rules.Intent(form.action, form.decision, form.level, form.reason,
-                              form.to == viewer.person or not form.to, bool(form.bulk))
+                              form.to == viewer.person or not form.to, bool(form.bulk),
+                              form.quality)
         if form.action in DECISIVE or form.action == decisions.ASSIGN:
             self._leases.require_free(loaded.document.doc_id, viewer.person)
         rules.check(intent, state, viewer, me, is_own=self._is_own(viewer, loaded))
@@ -252,7 +275,7 @@ class ReviewDesk:
             decisions.CONFIRM, decisions.OBJECT)), b"")
         return Review(
             message=made.message, person=viewer.person, action=form.action,
-            at=self._ports.clock(), review_id=_review_id(viewer.person, key),
+            at=self._ports.clock(), review_id=review_id,
             decision=(form.decision if form.action == decisions.DECIDE else
                       state.outcome if form.action == decisions.CONFIRM else ""),
             level=rules.level_after(intent, state), severity=state.severity,
@@ -425,10 +448,11 @@ def _read_cursor(text: str | None) -> tuple[int, PageCursor | None]:
     return int(band), PageCursor.read(place) if place else None
 
 
-def _review_id(person: str, key: str) -> str:
-    """The same form sent twice is one event."""
+def _review_id(person: str, key: str, content: str) -> str:
+    """The same form sent twice is one event. Another one under the same key is another event: its
+    words are never lost as a sighting of the first."""
     return "review:" + hashlib.sha256(
-        canonical("counterfoil/review-form-id/v1", person, key)).hexdigest()[:32]
+        canonical("counterfoil/review-form-id/v2", person, key, content)).hexdigest()[:32]
 
 
 def _said(filters: Filters) -> str:

@@ -60,7 +60,8 @@ _OWN: Final = ("these are your own messages, or those of somebody you report to:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What somebody wants to do. `to_self`: an assignment to whoever asks."""
+    """What somebody wants to do. `to_self`: an assignment to whoever asks. `is_quality`: a
+    reopening to have a cleared item checked."""
 
     action: str
     decision: str = ""
@@ -68,6 +69,7 @@ class Intent:
     reason: str = ""
     to_self: bool = False
     is_bulk: bool = False
+    is_quality: bool = False
 
 
 def check(intent: Intent, state: ItemState, viewer: Viewer, me: str, *, is_own: bool) -> None:
@@ -89,10 +91,25 @@ def check(intent: Intent, state: ItemState, viewer: Viewer, me: str, *, is_own: 
         _check_decision(intent, state, viewer, me)
     elif intent.action in (CONFIRM, OBJECT):
         _check_second(state, viewer, me)
-    elif intent.action == REOPEN and state.status not in (item.CLOSED, item.NONE):
-        raise Refused("the item is open")
+    elif intent.action == REOPEN:
+        _check_reopening(intent, state, viewer)
     elif intent.action == ASSIGN and state.status not in item.WAITING:
         raise Refused("nobody is wanted for this item: reopen it first")
+
+
+def check_claim(state: ItemState, viewer: Viewer, me: str, *, is_own: bool) -> None:
+    """Raises Refused where nobody is wanted, Denied for whoever could not act on the item now: who
+    holds what he may not decide only keeps away those who may."""
+    if state.status not in item.WAITING:
+        raise Refused("nobody is wanted for this item")
+    if is_own:
+        raise Denied(_OWN)
+    if state.status != item.SECOND:
+        _check_decision(Intent(DECIDE), state, viewer, me)
+    elif NEEDS[CONFIRM] <= viewer.may:
+        _check_second(state, viewer, me)
+    else:
+        raise Denied("it waits for a second person with that right")
 
 
 def is_conflict(custodians: Collection[str], line: Collection[str]) -> bool:
@@ -107,11 +124,16 @@ def wants_second(decision: str, severity: str) -> bool:
 
 
 def level_after(intent: Intent, state: ItemState) -> int:
-    """Where the item is afterwards. Raises Refused for a level that an escalation cannot go to."""
+    """Where the item is afterwards. Raises Refused for a level that an escalation or a reopening
+    cannot go to."""
     if intent.action == OBJECT:
         return min(state.level + 1, LEVEL_LAST)
     if intent.action == REOPEN:
-        return intent.level or state.level
+        reopened = intent.level or state.level
+        # Down there it could be cleared by whom it was taken from.
+        if reopened < state.level:
+            raise Refused(f"it was closed at level {state.level}: it opens there or above")
+        return reopened
     if intent.action != DECIDE or intent.decision != ESCALATE:
         return state.level
     wanted = intent.level or state.level + 1
@@ -151,6 +173,15 @@ def _check_decision(intent: Intent, state: ItemState, viewer: Viewer, me: str) -
         raise Denied(f"the item is with {LEVEL_NAMES[state.level]} (level {state.level})")
     if me in state.barred:
         raise Denied("your own decision is being checked: another person has to do that")
+
+
+def _check_reopening(intent: Intent, state: ItemState, viewer: Viewer) -> None:
+    if state.status not in (item.CLOSED, item.NONE):
+        raise Refused("the item is open")
+    # A quality check lies with the level that closed it, whoever drew it: it decides nothing.
+    if state.status == item.CLOSED and not intent.is_quality and (
+            not LEVEL_NEEDS[state.level] <= viewer.may):
+        raise Denied(f"it was closed by {LEVEL_NAMES[state.level]} (level {state.level})")
 
 
 def _check_second(state: ItemState, viewer: Viewer, me: str) -> None:

@@ -20,7 +20,7 @@ FIELDS: Final = {
 }
 _NAMED: Final = re.compile(r"(?:channel|state|direction|with|from|to|date|kind|attachment|flag|"
                            r"pattern|conversation):(?:\"[^\"]*\"|\S+)", re.IGNORECASE)
-_PLAIN: Final = re.compile(r"[^\s\"“”„()]+")
+_PLAIN: Final = re.compile(r"[^\s\"“”„()*?~]+")
 
 
 @dataclass(frozen=True, slots=True)

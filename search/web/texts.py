@@ -8,6 +8,7 @@ escaped, with the places that a query or a rule points at marked.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -61,12 +62,19 @@ def marks(ranges: Iterable[tuple[int, int]], why: str = HIT) -> tuple[Mark, ...]
 
 def pieces(text: str, marked: Sequence[Mark] = ()) -> Iterator[Piece]:
     """`text` cut where a mark begins or ends and around what is to be seen."""
-    edges = {0, len(text)}
+    # At each edge: what begins there (+1) and what ends (-1). Once from left to right: a common
+    # word has as many marks as it stands in the text.
+    edges: dict[int, list[tuple[str, int]]] = {0: [], len(text): []}
     for one in marked:
-        edges.update((max(0, min(one.start, len(text))), max(0, min(one.end, len(text)))))
-    ordered = sorted(edges)
-    for start, end in pairwise(ordered):
-        why = frozenset(one.why for one in marked if one.start <= start and end <= one.end)
+        since, until = (max(0, min(edge, len(text))) for edge in (one.start, one.end))
+        if since < until:
+            edges.setdefault(since, []).append((one.why, 1))
+            edges.setdefault(until, []).append((one.why, -1))
+    going_on: Counter[str] = Counter()
+    for start, end in pairwise(sorted(edges)):
+        for reason, step in edges[start]:
+            going_on[reason] += step
+        why = frozenset(reason for reason, count in going_on.items() if count)
         before = text[start - 1:start]
         yield from _seen(text[start:end], why, in_flag=before == _BLACK_FLAG)
 

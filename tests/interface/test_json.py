@@ -168,7 +168,7 @@ def test_a_retracted_message_is_shown_with_all_its_versions(firm: Installation) 
     found = only(firm, "cousin state:retracted")
     shown = firm.cli("show", found["id"], "--json").row()
     as_stated("message", shown)
-    assert tuple(shown) == (*HIT, "versions", "related", "context", "files")
+    assert tuple(shown) == (*HIT, "versions", "related", "context", "files", "flags")
     said, withdrawn = shown["versions"]
     assert (tuple(said), tuple(withdrawn)) == (VERSION, VERSION)
     assert [tuple(one) for one in said["sightings"]] == [SIGHTING]

@@ -52,6 +52,15 @@ def test_a_public_url_that_is_none_is_refused(tmp_path: Path, value: str) -> Non
         door_settings(load(tmp_path, None, public_url=value))
 
 
+@pytest.mark.parametrize("value", ["Mars/Phobos", "Europe", "../secret", "", "Europe/Berlin\0"])
+def test_a_zone_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
+    """Where the configuration is read, by its key, from the file as from the environment: nothing
+    starts whose days begin nowhere."""
+    with pytest.raises(Refused, match=r"search\.zone: '.*' is no zone such as Europe/Berlin"):
+        load(tmp_path, search={"zone": value})
+    assert load(tmp_path, search={"zone": "Europe/Berlin"}).search.zone == "Europe/Berlin"
+
+
 def test_several_secrets_are_several(tmp_path: Path) -> None:
     """Newest first; spaces and empty places are nothing."""
     found = load(tmp_path, twilio_auth_token=" new-token , old-token,").secrets_of(

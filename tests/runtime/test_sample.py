@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from infra import carry
 from infra.config import load
 from infra.replay import current
-from infra.sampling import SeedWatch
+from infra.sampling import Records, SeedWatch, new_seed, read_folder
 from infra.verbs import sample as verbs
 from infra.voice import Voice
 from infra.wire import Wire
@@ -22,6 +23,7 @@ from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent
 from search.access.viewer import operator
 from search.follow import rebuild
+from search.policy import plans
 from search.policy.flags import is_flag
 from tests.interface.test_json import as_stated
 from tests.runtime.test_acts import recorded
@@ -219,6 +221,55 @@ def test_a_plan_that_changes_counts_from_the_next_period_on(wire: Wire, clock: C
     clock.now = MONDAY + 8 * DAY
     (drawn,) = lines(verbs.sample_draw, wire, "weekly", "")
     assert drawn["version"] == 1 and drawn["by_stratum"]["changed"] == 4
+
+
+def test_the_first_seed_on_the_log_counts_whatever_a_clock_says(wire: Wire, clock: Clock,
+                                                                lines: Verb) -> None:
+    """Who sets a clock back and records another seed, or another draw, chooses nothing: the first
+    on the log is drawn by, and the check names it and exits 1."""
+    seeded_week(wire, clock, lines)
+    (file,) = read_folder(wire)
+    period = plans.period_named("week", WEEK, ZoneInfo("UTC"))
+    first = Records(wire, current(wire)).seeded("weekly", period)
+    clock.now = MONDAY - 4 * DAY
+    wire.recorder("search").record(new_seed(wire, file, period, "mallory"))
+    clock.now = MONDAY + 8 * DAY
+    lines(verbs.sample_draw, wire, "weekly", WEEK)
+    seeded = Records(wire, current(wire)).seeded("weekly", period)
+    assert first is not None and seeded is not None
+    assert (seeded.seed, seeded.at, seeded.others) == (first.seed, first.at, 1)
+    *_, whole = lines(verbs.sample_verify, wire, "weekly", WEEK, code=1)
+    assert len(whole["problems"]) == 1 and "a seed that was recorded later" in whole["problems"][0]
+    draw = Records(wire, current(wire)).drawn("weekly", period)
+    assert draw is not None
+    wire.recorder("search").record(replace(draw, captured_at=draw.captured_at - HOUR,
+                                           occurred_at=None))
+    *_, whole = lines(verbs.sample_verify, wire, "weekly", WEEK, code=1)
+    assert "a draw that was recorded later" in whole["problems"][1]
+
+
+def test_a_seed_on_record_is_found_whatever_zone_and_folder_say_today(
+        wire: Wire, clock: Clock, lines: Verb) -> None:
+    """The firm's zone changes, the plan's periods do, its file goes: the week that was seeded is
+    listed, drawn and checked as it was recorded; for another period is said what is on record."""
+    seeded_week(wire, clock, lines)
+    path = wire.home / "sampling" / "weekly.toml"
+    moved = Wire(load(wire.home, search={"zone": "America/New_York"}), clock)
+    (drawn,) = lines(verbs.sample_draw, moved, "weekly", "")
+    assert (drawn["period"], drawn["messages"]) == (WEEK, 40)
+    *_, whole = lines(verbs.sample_verify, moved, "weekly", WEEK)
+    assert whole["ok"]
+    assert "drawn" in [one["state"] for one in lines(verbs.sample_list, moved)
+                       if one["period"] == WEEK and one["from"] == drawn["from"]]
+    path.write_text(PLAN.replace('"week"', '"day"'), "utf-8")
+    *_, whole = lines(verbs.sample_verify, moved, "weekly", WEEK.lower())
+    assert whole["ok"]
+    with pytest.raises(Refused, match=r"Seeds are on record for 2025-W46 \(zone UTC\)"):
+        verbs.sample_draw(moved, "weekly", "", json=True)
+    path.unlink()
+    *_, whole = lines(verbs.sample_verify, moved, "weekly", "")
+    assert whole["ok"] and whole["period"] == WEEK
+    assert [WEEK] == [one["period"] for one in lines(verbs.sample_list, moved)]
 
 
 def test_a_flag_of_a_mandatory_policy_is_outside_and_a_mark_is_no_ground(

@@ -25,6 +25,7 @@ from schemas.identity import message_key
 from search.access import cookies
 from search.access.sessions import DEMO, Origin
 from search.access.signin import NotSignedIn, TooManyAttempts
+from search.web.oversight import PoliciesPort
 from tests.browser import firm as browser_firm
 from tests.e2e.line import Clock, Line
 from tests.world import Random
@@ -144,6 +145,11 @@ class Desk:
         token = _CSRF.search(self.page(person, "/account"))
         assert token is not None
         return self._ask(person, "POST", path, {"csrf": token[1], **form})
+
+    @property
+    def policies(self) -> PoliciesPort:
+        """The console's own."""
+        return self._process.parts.watch.policies
 
     def sweep(self) -> None:
         """What the console does each minute."""

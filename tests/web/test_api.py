@@ -17,6 +17,7 @@ from schemas.media import StoredMedia
 from search.access import tokens
 from search.access.cookies import SESSION_COOKIE, csrf_of
 from search.files import FileView
+from search.web.api import given
 from search.web.api.given import BYTES_MAX, DEPTH_MAX, body_of
 from search.web.api.problems import Wrong
 from search.web.app import make_app
@@ -269,6 +270,27 @@ def test_depth_is_of_brackets_and_not_of_texts() -> None:
     assert {"note": text} == body_of(json.dumps({"note": text}).encode())
     with pytest.raises(Wrong, match="deep"):
         body_of(b'{"a":' * (DEPTH_MAX + 1) + b"1" + b"}" * (DEPTH_MAX + 1))
+
+
+class Steps(bytes):
+    """A body that counts how many of its bytes are looked at one by one."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[int]:
+        for one in super().__iter__():
+            Steps.looks += 1
+            yield one
+
+
+@pytest.mark.parametrize("raw", [b'\\"' * 9_000, b'"' + b'\\"' * 9_000, b'"a' * 9_001])
+def test_each_byte_of_a_body_is_looked_at_once(raw: bytes) -> None:
+    """Strings without an end are no work: not one byte is read again."""
+    Steps.looks = 0
+    assert 0 == given._depth(Steps(raw))
+    assert len(raw) == Steps.looks
+    with pytest.raises(Wrong, match="not JSON"):
+        body_of(raw)
 
 
 # --- what it is for ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -86,7 +87,74 @@ def test_a_difference_holds_both_texts(before: str, after: str) -> None:
 
 def test_a_very_long_difference_is_bounded() -> None:
     """Two books are shown whole, in no time."""
-    assert 2 == len(diff.changes("a " * 9_000, "b " * 9_000))
+    found = diff.changes("a " * 9_000, "b " * 9_000)
+    assert [diff.GONE, diff.NEW, diff.SAME] == [one.kind for one in found]
+
+
+def test_a_word_that_stands_everywhere_is_compared_within_bounds(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work is bounded and not the words alone: commas that pair with every comma are shown
+    whole, and nothing is compared."""
+    asked: list[int] = []
+    compare = difflib.SequenceMatcher
+
+    def counted(_junk: None, old: list[str], new: list[str], *, autojunk: bool) -> object:
+        asked.append(sum(new.count(word) for word in old))
+        return compare(None, old, new, autojunk=autojunk)
+
+    monkeypatch.setattr(difflib, "SequenceMatcher", counted)
+    before, after = "," * 1_000, ",." * 500
+    assert before == "".join(one.text for one in diff.changes(before, after)
+                             if one.kind != diff.NEW)
+    before, after = "," * 299 + "!", ".," * 150
+    assert [diff.GONE, diff.NEW] == [one.kind for one in diff.changes(before * 2, after * 2)]
+    assert [] == asked
+    diff.changes("," * 250 + "!", ".," * 150)
+    assert asked and max(asked) <= diff._PAIRS_MAX
+
+
+def test_a_small_edit_of_a_long_text_is_shown_as_one() -> None:
+    """What both begin and end with is not compared, however long it is."""
+    found = diff.changes("pay it " * 9_000 + "now" + " or not" * 9_000,
+                         "pay it " * 9_000 + "never" + " or not" * 9_000)
+    assert [(diff.GONE, "now"), (diff.NEW, "never")] == [
+        (one.kind, one.text) for one in found[1:-1]]
+
+
+class Counted(texts.Mark):
+    """A mark that counts how often it is looked at."""
+
+    looks = 0
+
+    def __getattribute__(self, name: str) -> object:
+        if name in ("start", "end", "why"):
+            Counted.looks += 1
+        return super().__getattribute__(name)
+
+
+def test_each_mark_is_looked_at_once() -> None:
+    """A word that stands a thousand times in a text has a thousand marks; each costs the same."""
+    def looks(count: int) -> int:
+        Counted.looks = 0
+        found = list(texts.pieces("a " * count, [
+            Counted(2 * one, 2 * one + 1) for one in range(count)]))
+        assert 2 * count == len(found)
+        return Counted.looks
+
+    assert looks(1_000) == 10 * looks(100)
+
+
+@given(st.text(max_size=30), st.lists(st.tuples(
+    st.integers(-3, 33), st.integers(-3, 33), st.sampled_from([texts.HIT, texts.FLAG]))))
+def test_a_character_is_marked_as_the_marks_over_it_say(
+        text: str, ranges: list[tuple[int, int, str]]) -> None:
+    """However marks overlap, begin together or say nothing."""
+    marked = [texts.Mark(*one) for one in ranges]
+    at = 0
+    for piece in texts.pieces(text, marked):
+        for place in range(at, at + len(piece.text)):
+            assert piece.marks == {one.why for one in marked if one.start <= place < one.end}
+        at += len(piece.text)
 
 
 @pytest.mark.parametrize(("query", "field", "value", "after"), [
@@ -95,7 +163,8 @@ def test_a_very_long_difference_is_bounded() -> None:
     ("pay OR settle", "channel", "sms", "(pay OR settle) channel:sms"),
     ('"pay OR settle"', "channel", "sms", '"pay OR settle" channel:sms'),
     ("pay channel:sms", "channel", "sms", "pay channel:sms"),
-    ("pay", "custodian", "Ann Lee", 'pay with:"Ann Lee"')])
+    ("pay", "custodian", "Ann Lee", 'pay with:"Ann Lee"'),
+    ("pay", "custodian", "ann~2", 'pay with:"ann~2"')])
 def test_a_query_is_narrowed(query: str, field: str, value: str, after: str) -> None:
     """By one filter, whatever the query is made of."""
     assert after == narrow.narrowed(query, field, value)

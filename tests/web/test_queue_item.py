@@ -183,6 +183,25 @@ def test_a_claim_keeps_others_off_until_it_ends() -> None:
     assert cat.has_form(f"/item/{one}/decide")
 
 
+def test_who_gives_items_out_ends_another_s_claim() -> None:
+    """A button for them alone, and for nobody on their own messages; it is on record."""
+    firm, one = firm_with()
+    dan, cat = firm.as_(DAN), firm.as_(CAT)
+    cat.get(f"/item/{one}")
+    assert not cat.has_form(f"/item/{one}/release")
+    cat.follow(cat.send(f"/item/{one}/claim"))
+    dan.get(f"/item/{one}")
+    assert not dan.has_form(f"/item/{one}/release")
+    ben = firm.as_(BEN)
+    assert "Ends the claim of Cat Cole" in words(ben.get(f"/item/{one}"))
+    ben.follow(ben.send(f"/item/{one}/release"))
+    assert "held by" not in words(ben.get(f"/item/{one}"))
+    assert ben.has_form(f"/item/{one}/decide")
+    assert [("ben", "cat")] == [
+        (each.actor and each.actor.native_id, each.detail("of")) for each in
+        firm.world.log.events if each.detail("action") == "release"]
+
+
 def test_assign_note_and_tag() -> None:
     """Each is an act on record and told in words; none decides anything."""
     firm, one = firm_with()

@@ -11,7 +11,7 @@ import asyncio
 import base64
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, cast
@@ -253,7 +253,9 @@ class Firm:
         self.process = ConsoleProcess(wire, "127.0.0.1", 0)
         self._loop = asyncio.new_event_loop()
         self._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=make_app(self.process.parts)),
+            # One person here asks for all of a firm: nobody waits.
+            transport=httpx.ASGITransport(app=make_app(
+                replace(self.process.parts, wait_s=lambda _key: 0))),
             base_url=self.process.url)
 
     def _watch(self, patch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Answers of the API, as JSON, and the shapes that no verb prints: pages, conversations, flags.
+"""Answers of the API, as JSON, and the shapes that no verb prints: pages, conversations.
 
 Owns them; hits, messages and explanations are those of `search/machine.py`, items those of
 `search/review/machine.py`.
@@ -17,9 +17,7 @@ from schemas.events import Identity
 from schemas.gaps import Gap
 from search import machine
 from search.conversation import ConversationView
-from search.flagged import FlagView
 from search.searcher import Answer
-from search.thread import MessageView
 from search.web.ports import FacetsView
 from search.web.security import FILE_POLICY
 
@@ -44,30 +42,15 @@ def facets(found: FacetsView) -> dict[str, Any]:
                     for one in values] for field, values in found.items()}
 
 
-def message(view: MessageView) -> dict[str, Any]:
-    """One message, and why it was flagged."""
-    return {**machine.message(view), "flags": [_flag(one) for one in view.flags]}
-
-
 def conversation(view: ConversationView) -> dict[str, Any]:
     """A page of a conversation, the oldest message first."""
     return {
         "conversation": view.conversation,
-        "messages": [message(one) for one in view.messages],
+        "messages": [machine.message(one) for one in view.messages],
         "before": view.earlier, "after": view.later, "total": view.total,
         "gaps": [_gap(one) for one in view.gaps],
         "parties": [_identity(one) for one in view.parties],
         "accounts": list(view.accounts),
-    }
-
-
-def _flag(one: FlagView) -> dict[str, Any]:
-    return {
-        "policy": one.policy, "rule": one.rule, "version": one.version, "severity": one.severity,
-        "reason": one.reason, "score": one.score, "mandatory": one.mandatory,
-        "flagged_at": machine.rfc3339(one.flagged_at), "elsewhere": one.elsewhere,
-        "places": [{"version": each.row, "ranges": [list(pair) for pair in each.ranges]}
-                   for each in one.places],
     }
 
 

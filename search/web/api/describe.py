@@ -131,7 +131,7 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
     ("GET", "/explain"): Call("How a query is understood, and what each part finds.", "search",
                               "Explain", (_Q,), can=_QUERY_ERRORS),
     ("GET", "/messages/{id}"): Call(
-        "One message with all its versions, files and flags.", "messages", "MessageWithFlags",
+        "One message with all its versions, files and flags.", "messages", "Message",
         (Value("around", _whole(0, AROUND_MAX), "Lines of the conversation on each side."),
          Value("item", _FLAG, "As an item under review: with names, where it was escalated or "
                               "the caller has said why (`unmask`).")),

@@ -71,7 +71,7 @@ def message(ask: Ask) -> Response:
         shown = ask.parts.review.open(viewer, doc_id).names_shown
         viewer = replace(viewer, pseudonyms=not shown)
     found = ask.parts.desk.view(doc_id, viewer, AROUND_DEFAULT if around is None else around)
-    return answers.said(answers.message(found))
+    return answers.said(machine.message(found))
 
 
 def conversation(ask: Ask) -> Response:

@@ -77,15 +77,8 @@ OWN: Final[Mapping[str, Any]] = {
     "Facets": _object(query=_TEXT, facets={
         "type": "object", "additionalProperties": _list(_object(
             value=_TEXT, label=_TEXT, count=_COUNT))}),
-    "Flag": _object(
-        policy=_TEXT, rule=_TEXT, version={"type": "integer"}, severity=_TEXT, reason=_TEXT,
-        score={"type": ["integer", "null"]}, mandatory={"type": "boolean"}, flagged_at=_TIME,
-        elsewhere=_COUNT, places=_list(_object(
-            version={"type": "integer", "description": "A row of `versions`, from 1."},
-            ranges=_list(_list({"type": "integer"}))))),
-    "MessageWithFlags": {"allOf": [_of("Message"), _object(flags=_list(_of("Flag")))]},
     "Conversation": _object(
-        conversation=_TEXT, messages=_list(_of("MessageWithFlags")), before=_NAME, after=_NAME,
+        conversation=_TEXT, messages=_list(_of("Message")), before=_NAME, after=_NAME,
         total=_COUNT,
         gaps=_list(_object(reason=_TEXT, channel=_NAME, account=_NAME, since=_TIME, until=_TIME,
                            settled=_NAME, missing=_COUNT)),

@@ -39,7 +39,9 @@ def form(ask: Ask, error: str = "", status: int = HTTPStatus.OK) -> Response:
 def begin(ask: Ask) -> Response:
     """A dry run begins; its page says how far it is."""
     try:
-        since, until = dates.span(ask.form.get("since", ""), ask.form.get("until", ""), ask.zone)
+        since, until = dates.span(ask.form.get("since", ""), ask.form.get("until", ""),
+                                  # A policy's days are the firm's, whoever looks.
+                                  ask.parts.settings.zone)
         run_id = ask.parts.watch.policies.begin(
             ask.who, ask.form.get("policy", ""), ask.form.get("source", ""), since, until)
     except (Refused, QueryError) as error:

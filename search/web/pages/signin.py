@@ -82,6 +82,8 @@ def oidc_finish(ask: Ask) -> Response:
         done = _oidc(ask).finish(cookie, ask.query, ask.origin)
     except NotBelieved as error:
         return _form(ask, "/", str(error), HTTPStatus.FORBIDDEN)
+    except TooManyAttempts as error:
+        return _waits(ask, "/", error)
     except NotSignedIn:
         return _form(ask, "/", "The provider's answer does not let you in here. Try again, or ask "
                      "your administrator whether you have an account.", HTTPStatus.FORBIDDEN)

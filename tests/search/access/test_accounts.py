@@ -167,6 +167,29 @@ def test_wrong_guesses_wait(firm: Firm) -> None:
     refused(firm, "a.novak", "wrong")
 
 
+def test_who_hammers_does_not_fill_the_log(firm: Firm) -> None:
+    """A thousand attempts that wait are a record when the wait begins and one a minute after, with
+    a count; of names that change from one address as well."""
+    for number in range(8):
+        for _ in range(5):
+            with pytest.raises((NotSignedIn, TooManyAttempts)):
+                firm.sign_in.begin(f"name{number}", "wrong", STRANGER)
+    before = len(firm.records.said)
+    for number in range(1_000):
+        with pytest.raises(TooManyAttempts):
+            firm.sign_in.begin(f"other{number}", "wrong", STRANGER)
+    assert before == len(firm.records.said)
+    waits = [said for _, _, said in firm.records.said if said.get("reason") == "wait"]
+    assert [("1", STRANGER.address)] == [(one["count"], one["address"]) for one in waits]
+    firm.clock.now += 30_000
+    with pytest.raises(NotSignedIn):
+        firm.sign_in.begin("name", "wrong", STRANGER)
+    with pytest.raises(TooManyAttempts):
+        firm.sign_in.begin("name", "wrong", STRANGER)
+    assert ("wait", "1010") == (
+        firm.records.last[2]["reason"], firm.records.last[2]["count"])
+
+
 def test_capitals_are_not_another_name_to_guess_at(firm: Firm) -> None:
     """Five guesses are five, however the name is written."""
     for number, typed in enumerate(("a.novak", "A.novak", "a.Novak", "A.NOVAK", " a.novak")):

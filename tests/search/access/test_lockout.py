@@ -63,6 +63,43 @@ def test_an_attempt_that_waits_is_not_counted(lockout: Lockout, state: FakeState
     assert puts == state.puts
 
 
+def test_a_wait_is_written_down_when_it_begins_and_once_a_minute(
+        lockout: Lockout, clock: Clock) -> None:
+    """With how many came since; the next wait is another one, and none of them is lost."""
+    for _ in range(3):
+        lockout.charge("anna", "10.0.0.1")
+    assert [1, *[0] * 49] == [lockout.to_record("anna", f"10.0.1.{n}") for n in range(50)]
+    clock.now += 30_000
+    lockout.charge("anna", "10.0.0.1")
+    assert [50, 0, 0] == [lockout.to_record("anna", "10.0.0.1") for _ in range(3)]
+    clock.now += 59_999
+    assert 0 == lockout.to_record("anna", "10.0.0.1")
+    clock.now += 1
+    # The last millisecond of a wait of 60 s is over: another one begins.
+    lockout.charge("anna", "10.0.0.2")
+    assert [4, 0] == [lockout.to_record("anna", "10.0.0.2") for _ in range(2)]
+    clock.now += 60_000
+    assert [2, 0] == [lockout.to_record("anna", "10.0.0.2") for _ in range(2)]
+
+
+def test_who_changes_the_name_is_one_who_waits(lockout: Lockout) -> None:
+    """One record for an address, whatever names come from it."""
+    for number in range(5):
+        lockout.charge(f"person{number % 2}", "10.0.0.1")
+    assert [1, 0, 0, 0] == [lockout.to_record(who, "10.0.0.1") for who in (
+        "person0", "person1", "carl", None)]
+
+
+def test_an_address_alone_is_charged(lockout: Lockout) -> None:
+    """Where nobody knows yet who comes."""
+    for _ in range(5):
+        lockout.charge(None, "10.0.0.1")
+    with pytest.raises(TooManyAttempts):
+        lockout.charge(None, "10.0.0.1")
+    lockout.forgive(None, "10.0.0.1")
+    lockout.charge(None, "10.0.0.1")
+
+
 def test_another_person_does_not_wait(lockout: Lockout) -> None:
     """Whose guesses they are not."""
     for number in range(3):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,7 +15,8 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from infra.oidchttp import ProviderHttp
 from schemas.errors import Refused, Transient
 from search.access.federated import HOME, OidcSignIn, local_path
-from search.access.oidc import AGE_S_MAX, SKEW_S, NotBelieved, OidcSettings, Provider
+from search.access.lockout import TooManyAttempts
+from search.access.oidc import AGE_S_MAX, SKEW_S, NotBelieved, OidcSettings, Provider, Reply
 from search.access.signin import NotSignedIn
 from tests.search.access.provider import (
     SECRET,
@@ -384,6 +385,73 @@ def test_a_provider_that_is_away(firm: Firm, liar: Liar) -> None:
         sign_in.finish(begun.cookie, liar.begun(begun.url), DESK)
 
 
+class Away:
+    """A provider that does not answer, or not yet; counts who asks."""
+
+    def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.asked = 0
+        self._meanwhile = meanwhile
+
+    def get(self, url: str, bearer: str = "") -> Reply:
+        """No answer, after a while."""
+        self.asked += 1
+        self._meanwhile()
+        raise Transient("the provider does not answer")
+
+    def post(self, url: str, fields: Mapping[str, str], basic: tuple[str, str] | None) -> Reply:
+        """Nobody comes so far."""
+        raise AssertionError
+
+
+def test_a_provider_that_is_away_is_asked_twice_a_minute(firm: Firm) -> None:
+    """Whoever signs in meanwhile is told at once, in the same words."""
+    away = Away()
+    provider = Provider(OidcSettings("https://login.firm.example", "console", REDIRECT), away,
+                        firm.clock)
+    for after, asked in ((0, 1), (0, 1), (29_999, 1), (1, 2), (10_000, 2)):
+        firm.clock.now += after
+        with pytest.raises(Transient, match="does not answer"):
+            provider.authorization_url("secret")
+        assert away.asked == asked
+
+
+def test_nobody_waits_while_another_asks(firm: Firm) -> None:
+    """A second page that needs the provider is told to try again; it holds no thread."""
+    said: list[str] = []
+
+    def second() -> None:
+        # In the midst of the first one's question.
+        with pytest.raises(Transient, match="being asked just now") as caught:
+            provider.authorization_url("secret")
+        said.append(str(caught.value))
+
+    away = Away(second)
+    provider = Provider(OidcSettings("https://login.firm.example", "console", REDIRECT), away,
+                        firm.clock)
+    with pytest.raises(Transient, match="does not answer"):
+        provider.authorization_url("secret")
+    assert (len(said), away.asked) == (1, 1)
+
+
+def test_a_description_of_an_hour_ago_serves_while_it_is_asked_for(
+        firm: Firm, liar: Liar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address is still the provider's, and nobody is sent away for the time of a request."""
+    http = ProviderHttp()
+    provider = Provider(OidcSettings(liar.issuer, "console", REDIRECT), http, firm.clock)
+    first = provider.authorization_url("secret")
+    firm.clock.now += 3_600_000
+    meanwhile: list[str] = []
+    get = http.get
+
+    def slow(url: str, bearer: str = "") -> Reply:
+        meanwhile.append(provider.authorization_url("secret"))
+        return get(url, bearer)
+
+    monkeypatch.setattr(http, "get", slow)
+    assert first == provider.authorization_url("secret")
+    assert [first] == meanwhile
+
+
 @pytest.mark.parametrize("answer", [b"", b"[]", b"{", b"[" * 100_000, b"x" * (2 << 20), b"\xff"])
 def test_an_answer_that_is_none(firm: Firm, liar: Liar, monkeypatch: pytest.MonkeyPatch,
                                 answer: bytes) -> None:
@@ -466,6 +534,30 @@ def test_a_closed_account_is_closed_here_too(firm: Firm, liar: Liar) -> None:
     with pytest.raises(NotSignedIn):
         through(firm, liar)
     assert () == firm.parts.sessions.all()
+
+
+def test_a_stranger_s_answers_have_to_wait(firm: Firm, liar: Liar) -> None:
+    """Thirty from one address that let nobody in; then the provider is not asked and one record
+    stands for all that come. Good ones do not count, and after the wait there is a way in."""
+    for _ in range(40):
+        through(firm, liar)
+    firm.parts.sessions.revoke_all("a.novak")
+    liar.claims = {"aud": "another"}
+    for _ in range(30):
+        refusal(firm, liar)
+    asked, before = len(liar.asked), len(firm.records.said)
+    for _ in range(20):
+        with pytest.raises(TooManyAttempts):
+            through(firm, liar)
+    assert [("sign_in_failed", "(nobody)")] == [
+        said[:2] for said in firm.records.said[before:]]
+    assert ("wait", "oidc", "1") == tuple(
+        firm.records.last[2][name] for name in ("reason", "how", "count"))
+    assert {"/.well-known/openid-configuration", "/keys"} >= {
+        path for path, _, _ in liar.asked[asked:]}
+    liar.claims = {}
+    firm.clock.now += 30_000
+    assert "a.novak" == through(firm, liar)
 
 
 def test_two_with_one_address_are_nobody(firm: Firm, liar: Liar) -> None:

@@ -10,10 +10,12 @@ from schemas.assignment import Assignment, Assignments
 from schemas.directory import Account, Custodian, Directory
 from schemas.errors import Denied, QueryError, Refused, Transient
 from schemas.events import IDENTITY, Identity
+from schemas.gaps import PROVED, Gap
 from search import query, tree
 from search.access.people import viewer_of
 from search.access.pseudonyms import HIDDEN, Pseudonyms, label, unmasked
 from search.candidates import holds
+from search.conversation import ConversationView
 from search.parse import parse
 from search.results import HitView, SeenBy
 from search.thread import ConversationLine, MessageView, RelatedView, VersionView
@@ -85,6 +87,15 @@ def test_nothing_beside_the_text_names_anybody() -> None:
     assert client is not None and ann is not None
     assert client == masked.hit.actor and (client.display_name or "").startswith("Client C-")
     assert ann.native_id == masked.hit.custodian == masked.hit.seen_by[0].custodian
+
+
+def test_a_gap_beside_a_conversation_names_no_account() -> None:
+    """That and when something is missing is shown; whose it is, in account, note or name, is not.
+    """
+    gap = Gap("account_offboarded", "whatsapp", NUMBERS["ann"], NOON, NOON + 5, PROVED, 2,
+              f"session {NUMBERS['ann']}", f"offboarded:{NUMBERS['ann']}")
+    found = MASK.conversation(ConversationView("a" * 16, (), None, None, 0, (gap,)))
+    assert found.gaps == (Gap("account_offboarded", "whatsapp", "", NOON, NOON + 5, PROVED, 2),)
 
 
 def test_an_account_is_its_owners_of_that_time() -> None:

@@ -97,6 +97,8 @@ def test_a_file_says_all_of_it() -> None:
                                                "closed: expected ) (at character 1)"),
     ("'guarantee* w/5 @win'", "'flag:other guarantee'", "no ground for a flag"),
     ("'guarantee* w/5 @win'", "'kind:review guarantee'", "no ground for a flag"),
+    ("'guarantee* w/5 @win'", "'guarantee* kind:receipt'",
+     "query: a policy never looks at kind:receipt (at character 12); it looks at call, edit"),
     ("'guarantee* w/5 @win'", "'from:carol'", "names no word that could be read in a window"),
     ('direction = "out"', 'direction = "up"', "rule 1 'guarantee', direction: 'up' is unknown"),
     ('"whatsapp"]', '"Whats App"]', "channels: 'Whats App' is no channel"),

@@ -35,6 +35,10 @@ from search.policy.sampling import (
     seed_id,
 )
 from tests.search.policy.world import MINUTE, NOON, edit, retraction, said
+from tests.search.test_links import NEW, OLD, moved, texts
+from tests.search.test_links import said as linked
+from tests.search.test_searcher import Office
+from tests.search.world import TOKENIZER
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SOURCE = """
@@ -79,6 +83,9 @@ def test_a_plan_reads() -> None:
     ('share = "1%"', 'share = "1%"\nquery = "x"', "everything else"),
     ('query = "state:retracted OR flag:cash"', "", "query: is missing"),
     ('query = "state:retracted OR flag:cash"', 'query = "a AND"', "at character"),
+    ('"state:retracted OR flag:cash"', '"kind:receipt"',
+     r"kind:receipt \(at character 1\) is true of no message"),
+    ('"iban"', '"NOT kind:heartbeat"', "money', query: kind:"),
     ('id = "rest"', 'id = "changed"', "comes twice"),
     ('id = "money"', 'id = "policy"', "is taken"),
     ('"Bob Roe"', '"ann  lee"', "another person"),
@@ -89,6 +96,12 @@ def test_what_is_wrong_is_named(before: str, after: str, words: str) -> None:
     """With line, table and field."""
     with pytest.raises(Refused, match=words):
         load(SOURCE.replace(before, after, 1).encode())
+
+
+def test_a_plan_on_record_is_read_as_it_was() -> None:
+    """A seed that was recorded with a query which is refused today still has its plan."""
+    then = SOURCE.replace("iban", "kind:receipt").encode()
+    assert load(then, is_recorded=True).mandatory[0].query == "kind:receipt"
 
 
 @pytest.mark.parametrize("kind", PERIODS)
@@ -153,6 +166,28 @@ def test_a_message_has_its_stratum() -> None:
               "m2": ("carol", "rest", "money"), "m3": ("carol", "changed", ""),
               "m4": ("carol", "rest", ""), "m5": ("dave", "rest", "")}
     assert {message_key(said("", NOON, name)): one for name, one in wanted.items()} == found
+
+
+@pytest.mark.parametrize("query", [
+    f"from:+{OLD}", f"from:+{NEW}", f"with:+{NEW}", "conversation:TOKEN", f"to:+{NEW}",
+])
+def test_a_stratum_is_what_a_search_finds(query: str) -> None:
+    """By a person's other number, from long before the period too, and by a conversation's token:
+    the messages that the search for the query answers with."""
+    known = [moved(NOON - 9 * DAY), linked(OLD, "before", NOON - 10 * DAY),
+             linked(NEW, "after", NOON), linked(OLD, "hers no more", NOON + 1_000),
+             linked("16505557777", "somebody", NOON + 2_000), said("desk", NOON + 3_000)]
+    office = Office(*known)
+    query = query.replace("TOKEN", TOKENIZER.named("conversation", known[2].conversation))
+    plan = load(SOURCE.replace("state:retracted OR flag:cash", query).encode())
+    population = Population(plan, NOON, NOON + DAY,
+                            token_of=lambda name: TOKENIZER.named("conversation", name))
+    for one in reversed(known):
+        population.take(one)
+    names = {message_key(one): one.text for one in known}
+    found = {names[one.item_id] for one in population.items() if one.stratum == "changed"}
+    assert found == texts(office, query) - {"before"}
+    assert bool(found) == (not query.startswith("to:"))
 
 
 def test_the_order_of_events_does_not_matter() -> None:

@@ -120,6 +120,26 @@ def test_a_number_that_did_not_change_after_an_ok(before: str, after: str,
     assert () == flags(NUMBER, message, [of(answer)])
 
 
+@pytest.mark.parametrize(("texts", "flagged"), [
+    (("Send 1000", "Please send 1000", "Please send 2000"), True),
+    (("Send 1000", "send 1000", "Please send 1000", "Please send 2000"), True),
+    (("Send 1000", "Please send 1000", "Please send 1000!"), False),
+    (("Send 500", "Send 1000", "Please send 1000", "Send 500"), True),
+])
+def test_words_edited_after_an_ok_do_not_hide_a_number(texts: tuple[str, ...],
+                                                       flagged: bool) -> None:
+    """Who said OK said so to the numbers that stood; edits that leave them alone change nothing of
+    that."""
+    first, *edits = texts
+    message = of(said(first), *(edit(text, NOON + (n * 3 - 2) * MINUTE, f"e{n}")
+                                for n, text in enumerate(edits, 1)))
+    at = NOON + 2 * MINUTE if first == "Send 500" else NOON + MINUTE // 2
+    answer = of(said("ok", at, "m2", out=False))
+    found = flags(NUMBER, message, [answer])
+    assert flagged == any(one.revision == message.versions[-1].revision() for one in found)
+    assert len(found) == flagged
+
+
 def test_a_reaction_is_an_ok_and_words_may_be_asked_for() -> None:
     """A thumb on the message counts; a rule may name its own words, and a query beside them."""
     thumb = said("👍", NOON + MINUTE, "r9", out=False, target="m1")

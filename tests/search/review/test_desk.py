@@ -11,6 +11,7 @@ from infra.elastic import ElasticIndexSet, connect
 from infra.elastic_words import words_name
 from infra.embedded.index import SqliteIndexSet
 from schemas.errors import Denied, Missing, Refused, Transient
+from schemas.events import CapturedEvent
 from schemas.identity import message_key
 from search.access import roles
 from search.access.scope import Reach, Scope
@@ -28,6 +29,7 @@ from tests.search.review.world import ANN, BEN, CAT, YEARS, Firm, flag, viewer
 from tests.search.world import NOON, edit, event, retraction
 
 REVIEWER = viewer("dan", roles.REVIEWER)
+SUPERVISOR = viewer("sue", roles.SUPERVISOR)
 
 
 @pytest.fixture(params=["fake", "sqlite"])
@@ -39,6 +41,12 @@ def firm(request: pytest.FixtureRequest, tmp_path: Path) -> Firm:
 def decide(decision: str = CLEAR, reason: str = "looked at it", **more: object) -> Form:
     """A decision as a form sends it."""
     return Form(DECIDE, decision, reason, **more)  # type: ignore[arg-type]
+
+
+def looks(firm: Firm, action: str) -> list[CapturedEvent]:
+    """What of that name is on record."""
+    return [one for one in firm.log.events if one.kind == "audit"
+            and one.detail("action") == action]
 
 
 def test_opening_is_not_reviewing(firm: Firm) -> None:
@@ -220,6 +228,116 @@ def test_a_claim_keeps_others_away(firm: Firm) -> None:
     assert firm.desk.claim(BEN, two).person == "ben"
     with pytest.raises(Refused, match="nobody is wanted"):
         firm.desk.claim(CAT, one)
+
+
+def test_who_could_not_act_does_not_claim(firm: Firm) -> None:
+    """Nobody keeps an item from others that he may not decide or confirm himself."""
+    grave, up = firm.message(1, ("cash", "high")), firm.message(2, ("cash", "medium"))
+    firm.desk.decide(ANN, grave, decide())
+    with pytest.raises(Denied, match="another one"):
+        firm.desk.claim(ANN, grave)
+    with pytest.raises(Denied, match="second person"):
+        firm.desk.claim(REVIEWER, grave)
+    firm.desk.decide(ANN, up, decide(ESCALATE, level=3))
+    for person in (REVIEWER, SUPERVISOR):
+        with pytest.raises(Denied, match="level 3"):
+            firm.desk.claim(person, up)
+    assert {firm.desk.claim(BEN, one).person for one in (grave, up)} == {"ben"}
+
+
+def test_who_assigns_ends_another_s_claim_on_the_record(firm: Firm) -> None:
+    """Recorded before the item is free; without that right, on one's own messages, or where it
+    cannot be recorded, the claim stays."""
+    one = firm.message(1, ("cash", "medium"))
+    firm.desk.claim(BEN, one)
+    firm.desk.release(REVIEWER, one)
+    firm.staff.lines["cat"] = frozenset({"carol"})
+    with pytest.raises(Denied, match="your own messages"):
+        firm.desk.release(CAT, one)
+    firm.log.down = True
+    with pytest.raises(Transient):
+        firm.desk.release(ANN, one)
+    firm.log.down = False
+    with pytest.raises(Taken, match="ben"):
+        firm.desk.decide(ANN, one, decide())
+    firm.desk.release(ANN, one)
+    (said,) = looks(firm, "release")
+    assert (said.actor and said.actor.native_id, said.detail("document"), said.detail("of")) == (
+        "ann", one, "ben")
+    assert firm.desk.claim(ANN, one).person == "ann"
+    firm.desk.release(ANN, one)
+    assert len(looks(firm, "release")) == 1
+
+
+def test_what_a_level_closed_opens_at_that_level_by_it(firm: Firm) -> None:
+    """A supervisor does not take from compliance what compliance closed; nobody reopens it lower
+    down. A check of quality is drawn by whoever may reopen, and lies where it was closed."""
+    one = firm.message(1, ("cash", "medium"))
+    firm.desk.decide(ANN, one, decide(ESCALATE, level=3))
+    firm.desk.decide(ANN, one, decide(BREACH))
+    again = Form("", reason="new facts")
+    for form in (again, replace(again, level=1), replace(again, level=3)):
+        with pytest.raises(Denied, match="compliance"):
+            firm.desk.reopen(SUPERVISOR, one, form)
+    with pytest.raises(Refused, match="level 3"):
+        firm.desk.reopen(BEN, one, replace(again, level=2))
+    with pytest.raises(Refused, match="level 3"):
+        firm.desk.reopen(SUPERVISOR, one, replace(again, level=1, quality=True))
+    assert firm.desk.open(BEN, one).state.status == item.CLOSED
+    state = firm.desk.reopen(SUPERVISOR, one, replace(again, quality=True)).view.state
+    assert (state.status, state.level) == (item.OPEN, 3)
+    with pytest.raises(Denied, match="compliance"):
+        firm.desk.decide(SUPERVISOR, one, decide())
+    firm.desk.decide(BEN, one, decide(BREACH))
+    assert firm.desk.reopen(ANN, one, again).view.state.level == 3
+    two = firm.message(2, ("cash", "medium"))
+    firm.desk.decide(REVIEWER, two, decide())
+    assert firm.desk.reopen(SUPERVISOR, two, replace(again, level=2)).view.state.level == 2
+
+
+def test_a_form_sent_again_is_a_look_on_the_record(firm: Firm) -> None:
+    """The answer to a repetition shows the item: recorded first, or it is not shown."""
+    one = firm.message(1, ("cash", "medium"))
+    form = decide(key="form-1")
+    firm.desk.decide(ANN, one, form)
+    assert looks(firm, "view") == []
+    assert firm.desk.decide(ANN, one, form).repeated
+    (said,) = looks(firm, "view")
+    assert (said.actor and said.actor.native_id, said.detail("document"), said.detail("as")) == (
+        "ann", one, "replay")
+    firm.log.down = True
+    with pytest.raises(Transient, match="recorded"):
+        firm.desk.decide(ANN, one, form)
+
+
+def test_two_forms_under_one_key_are_two_events(firm: Firm) -> None:
+    """Where the first one's memory is lost, the second is no sighting of it: both are kept."""
+    one = firm.message(1, ("cash", "medium"))
+    forms = [Form("", note=words, key="form-1") for words in ("ask the desk", "asked, all well")]
+    for form in (forms[0], forms[0], forms[1]):
+        firm.state._rows.clear()
+        firm.desk.note(ANN, one, form)
+    with pytest.raises(FormReused):
+        firm.desk.note(ANN, one, forms[0])
+    firm.index_log()
+    assert [act.note for act in firm.desk.open(ANN, one).history.acts] == [
+        "ask the desk", "asked, all well"]
+    assert len({act.native_id for act in firm.acts()}) == 2
+
+
+def test_what_a_bulk_act_was_denied_is_on_record(firm: Firm) -> None:
+    """Each by its document and the bulk act; what merely cannot be done is not."""
+    up, upper, taken, fine = (firm.message(number, ("cash", "low")) for number in range(4))
+    for one in (up, upper):
+        firm.desk.decide(BEN, one, decide(ESCALATE, level=3))
+    firm.desk.claim(BEN, taken)
+    done = firm.desk.bulk(SUPERVISOR, [up, upper, taken, fine], decide())
+    assert (done.done, [one for one, _ in done.left]) == ((fine,), [up, upper, taken])
+    assert [(one.actor and one.actor.native_id, one.detail("document"), one.detail("bulk"))
+            for one in looks(firm, "denied")] == [("sue", one, done.bulk) for one in (up, upper)]
+    firm.log.down = True
+    with pytest.raises(Transient, match="recorded"):
+        firm.desk.bulk(SUPERVISOR, [up], decide())
 
 
 def test_assign_note_tag_and_reopen(firm: Firm) -> None:
