@@ -76,7 +76,7 @@ class ConsoleFigures:
         own, now = self._threads.own(), self._wire.clock()
         sees = roles.sees_content(viewer.may)
         # Whoever sees no message is shown the firm's numbers; whoever sees some, those of theirs.
-        index: Asked | None = own.shown(viewer) if sees else own.index()
+        index: Asked | None = own.bound.shown(viewer) if sees else own.bound.whole()
         span = list(_days(now, max(1, min(days, DAYS_MAX)), zone))
         counted = figures.captured(index, span) if index is not None else ()
         reviews, problem = self._reviews(own, index, viewer, now)
@@ -154,7 +154,7 @@ class ConsoleFigures:
                                         for one in alarms), capture, unindexed, problem)
 
     def _unindexed(self) -> int | None:
-        index = self._threads.own().index()
+        index = self._threads.own().bound.whole()
         if index is None:
             raise Transient("nothing is indexed yet")
         cursors = index.state().cursors

@@ -87,7 +87,7 @@ class ConsolePolicies:
             _require_nobody(file.policy)
         # What a run would refuse is said now: a group that the directory lacks.
         engine(self._wire, [file.policy])
-        if self._threads.own().index() is None:
+        if self._threads.own().bound.whole() is None:
             raise Refused("nothing is indexed yet, so there is nothing to try a policy on")
         run_id = self._wire.random(_ID_BYTES).hex()
         job = _Job(run_id, viewer.person, file, self._wire.clock(),
@@ -126,7 +126,7 @@ class ConsolePolicies:
             return made
         own = self._threads.own()
         rules, shown = self._found(own, viewer, job)
-        index = own.shown(viewer)
+        index = own.bound.shown(viewer)
         messages = index.count(TokenQuery(Between(job.run.since, job.run.until))) if index else 0
         self._auditor.record(TESTED, viewer.person, None, {
             "policy": f"{job.file.policy.policy_id}/{job.file.policy.version}", "run": run_id,
@@ -195,7 +195,7 @@ class ConsolePolicies:
         picked = {rule: _sampled(several) for rule, several in by_rule.items()
                   if rule not in silent}
         wanted = {one.doc_id for several in picked.values() for one in several}
-        index = own.shown(viewer)
+        index = own.bound.shown(viewer)
         stored = index.get(wanted) if index is not None else {}
         out = []
         for rule in job.file.policy.rules:
@@ -207,9 +207,7 @@ class ConsolePolicies:
         return tuple(out), sorted(stored)
 
     def _sample(self, own: Own, viewer: Viewer, found: Document, one: Hit) -> Sample:
-        index = own.index()
-        assert index is not None
-        made = hit(found, own.bodies, assigned=own.assigned(index))
+        made = hit(found, own.bodies, assigned=own.bound.assigned())
         if viewer.pseudonyms:
             made = self._masks().hit(made)
         return Sample(made, one.reason, one.severity)
@@ -247,7 +245,7 @@ def _is_about(policy: Lexicon, rule: Rule) -> bool:
 
 
 def _visible(own: Own, viewer: Viewer, doc_ids: Iterable[str]) -> Iterator[str]:
-    index = own.shown(viewer)
+    index = own.bound.shown(viewer)
     if index is None:
         return
     left = iter(doc_ids)

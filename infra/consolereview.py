@@ -13,7 +13,6 @@ from typing import Any
 
 from infra.reviewing import Reviewing, Staff, sign
 from infra.wire import Wire
-from schemas.assignment import Assignments
 from schemas.directory import Directory
 from schemas.recorder import Recorder
 from search import thread
@@ -38,11 +37,6 @@ class _Own:
     def __init__(self, wire: Wire, made: Reviewing) -> None:
         self.made = made
         self.bodies = Bodies(wire.reader())
-
-    def assigned(self) -> Assignments:
-        """Decisions on whose unassigned messages are."""
-        index = self.made.index()
-        return self.made.assigned(index) if index is not None else Assignments()
 
 
 class ConsoleReviews:
@@ -70,7 +64,7 @@ class ConsoleReviews:
     def messages(self, viewer: Viewer, rows: Sequence[QueueRow]) -> tuple[MessageView, ...]:
         """See ReviewPort. Names stand behind pseudonyms as on the item's own page."""
         own = self._own()
-        assigned = own.assigned()
+        assigned = own.made.bound.assigned()
         masks = Pseudonyms(self._tokenizer, self._directory()) if viewer.pseudonyms else None
         found = []
         for row in rows:

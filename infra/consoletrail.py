@@ -50,7 +50,7 @@ class ConsoleTrail:
 
     def _page(self, viewer: Viewer, wanted: Wanted, limit: int, after: str | None) -> TrailPage:
         own = self._threads.own()
-        index = own.index()
+        index = own.bound.whole()
         if index is None:
             return TrailPage((), None)
         # The whole firm's: what anybody did is no message, and no wall stands around it.

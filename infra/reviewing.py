@@ -17,25 +17,20 @@ from infra.sampling import read_folder as read_plans
 from infra.wire import Wire
 from ingest.transit import capture_id_of
 from schemas import domains, events
-from schemas.assignment import Assignments
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent
 from schemas.identity import key_of
 from schemas.kinds import kinds_of
 from schemas.recorder import Recorder
 from search.access import roles
+from search.access.bound import Bound
 from search.access.people import AccessPolicy, line_of
-from search.access.scoped import ScopedIndex
 from search.access.state import StateStore
-from search.access.viewer import Viewer
-from search.assigned import AssignedReader
 from search.audit import Auditor, AuditSettings
 from search.bodies import Bodies
-from search.index import Asked, Index
 from search.lately import Lately
 from search.policy import sampling
 from search.policy.sampling import Seed, mark_rule
-from search.query import All, TokenQuery
 from search.review import quality, signed
 from search.review.desk import ReviewDesk
 from search.review.office import Office
@@ -69,59 +64,24 @@ class Reviewing:
                  recorder: Recorder, lately: Lately | None = None) -> None:
         """`policy`: access.toml as it is in force; `recorder`: of the search role; `lately`: what
         several threads share of the index; without it each question asks anew."""
-        self._wire, self._lately = wire, lately
+        self._wire = wire
         self.record = recorder.record
-        self._indexes, self._reader = wire.indexes(), wire.reader()
-        self._bodies = Bodies(self._reader)
-        self._assigned = AssignedReader(self._bodies)
-        self._open: tuple[str, Index, str] | None = None
+        reader, tokenizer = wire.reader(), wire.tokenizer()
+        self._bodies = Bodies(reader)
+        self.bound = Bound(wire.indexes(), self._bodies, tokenizer, lately)
         self._known_rules: frozenset[str] = frozenset()
         self._rules_until = 0
         years = wire.directory().firm_years()
         auditor = Auditor(recorder, AuditSettings(domains.ROLE_NAMES[domains.FIRM], years),
                           wire.clock, wire.random)
-        tokenizer = wire.tokenizer()
-
-        def of(viewer: Viewer) -> Asked | None:
-            index = self.index()
-            if index is None:
-                return None
-            return ScopedIndex(index, viewer.scope, tokenizer, self.assigned(index),
-                               self._open[2] if self._open else "")
-
-        def assigned() -> Any:
-            index = self.index()
-            if index is None:
-                raise Missing("there is no index")
-            return self.assigned(index)
-
         ports = Ports(
-            index=of, reader=self._reader, recorder=recorder, auditor=auditor, state=state,
-            people=Staff(policy), tokenizer=tokenizer, assigned=assigned,
+            index=self.bound.shown, reader=reader, recorder=recorder, auditor=auditor, state=state,
+            people=Staff(policy), tokenizer=tokenizer, assigned=self.bound.assigned,
             firm_years=lambda: wire.directory().firm_years(), clock=wire.clock,
             random=wire.random, timing=timing_of(wire), rules=self._rules,
             claim_ms=policy().settings.claim_minutes * 60_000)
         self.desk = ReviewDesk(ports)
-        self.office = Office(ports, self.index)
-
-    def index(self) -> Index | None:
-        """The current index, bound anew after a swap; null before anything was indexed."""
-        lately = self._lately
-        name = lately.current(self._indexes.current) if lately else self._indexes.current()
-        if name is None:
-            return None
-        if self._open is None or self._open[0] != name:
-            opened = self._indexes.open(name)
-            # What is read where there is nothing to read (ScopedIndex).
-            any_one = opened.search(TokenQuery(All(), events.ALL_KINDS), 1).documents
-            self._open = (name, opened, any_one[0].doc_id if any_one else "")
-        return self._open[1]
-
-    def assigned(self, index: Index) -> Assignments:
-        """Whose unassigned messages are, as was decided; of the index that `index` gave."""
-        if self._lately is None or self._open is None:
-            return self._assigned.all(index)
-        return self._lately.assigned(self._open[0], lambda: self._assigned.all(index))
+        self.office = Office(ports, self.bound.whole)
 
     def _rules(self) -> Iterable[str]:
         """Ids of the rules that are known: read anew as often as the indexer reads them."""
@@ -135,7 +95,7 @@ class Reviewing:
     def seed(self, since: int, until: int) -> Seed | None:
         """The seed of the check of what is cleared in a period that was recorded first; null = none
         was. Raises Refused for one that was made too late, or for other shares."""
-        index, tokenizer = self.index(), self._wire.tokenizer()
+        index, tokenizer = self.bound.whole(), self._wire.tokenizer()
         doc_id = tokenizer.document(key_of(
             events.FIRM_CHANNEL, "", sampling.seed_id(quality.PLAN_NAME, since, until)))
         stored = index.get([doc_id]).get(doc_id) if index else None

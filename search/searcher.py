@@ -18,10 +18,10 @@ from schemas.assignment import Assignments
 from schemas.document import Document
 from schemas.errors import Denied, Missing, Refused
 from search import audit, conversation, thread
+from search.access.bound import Bound
 from search.access.pseudonyms import Pseudonyms
-from search.access.scoped import ScopedIndex, quiet, without_words
+from search.access.scoped import quiet, without_words
 from search.access.viewer import Viewer
-from search.assigned import AssignedReader
 from search.audit import Auditor
 from search.bodies import Bodies, Reads
 from search.conversation import ConversationView
@@ -35,7 +35,7 @@ from search.lately import Lately
 from search.links import LinkReader
 from search.lists import NO_LISTS, Lists
 from search.parse import parse
-from search.query import All, Compiler, Term, TokenQuery, TooManyWords, party_values
+from search.query import Compiler, Term, TokenQuery, TooManyWords, party_values
 from search.reading import Progress, ReadingIndex, silent
 from search.results import HitView, hit
 from search.seenby import seen_by, without_copy
@@ -87,7 +87,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One question's way to the index: `whole` for who is who, `shown` for everything else."""
+    """As `search.access.bound.Look`; `shown` may read texts as well."""
 
     whole: Index
     shown: Asked
@@ -106,9 +106,8 @@ class Searcher:
         """`progress`: is told how far the reading is, where an index holds no words. `pseudonyms`:
         for viewers who are not shown names; without it such a viewer is refused. `lately`: what
         the searchers of several threads share; without it each question asks anew."""
-        self._indexes = indexes
         self._bodies = Bodies(reader)
-        self._assigned = AssignedReader(self._bodies)
+        self._bound = Bound(indexes, self._bodies, tokenizer, lately)
         self._links = LinkReader(self._bodies, tokenizer)
         self._gaps = GapReader(self._bodies)
         self._tokenizer = tokenizer
@@ -117,8 +116,6 @@ class Searcher:
         self._language = language or Language()
         self._progress = progress
         self._pseudonyms = pseudonyms
-        self._lately = lately
-        self._open: tuple[str, Index, str] | None = None
 
     def search(self, query: str, viewer: Viewer, limit: int = LIMIT_DEFAULT,
                after: str | None = None) -> Answer:
@@ -301,23 +298,15 @@ class Searcher:
         self._auditor.record(action, viewer.person, text, {**details, **session})
 
     def _look(self, viewer: Viewer) -> _Look | None:
-        """The current index, bound anew after a swap, as the viewer may see it; null before
-        anything was indexed. Where it holds no words, with the texts of the archive behind it."""
-        lately = self._lately
-        name = lately.current(self._indexes.current) if lately else self._indexes.current()
-        if name is None:
+        """The index as the viewer may see it; where it holds no words, with the texts of the
+        archive behind it."""
+        look = self._bound.look(viewer)
+        if look is None:
             return None
-        if self._open is None or self._open[0] != name:
-            opened = self._indexes.open(name)
-            one = next(iter(opened.search(TokenQuery(All(), events.ALL_KINDS), 1).documents), None)
-            self._open = (name, opened, one.doc_id if one else "")
-        _, whole, decoy = self._open
-        assigned = (lately.assigned(name, lambda: self._assigned.all(whole)) if lately
-                    else self._assigned.all(whole))
-        shown: Asked = ScopedIndex(whole, viewer.scope, self._tokenizer, assigned, decoy)
+        shown: Asked = look.shown
         if self._tokenizer.text == NONE:
             shown = ReadingIndex(shown, self._bodies, self._language.stems, self._progress)
-        return _Look(whole, shown, assigned)
+        return _Look(look.whole, shown, look.assigned)
 
 
 def _unread(look: _Look | None) -> dict[str, str]:

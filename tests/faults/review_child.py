@@ -43,7 +43,7 @@ def work(wire: Wire, parts: Reviewing) -> None:
     unseen = TokenQuery(query.Not(Term("kinds", events.REVIEW)), frozenset({events.MESSAGE}))
     viewer = operator("killed reviewer")
     while True:
-        index = parts.index()
+        index = parts.bound.whole()
         found = index.search(unseen, _PAGE, oldest_first=True).documents if index else ()
         for one in found:
             try:
