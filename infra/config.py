@@ -338,3 +338,13 @@ def load(home: str | Path | None = None, file: Path | None = None, **override: A
                  + one["msg"].removeprefix("Value error, ")  # ours says what is wrong by itself
                  for one in error.errors(include_input=False)]
         raise Refused(f"{path if path.is_file() else 'environment'}: " + "; ".join(lines)) from None
+
+
+def text_of(path: Path | None) -> str | None:
+    """What the file of a credential says; null where none is named. Raises NotRead."""
+    if path is None:
+        return None
+    try:
+        return path.read_text("utf-8").strip()
+    except OSError as error:
+        raise NotRead(f"{path}: {error.strerror}") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from infra import rulefolder
 from infra.wire import Wire
 from schemas import domains, events
 from schemas.errors import Missing, Refused
@@ -27,7 +28,6 @@ from search.policy.lexicon import Lexicon
 from search.policy.match import Engine, party_values
 
 FOLDER: Final = "policies"
-FILES_MAX: Final = 1_000
 IN_FORCE: Final = "in_force"
 DRY_RUN: Final = "dry_run"
 REPLAY: Final = "replay"
@@ -44,10 +44,7 @@ class PolicyFile:
 
 def read_file(path: Path, zone: ZoneInfo) -> PolicyFile:
     """One policy. Raises Missing, Refused with a line for every problem."""
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise Missing(f"{path} cannot be read: {error.strerror}") from error
+    source = rulefolder.source_of(path)
     return PolicyFile(path, loading.load(source, path.name, zone=zone), source)
 
 
@@ -88,13 +85,7 @@ def read_each(wire: Wire) -> tuple[tuple[PolicyFile, ...], tuple[str, ...]]:
 
 def _paths(wire: Wire) -> list[Path]:
     """The files of the folder. Raises Refused for too many."""
-    folder = wire.home / FOLDER
-    if not folder.is_dir():
-        return []
-    paths = sorted(one for one in folder.glob("*.toml") if one.is_file())
-    if len(paths) > FILES_MAX:
-        raise Refused(f"{folder} holds more than {FILES_MAX} policies")
-    return paths
+    return rulefolder.files(wire.home / FOLDER, "policies")
 
 
 def in_force(wire: Wire, known: Iterable[PolicyFile]) -> tuple[PolicyFile, ...]:

@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 
 from infra.access import FILE, load_access
 from infra.policies import read_folder
+from infra.sampling import on_record
 from infra.sampling import read_folder as read_plans
 from infra.wire import Wire
 from ingest.transit import capture_id_of
 from schemas import domains, events
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent
-from schemas.identity import key_of
 from schemas.kinds import kinds_of
 from schemas.recorder import Recorder
 from search.access import roles
@@ -95,15 +95,11 @@ class Reviewing:
     def seed(self, since: int, until: int) -> Seed | None:
         """The seed of the check of what is cleared in a period that was recorded first; null = none
         was. Raises Refused for one that was made too late, or for other shares."""
-        index, tokenizer = self.bound.whole(), self._wire.tokenizer()
-        doc_id = tokenizer.document(key_of(
-            events.FIRM_CHANNEL, "", sampling.seed_id(quality.PLAN_NAME, since, until)))
-        stored = index.get([doc_id]).get(doc_id) if index else None
-        if stored is None:
-            return None
-        found = [self._bodies.event(stored.document, one) for one in stored.document.entries
-                 if one.kind == events.POLICY]
-        return sampling.read_seed(min(found, key=lambda one: one.captured_at), quality.plan())
+        index = self.bound.whole()
+        found = [] if index is None else on_record(
+            index, self._bodies, self._wire.tokenizer(),
+            sampling.seed_id(quality.PLAN_NAME, since, until))
+        return sampling.read_seed(found[0], quality.plan()) if found else None
 
 
 def policy_of(wire: Wire) -> AccessPolicy:

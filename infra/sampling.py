@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from infra import rulefolder
 from infra.archived import Joiner, Place, in_one_order
 from infra.voice import Voice
 from infra.wire import Wire
@@ -33,9 +34,9 @@ from search.policy.population import Population
 from search.policy.sampling import Item, Seed, is_mark
 from search.project import BASE_KINDS, address
 from search.query import Term, TokenQuery
+from search.tokens import Tokenizer
 
 FOLDER: Final = "sampling"
-FILES_MAX: Final = 1_000
 # What was done with policies and samples; flags are part of their messages.
 _OWN: Final = TokenQuery(Term("kind", events.POLICY), frozenset({events.POLICY}))
 
@@ -91,20 +92,14 @@ class Read:
 
 def read_file(path: Path, zone: ZoneInfo) -> PlanFile:
     """One plan. Raises Missing, Refused with a line for every problem."""
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise Missing(f"{path} cannot be read: {error.strerror}") from error
+    source = rulefolder.source_of(path)
     return PlanFile(path, plans.load(source, path.name, zone=zone), source)
 
 
 def read_folder(wire: Wire) -> tuple[PlanFile, ...]:
     """Every plan of the firm, of each the highest version, by id. Raises Refused for one that does
     not read, or two that say different things under one version."""
-    folder = wire.home / FOLDER
-    paths = sorted(one for one in folder.glob("*.toml") if one.is_file())
-    if len(paths) > FILES_MAX:
-        raise Refused(f"{folder} holds more than {FILES_MAX} plans")
+    paths = rulefolder.files(wire.home / FOLDER, "plans")
     zone = ZoneInfo(wire.config.search.zone)
     found: dict[str, PlanFile] = {}
     for one in (read_file(path, zone) for path in paths):
@@ -207,14 +202,20 @@ class Records:
         return self._events(sampling.draw_id(name, period.since, period.until))
 
     def _events(self, native_id: str) -> list[CapturedEvent]:
-        """In the order of the log: nobody can set it back, as our clock can be."""
-        doc_id = self._tokenizer.document(key_of(events.FIRM_CHANNEL, "", native_id))
-        stored = self._index.get([doc_id]).get(doc_id)
-        if stored is None:
-            return []
-        return [self._bodies.event(stored.document, one) for one in sorted(
-            stored.document.entries, key=lambda one: address(one.pointer))
-            if one.kind == events.POLICY]
+        return on_record(self._index, self._bodies, self._tokenizer, native_id)
+
+
+def on_record(index: Index, bodies: Bodies, tokenizer: Tokenizer,
+              native_id: str) -> list[CapturedEvent]:
+    """The firm's own events of an id (a seed's, a draw's), in the order of the log: nobody can set
+    it back, as our clock can be. Raises Missing, Refused for one that cannot be read."""
+    doc_id = tokenizer.document(key_of(events.FIRM_CHANNEL, "", native_id))
+    stored = index.get([doc_id]).get(doc_id)
+    if stored is None:
+        return []
+    return [bodies.event(stored.document, one) for one in sorted(
+        stored.document.entries, key=lambda one: address(one.pointer))
+        if one.kind == events.POLICY]
 
 
 def _earlier(found: Sequence[CapturedEvent]) -> int:

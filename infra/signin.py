@@ -9,11 +9,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 from infra.accounts import AccountFile
-from infra.config import Config, NotRead
+from infra.config import Config, text_of
 from infra.wire import Wire
 from schemas.errors import Refused
 from search.access.accounts import standing_of
@@ -45,7 +44,7 @@ def state_store(wire: Wire) -> StateStore:
     from infra.elastic_state import ElasticState
 
     index = wire.config.index
-    client = connect(index.url, api_key=_text(index.api_key_file),
+    client = connect(index.url, api_key=text_of(index.api_key_file),
                      ca_certs=str(index.ca_file) if index.ca_file else None)
     return ElasticState(client, index.name, wire.clock)
 
@@ -119,18 +118,9 @@ def oidc_settings(config: Config) -> OidcSettings | None:
         raise Refused("console.oidc_issuer is set and console.oidc_client_id is not")
     return OidcSettings(
         console.oidc_issuer, console.oidc_client_id, config.console_url().rstrip("/") + CALLBACK,
-        _text(console.oidc_client_secret_file) or "", console.oidc_claim, console.oidc_name)
+        text_of(console.oidc_client_secret_file) or "", console.oidc_claim, console.oidc_name)
 
 
 def memory_bytes() -> int:
     """Of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _text(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text("utf-8").strip()
-    except OSError as error:
-        raise NotRead(f"{path}: {error.strerror}") from error

@@ -7,11 +7,11 @@ Owns the reading of tables and values. What the tables mean is `infra/directory.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
 
+from schemas import tomltext
 from schemas.errors import Refused
 
 # Of a file; larger is refused.
@@ -51,18 +51,7 @@ class Lines:
 
 def parsed(source: bytes, name: str) -> tuple[dict[str, Any], Lines]:
     """The tables of a file and their lines. Raises Refused; `name` is the file's in the message."""
-    if len(source) > BYTES_MAX:
-        raise Refused(f"{name}: {len(source)} bytes; at most {BYTES_MAX} are read")
-    try:
-        text = source.decode("utf-8")
-        tables = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        line = source.count(b"\n", 0, error.start) + 1
-        raise Refused(f"{name} line {line}: not UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise Refused(f"{name}: {error}") from error
-    except RecursionError as error:
-        raise Refused(f"{name}: nested too deep") from error
+    text, tables = tomltext.read(source, name, BYTES_MAX)
     return tables, Lines(text)
 
 

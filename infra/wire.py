@@ -36,7 +36,7 @@ from archive.store import ObjectStore
 from archive.unseal import Unsealer
 from archive.verify import Verifier
 from infra import storecheck
-from infra.config import Config
+from infra.config import Config, text_of
 from infra.directory import load_directory
 from infra.embedded.keys import FolderKeyring, LocalKeyService
 from infra.embedded.log import EmbeddedArchiveLog, EmbeddedCaptureLog
@@ -193,7 +193,7 @@ class Wire:
         store = self.config.store
         return S3Settings(
             endpoint=store.endpoint, region=store.region, bucket=bucket,
-            access_key=_text(store.access_key_file), secret_key=_text(store.secret_key_file),
+            access_key=text_of(store.access_key_file), secret_key=text_of(store.secret_key_file),
             ca_file=str(store.ca_file) if store.ca_file else None)
 
     def capture_log(self) -> CaptureLog:
@@ -319,8 +319,8 @@ class Wire:
         """The bucket, with the credentials that capture puts files with."""
         section, settings = self.config.media, self.s3_settings(self.config.store.bucket)
         if section.access_key_file is not None:
-            settings = replace(settings, access_key=_text(section.access_key_file),
-                               secret_key=_text(section.secret_key_file))
+            settings = replace(settings, access_key=text_of(section.access_key_file),
+                               secret_key=text_of(section.secret_key_file))
         return settings
 
     def media_locked_until(self, event: CapturedEvent, now: int) -> int:
@@ -377,7 +377,7 @@ class Wire:
         from infra.elastic import ElasticIndexSet, connect
 
         index = self.config.index
-        client = connect(index.url, api_key=_text(index.api_key_file),
+        client = connect(index.url, api_key=text_of(index.api_key_file),
                          ca_certs=str(index.ca_file) if index.ca_file else None)
         return ElasticIndexSet(client, index.name, text=self.config.search.text)
 
@@ -444,12 +444,3 @@ def _digest(body: bytes) -> str:
 
 def _dictionary_bytes() -> bytes:
     return resources.files("archive").joinpath("dictionary-1.zdict").read_bytes()
-
-
-def _text(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text("utf-8").strip()
-    except OSError as error:
-        raise Refused(f"{path}: {error.strerror}") from error

@@ -117,8 +117,8 @@ ALSO: dict[str, tuple[str, ...]] = {
     "zipfile": ("ingest.adapters.whatsapp_export_zip",),
     # The zone that an operator names for an export, which has none: the system's own tables.
     "zoneinfo": ("ingest.adapters.whatsapp_export",),
-    # The file of a policy, as bytes.
-    "tomllib": ("search.policy.tables",),
+    # Files that people write, as bytes.
+    "tomllib": ("schemas.tomltext",),
     # A lock around a session's counter: two threads may never use one nonce. And around counts:
     # of two that add at once neither may be lost. Requests of the console come in threads.
     "threading": ("ingest.exclusion_counts", "ingest.record", "search.access.oidc",

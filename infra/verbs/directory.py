@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.directory import load_directory
-from infra.verbs.screen import OUT, bad, emit, good, instant, shown, strong
+from infra.verbs.screen import OUT, emit, instant, shown, strong, verdict
 from infra.wire import Wire
 from schemas.directory import Directory
 from schemas.errors import Missing, Refused
@@ -53,15 +53,7 @@ def check(wire: Wire, file: Path | None, *, json: bool) -> int:
         raise
     except Refused as error:
         problems = str(error).splitlines()
-    if json:
-        emit({"ok": not problems, "file": path.name, "problems": problems, "counts": counts})
-        return 1 if problems else 0
-    for problem in problems:
-        OUT.print(bad("wrong"), shown(problem))
-    if not problems:
-        OUT.print(good(f"{path.name} is in order:"),
-                  ", ".join(f"{count} {part}" for part, count in counts.items()))
-    return 1 if problems else 0
+    return verdict(path.name, problems, counts, json=json)
 
 
 def _rows(found: Directory) -> dict[str, list[dict[str, Any]]]:

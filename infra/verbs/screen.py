@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -86,3 +86,16 @@ def trial_banner(trial: bool) -> None:
     """On stderr, so that machine output stays clean."""
     if trial:
         ERR.print(Text(f" {TRIAL_BANNER} ", style="black on yellow"))
+
+
+def verdict(name: str, problems: Sequence[str], counts: Mapping[str, int], *, json: bool) -> int:
+    """Whether a file that people write would be taken, with every problem; the exit code."""
+    if json:
+        emit({"ok": not problems, "file": name, "problems": list(problems), "counts": counts})
+        return 1 if problems else 0
+    for problem in problems:
+        OUT.print(bad("wrong"), shown(problem))
+    if not problems:
+        OUT.print(good(f"{name} is in order:"),
+                  ", ".join(f"{count} {part}" for part, count in counts.items()))
+    return 1 if problems else 0

@@ -18,6 +18,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from infra.policies import FOLDER, read_folder
+from infra.rulefolder import source_of
 from infra.verbs.screen import OUT, emit, good, shown, strong
 from infra.wire import Wire
 from schemas.errors import Missing, Refused
@@ -125,10 +126,7 @@ def _chosen(name: str) -> tuple[Part, ...]:
     path = Path(name)
     if path.suffix != ".toml":
         return pack() if not name else (_part(_known(name)),)
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise Missing(f"{path} cannot be read: {error.strerror}") from error
+    source = source_of(path)
     policy = loading.load(source, path.name)
     return (Part(policy.policy_id, source, policy, _part(_known(policy.policy_id)).texts),)
 

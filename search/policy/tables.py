@@ -7,11 +7,11 @@ problem; all are collected and refused together. What the fields mean is `loadin
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+from schemas import tomltext
 from schemas.errors import Refused
 
 # Problems shown at a time; the rest are counted.
@@ -25,18 +25,7 @@ _KEY: Final = re.compile(r"\s*\"?([A-Za-z0-9_-]+)\"?\s*=")
 
 def read_tables(source: bytes, name: str, bytes_max: int) -> Table:
     """The file's top table. Raises Refused for what is no TOML or longer than `bytes_max`."""
-    if len(source) > bytes_max:
-        raise Refused(f"{name}: {len(source)} bytes; at most {bytes_max} are read")
-    try:
-        text = source.decode("utf-8")
-        values = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        line = source.count(b"\n", 0, error.start) + 1
-        raise Refused(f"{name} line {line}: not UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise Refused(f"{name}: {error}") from error
-    except RecursionError as error:
-        raise Refused(f"{name}: nested too deep") from error
+    text, values = tomltext.read(source, name, bytes_max)
     return Table(values, (), "", _Lines(text), [])
 
 

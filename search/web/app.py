@@ -26,7 +26,7 @@ from search.access.cookies import csrf_ok, new_secret
 from search.access.sessions import Origin
 from search.access.signin import NotSignedIn, TooManyAttempts
 from search.web.api import door
-from search.web.ask import Ask
+from search.web.ask import RETRY_S, Ask, later
 from search.web.ports import ConsoleParts
 from search.web.routes import PUBLIC, ROUTES, SIGNED_IN, Route
 from search.web.security import SAFE, Guarded
@@ -142,11 +142,11 @@ def answer(route: Route, ask: Ask) -> Response:
     try:
         wait_s = parts.wait_s(ask.origin.address)
         if wait_s:
-            return _later(wait_s, _error(ask, HTTPStatus.TOO_MANY_REQUESTS))
+            return later(wait_s, _error(ask, HTTPStatus.TOO_MANY_REQUESTS))
         _sign(ask)
         wait_s = parts.wait_s(f"session {ask.live.session}") if ask.live else 0
         if wait_s:
-            return _later(wait_s, _error(ask, HTTPStatus.TOO_MANY_REQUESTS))
+            return later(wait_s, _error(ask, HTTPStatus.TOO_MANY_REQUESTS))
         refusal = _guard(route, ask)
         return refusal if refusal is not None else route.handler(ask)
     except Denied:
@@ -160,7 +160,7 @@ def answer(route: Route, ask: Ask) -> Response:
 def _failed(ask: Ask, error: Exception) -> Response:
     """What an error looks like from outside: nothing of what it says."""
     if isinstance(error, TooManyAttempts):
-        return _later(error.retry_after_s, _error(ask, HTTPStatus.TOO_MANY_REQUESTS))
+        return later(error.retry_after_s, _error(ask, HTTPStatus.TOO_MANY_REQUESTS))
     if isinstance(error, Missing):
         # The same words for what is not there and for what is somebody else's.
         return _error(ask, HTTPStatus.NOT_FOUND)
@@ -168,7 +168,7 @@ def _failed(ask: Ask, error: Exception) -> Response:
         return _error(ask, HTTPStatus.BAD_REQUEST)
     ask.parts.report(error)
     if isinstance(error, Transient):
-        return _later(30, _error(ask, HTTPStatus.SERVICE_UNAVAILABLE))
+        return later(RETRY_S, _error(ask, HTTPStatus.SERVICE_UNAVAILABLE))
     return _error(ask, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
@@ -207,14 +207,8 @@ def _next(ask: Ask) -> str:
 
 def _denied(ask: Ask, why: str, words: tuple[str, str] | None = None) -> Response:
     """Recorded before it is said. Where it cannot be, nothing else is said either."""
-    if ask.viewer is not None:
-        try:
-            ask.parts.auditor.record("denied", ask.viewer.person, None, {
-                "route": ask.route, "method": ask.method, "why": why,
-                "session": ask.viewer.session})
-        except Transient as error:
-            ask.parts.report(error)
-            return _later(30, _error(ask, HTTPStatus.SERVICE_UNAVAILABLE))
+    if not ask.record_denial(why):
+        return later(RETRY_S, _error(ask, HTTPStatus.SERVICE_UNAVAILABLE))
     return _error(ask, HTTPStatus.FORBIDDEN, words)
 
 
@@ -231,7 +225,3 @@ def _error(ask: Ask, status: HTTPStatus, words: tuple[str, str] | None = None) -
     title, said = words or _WORDS.get(status, _WORDS[HTTPStatus.INTERNAL_SERVER_ERROR])
     return ask.page("error.html", title, status, said=said, number=status.value)
 
-
-def _later(seconds: int, response: Response) -> Response:
-    response.headers["retry-after"] = str(max(1, seconds))
-    return response

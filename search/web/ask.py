@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from schemas.errors import Refused
+from schemas.errors import Refused, Transient
 from search.access import cookies, roles
 from search.access.cookies import csrf_of
 from search.access.sessions import Live, Origin
@@ -29,6 +29,8 @@ THEMES: Final = ("auto", "light", "dark")
 THEME_COOKIE: Final = "counterfoil-theme"
 ZONE_COOKIE: Final = "counterfoil-zone"
 _YEAR_S: Final = 365 * 86_400
+# After which something that cannot be reached may be there again.
+RETRY_S: Final = 30
 # What stands in the head of every page: (name, path, capability). A page that is not there yet has
 # no line here.
 NAVIGATION: Final = (
@@ -130,6 +132,20 @@ class Ask:
             response.set_cookie(name, value, **given)
         return response
 
+    def record_denial(self, why: str) -> bool:
+        """On record before it is said that somebody signed in may not; a stranger writes nothing.
+        False: it cannot be recorded now, and nothing else may be said either."""
+        if self.viewer is None:
+            return True
+        try:
+            self.parts.auditor.record("denied", self.viewer.person, None, {
+                "route": self.route, "method": self.method, "why": why,
+                "session": self.viewer.session})
+        except Transient as error:
+            self.parts.report(error)
+            return False
+        return True
+
     def keep_session(self, secret: str) -> None:
         """The browser is signed in as of this answer; "" signs it out."""
         self._set(cookies.SESSION_COOKIE, secret, None if secret else 0)
@@ -152,7 +168,7 @@ class Ask:
     def keep_choice(self, name: str, value: str) -> None:
         """A choice of how pages look: no secret, and for the script to read."""
         self.to_set.append((name, value, {
-            "max_age": _YEAR_S, "path": "/", "samesite": "lax", "httponly": False,
+            "max_age": _YEAR_S, "path": "/", "samesite": cookies.SAME_SITE, "httponly": False,
             "secure": cookies.secure(self.parts.settings.public_url)}))
 
     def cookie(self, base: str) -> str:
@@ -162,8 +178,14 @@ class Ask:
     def _set(self, base: str, value: str, max_age: int | None) -> None:
         public = self.parts.settings.public_url
         self.to_set.append((cookies.name(base, public), value, {
-            "max_age": max_age, "path": "/", "samesite": "lax", "httponly": True,
+            "max_age": max_age, "path": "/", "samesite": cookies.SAME_SITE, "httponly": True,
             "secure": cookies.secure(public)}))
+
+
+def later(seconds: int, response: Response) -> Response:
+    """The answer, with when to try again."""
+    response.headers["retry-after"] = str(max(1, seconds))
+    return response
 
 
 def local(to: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from markupsafe import Markup
 
@@ -150,17 +150,6 @@ class Hole:
 
 
 ChatRow = Day | Bubble | Hole
-
-
-class _Timed(Protocol):
-    @property
-    def occurred_at(self) -> int | None: ...
-
-    @property
-    def occurred_not_before(self) -> int | None: ...
-
-    @property
-    def captured_at(self) -> int | None: ...
 
 
 def rows(view: ConversationView, zone: Zone, this: str = "") -> tuple[ChatRow, ...]:

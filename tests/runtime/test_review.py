@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from infra.carry import carry_if_idle
 from infra.config import load
+from infra.reviewing import month_of, new_seed
 from infra.verbs import policy
 from infra.verbs import review as verbs
 from infra.verbs.review import Wanted
@@ -138,6 +140,19 @@ def test_the_report_of_a_month_is_signed(wire: Wire, lines: Verb, tmp_path: Path
     (verdict,) = lines(verbs.verify_report, wire, out, code=1)
     as_stated("review-verify-report", verdict)
     assert not verdict["ok"]
+
+
+def test_of_two_seeds_the_first_on_the_log_counts(wire: Wire, lines: Verb) -> None:
+    """A second one that claims to be older, made with the clock set back, changes nothing."""
+    since, until = month_of(wire, "2027-03")
+    lines(verbs.seed, wire, "2027-03")
+    with verbs._opened(wire) as (parts, viewer):
+        first = parts.seed(since, until)
+        earlier = replace(wire, clock=lambda: wire.clock() - 86_400_000)
+        parts.record(new_seed(earlier, viewer.person, since, until))
+    carry_if_idle(wire, lambda _said: None)
+    with verbs._opened(wire) as (parts, _):
+        assert first is not None and first == parts.seed(since, until)
 
 
 def test_words_that_do_harm_are_proposed(wire: Wire, lines: Verb) -> None:

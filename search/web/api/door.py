@@ -19,7 +19,7 @@ from search.access.cookies import csrf_ok
 from search.access.signin import NotSignedIn, TooManyAttempts
 from search.web.api import given
 from search.web.api.problems import Wrong, problem
-from search.web.ask import Ask
+from search.web.ask import RETRY_S, Ask, later
 from search.web.ports import ConsoleParts
 from search.web.routes import SIGNED_IN, Route
 from search.web.security import SAFE
@@ -27,7 +27,6 @@ from search.web.security import SAFE
 PREFIX: Final = "/api/"
 _JSON: Final = "application/json"
 _CSRF: Final = "x-csrf-token"
-_RETRY_S: Final = 30
 
 AskOf = Callable[[ConsoleParts, Request, str, dict[str, str]], Ask]
 InThread = Callable[[ConsoleParts, Callable[[], Response]], Awaitable[Response]]
@@ -59,13 +58,13 @@ def answer(route: Route, ask: Ask, request: Request, raw: bytes) -> Response:
     try:
         wait_s = parts.wait_s(ask.origin.address)
         if wait_s:
-            return _later(wait_s, problem(HTTPStatus.TOO_MANY_REQUESTS))
+            return later(wait_s, problem(HTTPStatus.TOO_MANY_REQUESTS))
         _sign(ask, request)
         if ask.viewer is None:
             return problem(HTTPStatus.UNAUTHORIZED)
         wait_s = parts.wait_s(f"session {ask.session.session}")
         if wait_s:
-            return _later(wait_s, problem(HTTPStatus.TOO_MANY_REQUESTS))
+            return later(wait_s, problem(HTTPStatus.TOO_MANY_REQUESTS))
         if not _is_ours(ask, request):
             return _denied(ask, "form", "A session in a cookie calls from this console's own "
                            "pages, and changes something only with the header X-CSRF-Token.")
@@ -85,7 +84,7 @@ def answer(route: Route, ask: Ask, request: Request, raw: bytes) -> Response:
 def _failed(ask: Ask, error: Exception) -> Response:
     """Only what was written for a caller says anything."""
     if isinstance(error, TooManyAttempts):
-        return _later(error.retry_after_s, problem(HTTPStatus.TOO_MANY_REQUESTS))
+        return later(error.retry_after_s, problem(HTTPStatus.TOO_MANY_REQUESTS))
     if isinstance(error, Missing):
         return problem(HTTPStatus.NOT_FOUND)
     if isinstance(error, Wrong):
@@ -94,7 +93,7 @@ def _failed(ask: Ask, error: Exception) -> Response:
         return problem(HTTPStatus.BAD_REQUEST)
     ask.parts.report(error)
     if isinstance(error, Transient):
-        return _later(_RETRY_S, problem(HTTPStatus.SERVICE_UNAVAILABLE))
+        return later(RETRY_S, problem(HTTPStatus.SERVICE_UNAVAILABLE))
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
@@ -125,24 +124,14 @@ def _is_ours(ask: Ask, request: Request) -> bool:
 
 def _denied(ask: Ask, why: str, said: str) -> Response:
     """Recorded before it is said. Where it cannot be, nothing else is said either."""
-    if ask.viewer is not None:
-        try:
-            ask.parts.auditor.record("denied", ask.viewer.person, None, {
-                "route": ask.route, "method": ask.method, "why": why,
-                "session": ask.viewer.session})
-        except Transient as error:
-            ask.parts.report(error)
-            return _later(_RETRY_S, problem(HTTPStatus.SERVICE_UNAVAILABLE))
+    if not ask.record_denial(why):
+        return later(RETRY_S, problem(HTTPStatus.SERVICE_UNAVAILABLE))
     return problem(HTTPStatus.FORBIDDEN, said)
 
 
 def _wrong(error: Wrong) -> Response:
     return problem(error.status, str(error), error.code, **error.more)
 
-
-def _later(seconds: int, response: Response) -> Response:
-    response.headers["retry-after"] = str(max(1, seconds))
-    return response
 
 
 async def _read(request: Request) -> bytes:
