@@ -181,7 +181,8 @@ Documents first, cursor after: a crash in between repeats the turn and stores th
                         f"next     offset {next(iter(indexes.open(name).state().cursors.values()))}"))
     out.append(_station(14, """\
 A supervisor types `deposit`. The query becomes a tree, the tree a question about tokens; every version answers, the retracted
-one included. The search is recorded before the answer is given.""", str(asked.root)[:200]))
+one included. The question is narrowed to what she may see (`search/access/bound.py`, `scoped.py`: a wall beats every grant), and the search is
+recorded before the answer is given.""", str(asked.root)[:200]))
     view = machine.message(message(found, Bodies(reader)))
     lines = [f"{one['occurred_at']}  {one['kind']:10} {one['text'] or '(withdrawn)'}"
              for one in view["versions"]]
