@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import struct
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -77,22 +78,19 @@ class Cell:
 
 
 class Dictionary:
-    """A zstd dictionary named by its SHA-256, with its compressor and decompressor; or none."""
+    """A zstd dictionary named by its SHA-256, with its compressor and decompressor; or none. Used
+    by any number of threads at once."""
 
     def __init__(self, content: bytes | None) -> None:
         self.content = content or b""
         self.digest = sha256(content).digest() if content else b""
-        self._loaded = zstandard.ZstdCompressionDict(content) if content else None
-        self._compressors: dict[int, zstandard.ZstdCompressor] = {}
-        self._decompressor = (zstandard.ZstdDecompressor(dict_data=self._loaded) if self._loaded
-                              else zstandard.ZstdDecompressor())
+        # One context a thread: zstandard lets go of the interpreter's lock while it works in one,
+        # and two threads in the same context read each other's bytes or end the process.
+        self._contexts = _Contexts(self.content)
 
     def compress(self, plain: bytes, level: int = LEVEL_QUICK) -> bytes:
         """One zstd frame (RFC 8878). `level` is zstd's, 1 to 22."""
-        compressor = self._compressors.get(level)
-        if compressor is None:
-            compressor = self._compressors[level] = self._compressor(level)
-        return compressor.compress(plain)
+        return self._contexts.compressor(level).compress(plain)
 
     def decompress(self, packed: bytes) -> bytes:
         """Raises Refused for a broken frame, trailing bytes, or more than a cell may hold."""
@@ -100,13 +98,30 @@ class Dictionary:
             size = zstandard.frame_content_size(packed)
             if not 0 <= size <= limits.CELL_PLAIN_BYTES_MAX:
                 raise Refused("cell_oversized")
-            plain = self._decompressor.decompress(packed, max_output_size=size,
-                                                  allow_extra_data=False)
+            plain = self._contexts.decompressor.decompress(packed, max_output_size=size,
+                                                           allow_extra_data=False)
         except zstandard.ZstdError as error:
             raise Refused("cell does not decompress") from error
         return plain
 
-    def _compressor(self, level: int) -> zstandard.ZstdCompressor:
+
+class _Contexts(threading.local):
+    """What zstandard works with. Each thread that looks has its own, made at its first look."""
+
+    def __init__(self, content: bytes) -> None:
+        self._loaded = zstandard.ZstdCompressionDict(content) if content else None
+        self._compressors: dict[int, zstandard.ZstdCompressor] = {}
+        self.decompressor = (zstandard.ZstdDecompressor(dict_data=self._loaded) if self._loaded
+                             else zstandard.ZstdDecompressor())
+
+    def compressor(self, level: int) -> zstandard.ZstdCompressor:
+        """This thread's, of one level."""
+        known = self._compressors.get(level)
+        if known is None:
+            known = self._compressors[level] = self._made(level)
+        return known
+
+    def _made(self, level: int) -> zstandard.ZstdCompressor:
         # The content size is in the frame, so that a reader knows before it unpacks; no checksum
         # (the AEAD has one) and no dictionary id (the header names it by its whole hash).
         parameters = zstandard.ZstdCompressionParameters.from_level(

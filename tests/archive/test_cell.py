@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from typing import Any
 
@@ -193,3 +195,21 @@ def test_the_largest_numbers_of_an_event_survive() -> None:
     assert (extreme,) == cells.open_cell(sealed, place, KEY, PLAIN)
     assert [(extreme.offset, extreme.index)] == cells.read_addresses(sealed.addresses, place)
     assert varint.encode(2**63 - 1) in sealed.addresses
+
+
+def test_threads_that_share_a_dictionary_do_not_read_each_others_bytes() -> None:
+    """Many threads open cells with one dictionary at once, as a console's do; each gets its own
+    bytes back. (One context shared by threads gave wrong bytes, or ended the process.)"""
+    shared = Dictionary(b" ".join(b"%d" % number for number in range(3000)))
+    words = [Random(f"word {number}")(6).hex().encode() for number in range(400)]
+    texts = [b" ".join(words[byte * (1 + byte) % 400] for byte in Random(f"text {number}")(30_000))
+             for number in range(4)]
+    packed = [shared.compress(text) for text in texts]
+    start = threading.Barrier(len(texts))
+
+    def work(number: int) -> int:
+        start.wait()
+        return sum(shared.decompress(packed[number]) == texts[number] for _ in range(80))
+
+    with ThreadPoolExecutor(len(texts)) as pool:
+        assert list(pool.map(work, range(len(texts)))) == [80] * len(texts)
