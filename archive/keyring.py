@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from typing import Any, Final, Protocol
@@ -56,6 +56,12 @@ class Keyring(Protocol):
     def names(self, prefix: str = "") -> Iterator[str]:
         """Every live name under `prefix`, ascending."""
 
+    def replace(self, name: str, was: bytes, record: bytes) -> None:
+        """Put `record`, which must hold the same key, in the place of `was`. Whoever reads sees one
+        of the two at any time, whatever crashes; durable when it returns. Raises Missing when
+        the record is gone, Exists when it is another one than `was`, Transient or Ambiguous when
+        it may be either."""
+
     def destroy(self, name: str) -> None:
         """Remove every version of a record. Raises Missing. The two-person rule is the caller's."""
 
@@ -77,17 +83,26 @@ class DomainKey:
     key: bytes = field(repr=False)
 
 
+# So long a process keeps the keys that it opened. After it nobody seals under a generation that was
+# closed, and nobody reads what was erased (docs/decisions/0033).
+KEPT_MS: Final = 10 * 60_000
+
+
 class DomainKeys:
-    """The ring of domain keys as one process sees it: opened keys are kept until `forget`."""
+    """The ring of domain keys as one process sees it: opened keys are kept until `forget`, and no
+    longer than `kept_ms`. `age`: how often they were dropped."""
 
     def __init__(self, keyring: Keyring, service: KeyService, random: Callable[[int], bytes],
-                 clock: Callable[[], int]) -> None:
+                 clock: Callable[[], int], kept_ms: int = KEPT_MS) -> None:
         self._keyring = keyring
         self._service = service
         self._random = random
         self._clock = clock
+        self._kept_ms = kept_ms
+        self._since = clock()
         self._open: dict[tuple[bytes, int], DomainKey] = {}
         self._current: dict[bytes, DomainKey] = {}
+        self.age = 0
 
     def current(self, domain: bytes, facts: Callable[[], DomainFacts]) -> DomainKey:
         """The newest generation of `domain`, made if there is none (`facts` is asked only then).
@@ -96,11 +111,11 @@ class DomainKeys:
         Halt("key_service") when it does not open: another generation must not be begun because of
         a wrong KEK or a damaged record, and the records wait on the log meanwhile.
         """
+        self.look()
         known = self._current.get(domain)
         if known is not None:
             return known
-        generations = [number for name in self._keyring.names(f"{domain.hex()}/")
-                       if (number := _generation(name)) is not None]
+        generations = self._generations(domain)
         if generations:
             generation = max(generations)
         else:
@@ -119,6 +134,7 @@ class DomainKeys:
 
     def open(self, domain: bytes, generation: int) -> DomainKey:
         """One generation. Raises Missing when its record is gone, Refused when it does not open."""
+        self.look()
         known = self._open.get((domain, generation))
         if known is None:
             record = self._keyring.read(name_of(domain, generation))
@@ -150,6 +166,29 @@ class DomainKeys:
         """Drop every opened key."""
         self._open.clear()
         self._current.clear()
+        self._since = self._clock()
+        self.age += 1
+
+    def look(self) -> None:
+        """Drop what was kept for long enough; also where the clock was set back."""
+        if not 0 <= self._clock() - self._since < self._kept_ms:
+            self.forget()
+
+    def close(self, domain: bytes, generation: int, facts: DomainFacts) -> int:
+        """Make sure that a generation after `generation` is there: from `kept_ms` after this
+        returns nobody seals under `generation` any more (PROTOCOL K3). Returns the newest. Called
+        before a key is destroyed, and so that the domain never begins at 0 again."""
+        newest = max(self._generations(domain), default=-1)
+        if newest <= generation:
+            newest = generation + 1
+            self._make(domain, newest, facts)
+        self.forget()
+        self.open(domain, newest)  # read back, or raise
+        return newest
+
+    def _generations(self, domain: bytes) -> list[int]:
+        return [number for name in self._keyring.names(f"{domain.hex()}/")
+                if (number := _generation(name)) is not None]
 
     def _make(self, domain: bytes, generation: int, facts: DomainFacts) -> None:
         context = context_of(domain, generation)
@@ -159,11 +198,8 @@ class DomainKeys:
             "facts": self._service.wrap(_facts_bytes(facts), context + b"facts"),
             "created_at": self._clock(),
         }
-        out = io.BytesIO()
-        out.write(_MARK)
-        fastavro.schemaless_writer(out, _SCHEMA, record)
         try:
-            self._keyring.create(name_of(domain, generation), out.getvalue())
+            self._keyring.create(name_of(domain, generation), _written(record))
         except Exists:
             return  # another archiver won; its record is read next
 
@@ -180,6 +216,54 @@ class DomainKeys:
             return DomainKey(domain, generation, DomainFacts(**json.loads(facts)), key)
         except (ValueError, TypeError) as error:
             raise Refused("key record's facts do not parse") from error
+
+
+def rewrapped(data: bytes, name: str, reads: KeyService, writes: KeyService) -> bytes | None:
+    """The record `data` of `name` with the same key and facts wrapped by `writes`; null when
+    `writes` opens it as it is. Raises Refused for a record that `reads` does not open."""
+    domain, generation = read_name(name)
+    if opened(data, name, writes) is not None:
+        return None
+    record = _read_record(data)
+    context = context_of(domain, generation)
+    for part, bound in (("wrapped", context), ("facts", context + b"facts")):
+        record[part] = writes.wrap(reads.unwrap(record[part], bound), bound)
+    record["kek"] = writes.key_id
+    made = _written(record)
+    # Before the old record goes: the new one holds the same key, for the same place.
+    if opened(made, name, writes) != opened(data, name, reads):
+        raise Halt("key_service", f"key record {name} wrapped anew is not the same key")
+    return made
+
+
+def opened(data: bytes, name: str, service: KeyService) -> tuple[bytes, bytes] | None:
+    """The key and the facts in the record `data` of `name`; null when `service` does not open them
+    there. For who compares two records."""
+    try:
+        domain, generation = read_name(name)
+        record, context = _read_record(data), context_of(domain, generation)
+        if (record["domain"], record["generation"]) != (domain, generation):
+            return None
+        return (service.unwrap(record["wrapped"], context),
+                service.unwrap(record["facts"], context + b"facts"))
+    except Refused:
+        return None
+
+
+def made_at(data: bytes) -> int | None:
+    """When a record says that its key was made (UTC ms), or null where it does not read. Nobody
+    vouches for it."""
+    try:
+        return int(_read_record(data)["created_at"])
+    except Refused:
+        return None
+
+
+def _written(record: Mapping[str, Any]) -> bytes:
+    out = io.BytesIO()
+    out.write(_MARK)
+    fastavro.schemaless_writer(out, _SCHEMA, dict(record))
+    return out.getvalue()
 
 
 def _read_record(data: bytes) -> dict[str, Any]:
@@ -206,6 +290,18 @@ def _generation(name: str) -> int | None:
 def name_of(domain: bytes, generation: int) -> str:
     """A key record's name in the keyring."""
     return f"{domain.hex()}/{generation}"
+
+
+def read_name(name: str) -> tuple[bytes, int]:
+    """The domain and generation of a key record's name. Raises Refused for what is none."""
+    generation = _generation(name)
+    try:
+        domain = bytes.fromhex(name.partition("/")[0])
+    except ValueError:
+        domain = b""
+    if generation is None or len(domain) != 16 or name != name_of(domain, generation):
+        raise Refused("that is no name of a key record")
+    return domain, generation
 
 
 def context_of(domain: bytes, generation: int) -> bytes:

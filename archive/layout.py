@@ -3,6 +3,7 @@
     segments/<topic>/<topic id>/<partition>/<expected offset, 20 digits>[.<attempt>].avro
     schemas/<sha-256>.avsc        dictionaries/<sha-256>.zdict
     media/<32 hex digits>         doctor/... (what `doctor` tries the store with)
+    log/...                       the transparency log (`archive/tlog/sequence.py`)
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ SCHEMAS = "schemas/"
 DICTIONARIES = "dictionaries/"
 MEDIA = media.PREFIX
 DOCTOR = "doctor/"
+LOG = "log/"
 _FORMAT = re.compile(r"(?:schemas/([0-9a-f]{64})\.avsc|dictionaries/([0-9a-f]{64})\.zdict)")
 
 

@@ -7,7 +7,7 @@ whose root was recomputed.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -50,6 +50,24 @@ class ReadEvent(NamedTuple):
     problem: str = ""
     reason: str = ""
     generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CellSeen:
+    """One cell, as a survey sees it: where it lies, whose it is, how much is in it. `addresses`:
+    (offset, index); `events`: only where it was to be opened."""
+
+    topic_id: str
+    partition: int
+    segment: str
+    start: int
+    sealed_at: int
+    retain_until: int
+    trial: bool
+    domain: bytes
+    generation: int
+    addresses: tuple[tuple[int, int], ...]
+    events: tuple[ReadEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +131,7 @@ class ArchiveReader:
         self._authenticator = authenticator
         self._keys = keys
         self._dictionaries = dictionaries
+        self._age = keys.age
         self._recent: OrderedDict[tuple[str, int], tuple[CellEvent, ...]] = OrderedDict()
         self._tails: dict[tuple[str, int], tuple[int, bytes]] = {}
         self._digests: OrderedDict[str, bytes] = OrderedDict()
@@ -134,6 +153,27 @@ class ArchiveReader:
         Raises Halt("segment_missing" | "chain_broken" | "record_duplicated" …) where the chain
         does not hold: the follower must not go on past a hole as if there were none.
         """
+        for authentic in self._chained(topic_id, partition, next_offset):
+            yield self.open(authentic)
+
+    def survey(self, topic_id: str, partition: int,
+               opens: Callable[[bytes], bool]) -> Iterator[CellSeen]:
+        """Every cell of a partition, in order; only those of domains that `opens` are decrypted.
+        Raises as `follow` does: what cannot be seen must not look as if it were not there."""
+        for found in self._chained(topic_id, partition, 0):
+            header = found.segment.header
+            for placed in found.segment.cells:
+                cell = placed.cell
+                try:
+                    addresses = cells.read_addresses(cell.addresses, header.place())
+                except Refused:
+                    addresses = [(header.last, 0)]  # signed by us and senseless: verify names it
+                events = self._cell_events(found, placed) if opens(cell.domain) else []
+                yield CellSeen(topic_id, partition, found.key, placed.start, header.sealed_at,
+                               header.retain_until, header.trial, cell.domain, cell.generation,
+                               tuple(addresses), tuple(events))
+
+    def _chained(self, topic_id: str, partition: int, next_offset: int) -> Iterator[Authentic]:
         name = self._name_of(topic_id, partition)
         if name is None:
             return
@@ -154,7 +194,7 @@ class ArchiveReader:
                 previous = self._hash_before(name, next_offset)
             if previous is not None and header.previous != previous:
                 raise Halt("chain_broken", f"{authentic.key} does not follow its predecessor")
-            yield self.open(authentic)
+            yield authentic
             expected, previous = header.last + 1, authentic.segment.sha256
             self._tails[topic_id, partition] = expected, previous
 
@@ -216,6 +256,11 @@ class ArchiveReader:
         return cell.domain, cell.generation
 
     def _cell_at(self, pointer: Pointer) -> tuple[CellEvent, ...]:
+        self._keys.look()
+        if self._age != self._keys.age:
+            # What its key opened goes with it: an erased message is not shown from here either.
+            self._age = self._keys.age
+            self._recent.clear()
         known = self._recent.get((pointer.segment, pointer.start))
         if known is not None:
             self._recent.move_to_end((pointer.segment, pointer.start))

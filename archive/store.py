@@ -24,13 +24,15 @@ class ObjectVersion:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A version's lock: mode "COMPLIANCE" | "GOVERNANCE" | "FOLDER" | "" and its end (UTC ms).
+    """A version's lock: mode "COMPLIANCE" | "GOVERNANCE" | "FOLDER" | "" and its end (UTC ms), and
+    whether a legal hold lies on it, which has no end.
 
     "FOLDER" is the embedded store's: it detects, it cannot prevent (PROTOCOL S11).
     """
 
     mode: str
     retain_until: int
+    legal_hold: bool = False
 
 
 class ObjectStore(Protocol):
@@ -59,6 +61,10 @@ class ObjectStore(Protocol):
         """Lock one version until `retain_until` (UTC ms) or later: a lock only ever grows, one that
         ends later already stays as it is. Durable when it returns; may be called again. Raises
         Missing."""
+
+    def set_legal_hold(self, key: str, version_id: str, *, on: bool) -> None:
+        """Put a legal hold on one version, or take it away; the lock's end stays as it is. Durable
+        when it returns; may be called again. Raises Missing."""
 
     def lock(self, key: str, version_id: str) -> Lock:
         """The lock of one version; mode "" when it has none. Raises Missing."""

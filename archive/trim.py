@@ -39,7 +39,10 @@ class Trimmer:
                 return start
         keep = start
         for read in self._reader.follow(topic_id, partition, known):
-            whole = all(event.problem in ("", "record_refused") for event in read.events)
+            # What the log does not have any more is no reason to keep what it has: its key may have
+            # been destroyed since (docs/decisions/0033).
+            whole = all(event.problem in ("", "record_refused") for event in read.events
+                        if event.pointer.offset >= start)
             if not whole or now - read.sealed_at < self._safety_ms:
                 break
             # Up to the start of a segment that was read back: its last record stays for L3.

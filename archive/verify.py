@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ from archive import formats, layout
 from archive.acknowledged import SETTLE_MS, Acknowledged
 from archive.authentic import Authentic, Authenticator, foreign, in_order
 from archive.heads import Head
+from archive.heldcheck import HoldCheck, SourcesOf
 from archive.keyring import DomainKeys, name_of
 from archive.layout import SegmentName
 from archive.media import MediaCheck
@@ -26,7 +28,10 @@ from archive.retention import DAY_MS, end_of
 from archive.seal import decode_refused
 from archive.segment import NO_PREVIOUS
 from archive.store import ObjectStore, ObjectVersion
+from archive.tlog.batch import Read
+from archive.tlog.sequence import LogSequence, is_name
 from schemas import codec, domains, events, media
+from schemas.disposition import Act, read_act, record_of
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent, EventPart
 from schemas.findings import FINDINGS, Finding
@@ -71,16 +76,22 @@ class _Seen:
     parts: PartSets = field(default_factory=PartSets)
     # Until when each dictionary must be locked; 0 where only trial segments name it.
     dictionaries: dict[bytes, int] = field(default_factory=dict)
-    erased: set[str] = field(default_factory=set)
+    # Keys that are gone: where their cells lie; and what was said of the end of keys.
+    lost: dict[str, set[str]] = field(default_factory=dict)
+    acts: dict[Act, str] = field(default_factory=dict)
+    holds: HoldCheck = field(default_factory=HoldCheck)
 
 
 class Verifier:
     """Verifies one archive. `lock_mode` is what this store's locks are called ("COMPLIANCE", or
-    "FOLDER" for the embedded store). `progress` is told (segments done, key)."""
+    "FOLDER" for the embedded store). `progress` is told (segments done, key). `log`: the
+    transparency log, whose end is compared; all of it is `archive/tlog/audit.py`'s."""
 
     def __init__(self, store: ObjectStore, authenticator: Authenticator, reader: ArchiveReader,
                  keys: DomainKeys, lock_mode: str,
-                 progress: Callable[[int, str], None] = lambda _done, _key: None) -> None:
+                 progress: Callable[[int, str], None] = lambda _done, _key: None,
+                 log: LogSequence | None = None) -> None:
+        self._log = log
         self._store = store
         self._authenticator = authenticator
         self._reader = reader
@@ -89,20 +100,23 @@ class Verifier:
         self._progress = progress
 
     def run(self, now: int, head: Head | None = None, erased: Iterable[str] = (), *,
-            deep: bool = True) -> Report:
+            deep: bool = True, sources: SourcesOf | None = None) -> Report:
         """Everything, at `now` (UTC ms). `erased`: key names that a signed erasure lists (K3).
-        `deep`: media are opened and hashed too, not only looked at.
+        `deep`: media are opened and hashed too, not only looked at. `sources`: knows where what a
+        hold concerns lies; without it, holds on custodians and periods are compared alone.
 
         Raises Halt("format_unknown") when a segment is of a later version than this code knows.
         """
         report, ends = Report(), _Ends()
+        # Asked before the archive is read: what the log has by then is archived by then.
+        last = self._log.last() if self._log else None
         seen = _Seen(MediaCheck(self._store, self._lock_mode))
-        destroyed = frozenset(erased)
         names = self._reader.names()
         report.partitions = len(names)
         for name in names:
             ends[name.topic, name.topic_id.hex(), name.partition] = self._partition(
-                name, report, seen, destroyed)
+                name, report, seen)
+        destroyed = _check_erased(report, seen, frozenset(erased))
         self._check_objects(report, seen)
         self._check_media(report, seen, now, deep=deep)
         self._check_dictionaries(report, seen)
@@ -110,12 +124,12 @@ class Verifier:
         _check_parts(report, seen.parts, now)
         _check_acknowledged(report, seen.acknowledged, now)
         _check_head(report, head, ends)
-        if seen.erased:
-            report.notes.append(f"{len(seen.erased)} destroyed keys: their content is erased")
+        _check_reach(report, last, ends)
+        for said in seen.holds.findings(now, self._store, self._keys, sources):
+            report.take(said) if isinstance(said, Finding) else report.notes.append(said)
         return report
 
-    def _partition(self, name: SegmentName, report: Report, seen: _Seen,
-                   erased: frozenset[str]) -> dict[int, str]:
+    def _partition(self, name: SegmentName, report: Report, seen: _Seen) -> dict[int, str]:
         expected, previous = 0, NO_PREVIOUS
         ends: dict[int, str] = {}
         where = layout.partition_prefix(name.topic, name.topic_id, name.partition)
@@ -133,15 +147,14 @@ class Verifier:
                            f"offsets from {begins} are also in an earlier segment")
             elif header.previous != previous:
                 report.add("chain_broken", found.key, "it names another predecessor")
-            self._check_segment(report, found, seen, erased)
+            self._check_segment(report, found, seen)
             if begins >= expected:  # one that overlaps is named and stands beside the chain
                 expected, previous = header.last + 1, found.segment.sha256
             ends[header.last] = found.segment.sha256.hex()
         return ends
 
-    def _check_segment(self, report: Report, found: Authentic, seen: _Seen,
-                       erased: frozenset[str]) -> None:
-        self._check_lock(report, found)
+    def _check_segment(self, report: Report, found: Authentic, seen: _Seen) -> None:
+        self._check_lock(report, found, seen)
         _check_addresses(report, found)
         header = found.segment.header
         if header.dictionary:
@@ -149,7 +162,7 @@ class Verifier:
             seen.dictionaries[header.dictionary] = max(
                 until, seen.dictionaries.get(header.dictionary, 0))
         read = self._reader.open(found)
-        self._check_events(report, read, seen, erased)
+        self._check_events(report, read, seen)
         report.segments += 1
         report.cells += len(found.segment.cells)
         report.events += len(read.events)
@@ -159,12 +172,15 @@ class Verifier:
             report.earliest_unlock = header.retain_until
         self._progress(report.segments, found.key)
 
-    def _check_lock(self, report: Report, found: Authentic) -> None:
+    def _check_lock(self, report: Report, found: Authentic, seen: _Seen) -> None:
         try:
             lock = self._store.lock(found.key, found.version_id)
         except Missing:
             report.add("lock_missing", found.key, "the version is gone")
             return
+        seen.holds.segment(found.key, found.segment.header.sealed_at, (
+            (one.cell.domain, one.cell.generation) for one in found.segment.cells),
+            is_held=lock.legal_hold)
         until = found.segment.header.retain_until
         if lock.mode != self._lock_mode:
             report.add("lock_missing", found.key, f"mode is {lock.mode or 'none'}, "
@@ -172,8 +188,7 @@ class Verifier:
         elif lock.retain_until // 1000 < until // 1000:  # stores keep whole seconds
             report.add("lock_missing", found.key, "locked for less than the header states")
 
-    def _check_events(self, report: Report, read: SegmentRead, seen: _Seen,
-                      erased: frozenset[str]) -> None:
+    def _check_events(self, report: Report, read: SegmentRead, seen: _Seen) -> None:
         readable, offsets = set(), set()
         for event in read.events:
             where = f"{read.key} offset {event.pointer.offset} index {event.pointer.index}"
@@ -184,7 +199,7 @@ class Verifier:
                 report.add("record_refused", where, reason)
                 seen.acknowledged.keep(value)
             elif event.problem or event.datum is None:
-                _unopened(report, read, event, seen, erased)
+                _unopened(report, read, event, seen)
             else:
                 readable.add(event.pointer.offset)
                 seen.acknowledged.see(event.capture_id, event.session_id, event.counter)
@@ -203,6 +218,9 @@ class Verifier:
                 self._check_format(report, version)
             elif media.is_object_name(key):
                 seen.media.see(version)
+            elif key.startswith(layout.LOG):
+                if not is_name(key):
+                    report.add("tlog_foreign_object", key)
             elif not key.startswith(layout.DOCTOR):
                 report.take(Finding("foreign_object", key, "nothing of ours has such a name"))
 
@@ -256,16 +274,13 @@ class Verifier:
                 report.add("key_resurrected", name)
 
 
-def _unopened(report: Report, read: SegmentRead, event: ReadEvent, seen: _Seen,
-              erased: frozenset[str]) -> None:
+def _unopened(report: Report, read: SegmentRead, event: ReadEvent, seen: _Seen) -> None:
     """One finding per cell, by its reason."""
     seen.media.unread(event.domain)
     code, _, detail = event.reason.partition(": ")
     name = name_of(event.domain, event.generation)
-    if code == "key_lost" and name in erased:
-        seen.erased.add(name)
-    elif code == "key_lost":
-        report.add(code, read.key, f"domain key {name}")
+    if code == "key_lost":
+        seen.lost.setdefault(name, set()).add(read.key)  # judged when all that was said is read
     elif code == "key_unreadable":
         report.add(code, name, detail)
     elif code == "dictionary_missing":
@@ -273,6 +288,22 @@ def _unopened(report: Report, read: SegmentRead, event: ReadEvent, seen: _Seen,
     else:
         report.add(code if code in FINDINGS else "cell_unreadable", read.key,
                    f"domain {event.domain.hex()}: {event.reason}")
+
+
+def _check_erased(report: Report, seen: _Seen, erased: frozenset[str]) -> frozenset[str]:
+    """Keys that are gone: erased by right, or lost (PROTOCOL K3). Returns those erased by right."""
+    record = record_of(seen.acts)
+    for act in record.unfounded:
+        report.add("erasure_unfounded", seen.acts[act], f"{len(act.keys)} keys, by {act.by}: no "
+                   "list, approval by a second person and intent came before it")
+    by_right = erased | record.erased
+    for name, segments in sorted(seen.lost.items()):
+        for key in sorted(segments) if name not in by_right else ():
+            report.add("key_lost", key, f"domain key {name}")
+    gone = by_right & seen.lost.keys()
+    if gone:
+        report.notes.append(f"{len(gone)} destroyed keys: their content is erased")
+    return by_right
 
 
 def _check_datum(report: Report, read: SegmentRead, event: ReadEvent, datum: bytes,
@@ -289,12 +320,17 @@ def _check_datum(report: Report, read: SegmentRead, event: ReadEvent, datum: byt
         seen.parts.add(decoded, event, read.sealed_at)
     elif decoded.kind == events.HEARTBEAT:
         seen.acknowledged.state(event.capture_id, decoded, where, read.sealed_at)
+    elif decoded.kind == events.HOLD:
+        seen.holds.act(decoded, read.key)
+    elif decoded.kind == events.DISPOSITION:
+        with suppress(Refused):                   # an act that does not read erases nothing
+            seen.acts.setdefault(read_act(decoded), where)
     elif decoded.kind == events.DERIVED:
-        _check_fact(report, read, decoded, where, seen)
+        _check_fact(report, read, decoded, where, seen, event)
 
 
 def _check_fact(report: Report, read: SegmentRead, event: CapturedEvent, where: str,
-                seen: _Seen) -> None:
+                seen: _Seen, at: ReadEvent) -> None:
     """A file that an event names is looked for when all objects were seen."""
     try:
         fact = media.read_fact(event)
@@ -308,6 +344,7 @@ def _check_fact(report: Report, read: SegmentRead, event: CapturedEvent, where: 
     except (ValueError, OverflowError, OSError):
         until = 0  # a senseless time or class: the archiver gave it a month of its own (F39)
     seen.media.name(fact.stored, where, until)
+    seen.holds.file(fact.stored.object, at.domain, at.generation, read.sealed_at)
 
 
 def _refusal(datum: bytes) -> tuple[str, bytes]:
@@ -391,3 +428,24 @@ def _check_head(report: Report, head: Head | None,
                                                " no segment that ends there")
         elif known[line.last] != line.sha256:
             report.add("head_rollback", where, f"another segment ends at offset {line.last}")
+
+
+def _check_reach(report: Report, last: Read | None,
+                 ends: Mapping[tuple[str, str, int], Mapping[int, str]]) -> None:
+    """How far the transparency log reaches: what it has of a partition must be there, what is
+    archived and not in it yet is a note."""
+    if last is None:
+        return
+    waiting = {place: set(known) for place, known in ends.items()}
+    for end in last.batch.ends:
+        place = (end.topic, end.topic_id, end.partition)
+        known = ends.get(place, {})
+        if known.get(end.next_offset - 1) != end.sha256:
+            report.add("tlog_leaf_differs", layout.partition_prefix(
+                end.topic, bytes.fromhex(end.topic_id), end.partition),
+                f"the log's last segment ends at offset {end.next_offset - 1}; the archive has "
+                + ("another there" if end.next_offset - 1 in known else "none that ends there"))
+        waiting[place] = {one for one in known if one >= end.next_offset}
+    count = sum(map(len, waiting.values()))
+    report.notes.append(f"the transparency log holds {last.batch.head.size} cells"
+                        + (f"; {count} segments are not in it yet" if count else ""))

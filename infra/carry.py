@@ -67,11 +67,14 @@ class _Seen:
 
 
 def carry(wire: Wire, told: Callable[[str], None]) -> None:
-    """Everything that is on the log is archived and indexed when this returns. Raises what an
-    archiver and an indexer raise. After a crash at any line `run`, or another call, goes on."""
+    """Everything that is on the log is archived, indexed and in the transparency log when this
+    returns. Raises what an archiver, an indexer and a notary raise. After a crash at any line
+    `run`, or another call, goes on."""
     with closing(wire.archive_log()) as log:
         _archive(wire, log, told)
     index_all(wire)
+    hold_all(wire, told)
+    log_all(wire, told)
 
 
 def carry_if_idle(wire: Wire, told: Callable[[str], None]) -> None:
@@ -92,6 +95,32 @@ def index_all(wire: Wire) -> int:
     done = Follower(reader, index, projector).run_to_end()
     index.refresh()
     return done.documents
+
+
+def hold_all(wire: Wire, told: Callable[[str], None]) -> None:
+    """The store is told of every object that a legal hold concerns. What it does not take is said,
+    and left to the next call: what is archived is archived. Raises Transient for the index."""
+    # Nearly nobody has a hold: what knows them is imported where there is one.
+    from infra.holdwatch import settle
+
+    indexes = wire.indexes()
+    name = indexes.current()
+    if name is not None:
+        figures = settle(wire, indexes.open(name))
+        if figures.get("waiting"):
+            told(f"hold_not_set: {figures['waiting']} objects wait for the store's hold: "
+                 f"{figures.get('said', '')}")
+
+
+def log_all(wire: Wire, told: Callable[[str], None]) -> None:
+    """Everything that is archived is in the transparency log when this returns. Nobody is asked to
+    vouch for it: that is the notary's, which has a schedule. Raises what a notary raises."""
+    wire.keys_folder.make_log_key(wire.config.notary.origin)
+    if not wire.keys_folder.has_log_key:
+        told("the log's key is not on this machine: `counterfoil notary` brings the log up to date")
+        return
+    notary = wire.notary()
+    retry(notary.turn, time.sleep, lambda error: told(str(error)))
 
 
 def _archive(wire: Wire, log: ArchiveLog, told: Callable[[str], None]) -> None:

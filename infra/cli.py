@@ -38,13 +38,23 @@ sample_app = typer.Typer(no_args_is_help=True, help=(
     "What is reviewed although nothing flagged it: sampling/*.toml."))
 review_app = typer.Typer(no_args_is_help=True, help="What waits for a reviewer, and reports.")
 ledger_app = typer.Typer(no_args_is_help=True, help="What importers remember of each chat.")
+hold_app = typer.Typer(no_args_is_help=True, help="Legal holds: what may not end, and why.")
+disposition_app = typer.Typer(no_args_is_help=True, help=(
+    "What is due is listed, approved by a second person, and destroyed."))
+person_app = typer.Typer(no_args_is_help=True, help=(
+    "What is held about a person, their request to erase it, and a copy for them."))
+retention_app = typer.Typer(no_args_is_help=True, help="When what is kept ends.")
+log_app = typer.Typer(no_args_is_help=True, help="The transparency log over the archive.")
 access_app = typer.Typer(no_args_is_help=True, help="Who may see what: the file access.toml.")
 for _name, _sub in (("keys", keys_app), ("stack", stack_app), ("quarantine", quarantine_app),
                     ("rejected", rejected_app), ("spool", spool_app),
                     ("directory", directory_app), ("access", access_app), ("policy", policy_app),
                     ("sample", sample_app), ("ledger", ledger_app),
                     ("account", account_app), ("token", token_app),
-                    ("review", review_app)):
+                    ("review", review_app), ("log", log_app),
+                    ("hold", hold_app), ("disposition", disposition_app),
+                    ("person", person_app),
+                    ("retention", retention_app)):
     app.add_typer(_sub, name=_name)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
@@ -116,6 +126,19 @@ def index(context: typer.Context) -> None:
     from infra.verbs.running import index as verb
 
     raise typer.Exit(verb(_wire(context, provision=False)))
+
+
+@app.command()
+def notary(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option(
+        "--once", help="One turn, for a timer; exit 1 if a witness or authority did not answer.")
+        ] = False,
+) -> None:
+    """One part alone: the transparency log over the archive. Holds the log's key only."""
+    from infra.verbs.running import notary as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), once=once))
 
 
 @app.command()
@@ -293,11 +316,94 @@ def verify(
     json: Json = False,
     head: Annotated[Path | None, typer.Option(help="A kept head to compare with.")] = None,
     media: Annotated[bool, typer.Option(help="Open and hash every file, too.")] = True,
+    log: Annotated[bool, typer.Option(
+        "--log", help="The whole transparency log, too, and who vouches for it.")] = False,
+    against: Annotated[list[Path] | None, typer.Option(
+        metavar="CHECKPOINT", help="A checkpoint of the log that was kept elsewhere; may be "
+                                   "repeated.")] = None,
+    index: Annotated[bool, typer.Option(
+        "--index", help="The index in force, document by document.")] = False,
+    index_share: Annotated[int, typer.Option(
+        "--index-share", min=1, metavar="N", help="... only one document in N, drawn anew each "
+                                                  "time.")] = 1,
+    replica: Annotated[bool, typer.Option(
+        "--replica", help="The second copy, too: the same objects, locks and keys.")] = False,
 ) -> None:
     """Check every byte of the archive; exit 0 only without findings."""
+    from infra.verbs.check import Depth
     from infra.verbs.check import verify as verb
 
-    raise typer.Exit(verb(_wire(context), json=json, head_file=head, media=media))
+    raise typer.Exit(verb(_wire(context), json=json, head_file=head,
+                          depth=Depth(media, log, against or (), replica,
+                                      index_share if index or index_share > 1 else 0)))
+
+
+@app.command()
+def replicate(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="One turn, for a timer.")] = False,
+    follow: Annotated[bool, typer.Option(
+        "--follow", help="Turn after turn, each replica.interval_s, until it is ended.")] = False,
+    limit: Annotated[int | None, typer.Option(
+        min=1, help="No more new objects than this in a turn; the next goes on.")] = None,
+    json: Json = False,
+) -> None:
+    """Copy the archive and its key records to the second place that replica.* names."""
+    from infra.verbs.replicate import Wanted
+    from infra.verbs.replicate import replicate as verb
+
+    if once == follow:
+        raise typer.BadParameter("give --once or --follow")
+    raise typer.Exit(verb(_wire(context), Wanted(follow, limit), json=json))
+
+
+@app.command()
+def drill(
+    context: typer.Context,
+    backup: Annotated[Path, typer.Option(help="A key backup, as `keys backup` wrote it.")],
+    work: Annotated[Path, typer.Option(help="An empty folder; empty again afterwards.")],
+    replica: Annotated[bool, typer.Option(
+        "--replica", help="Read the second copy, as if the archive were gone.")] = False,
+    shares: Annotated[Path | None, typer.Option(
+        metavar="FOLDER", help="Shares of the backup's passphrase, instead of it.")] = None,
+    passphrase_file: PassphraseFile = None,
+    samples: Annotated[int, typer.Option(
+        min=1, max=10_000, help="So many messages are compared with the live index.")] = 50,
+    media: Annotated[bool, typer.Option(help="Open and hash every file, too.")] = True,
+    json: Json = False,
+) -> None:
+    """Try a restore: keys from a backup, the index from the archive, answers compared; exit 1 if
+    something could not be restored. Leaves nothing behind."""
+    from infra.verbs.drill import Wanted
+    from infra.verbs.drill import drill as verb
+
+    raise typer.Exit(verb(_wire(context), Wanted(backup, work, replica, shares, passphrase_file,
+                                                 samples, media), json=json))
+
+
+@app.command()
+def coverage(
+    context: typer.Context,
+    since: Annotated[str, typer.Option("--from", help="The first day, or time with its offset.")
+                     ] = "",
+    until: Annotated[str, typer.Option(help="The first moment that is not meant; without it, or "
+                                            "later than the log, up to the log's end.")] = "",
+    channel: Annotated[str, typer.Option(help="whatsapp or sms; all without.")] = "",
+    account: Annotated[str, typer.Option(help="One account; all without.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write the statement to a file, too.")] = None,
+    check: Annotated[Path | None, typer.Option(
+        "--check", metavar="FILE", help="Whether the archive still says what this statement says."
+    )] = None,
+    json: Json = False,
+) -> None:
+    """What is known of capture in a period: no known gap, or the gaps; under a checkpoint of the
+    log, to be checked later. Exit 0 only for "no known gap"."""
+    from infra.verbs import coverage as verbs
+
+    if check is not None:
+        raise typer.Exit(verbs.check(_wire(context, provision=False), check, json=json))
+    raise typer.Exit(verbs.coverage(_wire(context, provision=False), verbs.Wanted(
+        since, until, channel, account, out), json=json))
 
 
 @app.command()
@@ -400,11 +506,78 @@ def keys_check(context: typer.Context, file: Path, passphrase_file: PassphraseFi
 
 @keys_app.command("restore")
 def keys_restore(context: typer.Context, file: Path, passphrase_file: PassphraseFile = None,
+                 also_erased: Annotated[bool, typer.Option(
+                     "--also-erased", help="DANGER: also keys that were destroyed on purpose.")
+                     ] = False,
                  json: Json = False) -> None:
-    """Put keys and key records back where they are missing; nothing is overwritten."""
+    """Put keys and key records back where they are missing; nothing is overwritten. Keys that were
+    erased since the backup are named and left out."""
     from infra.verbs.keys import restore
 
-    raise typer.Exit(restore(_wire(context, provision=False), file, passphrase_file, json=json))
+    raise typer.Exit(restore(_wire(context, provision=False), file, passphrase_file, json=json,
+                             also_erased=also_erased))
+
+
+@keys_app.command("split")
+def keys_split(
+    context: typer.Context,
+    shares: Annotated[int, typer.Option(min=2, max=32, help="So many shares are made.")],
+    threshold: Annotated[int, typer.Option(min=2, max=32, help="So many of them restore it.")],
+    out: Annotated[Path | None, typer.Option(help="An empty folder; one file for each share.")] = (
+        None),
+    on_screen: Annotated[bool, typer.Option(
+        "--print", help="On the screen instead, to be written down.")] = False,
+    what: Annotated[str, typer.Option(
+        help="kek: the wrapping key. passphrase: what opens the key backups.")] = "kek",
+    passphrase_file: PassphraseFile = None,
+    backup: Annotated[Path | None, typer.Option(help=(
+        "A key backup that the passphrase has to open, or nothing is made."))] = None,
+    json: Json = False,
+) -> None:
+    """Give the wrapping key, or the backups' passphrase, to several officers in shares."""
+    from infra.verbs.keyshares import Wanted
+    from infra.verbs.keyshares import split as verb
+
+    if (out is None) != on_screen:
+        raise typer.BadParameter("give --out FOLDER, or --print to see them on the screen")
+    raise typer.Exit(verb(_wire(context), Wanted(what, shares, threshold, out, passphrase_file,
+                                                 backup), json=json))
+
+
+@keys_app.command("join")
+def keys_join(
+    context: typer.Context,
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="FILE|FOLDER", help=(
+        "Shares; without one you type them."))] = None,
+    out: Annotated[Path | None, typer.Option(help=(
+        "Where it is written, for its owner only; the wrapping key's own place unless said."))] = (
+            None),
+    json: Json = False,
+) -> None:
+    """The wrapping key, or the backups' passphrase, again from shares."""
+    from infra.verbs.keyshares import join as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), paths or (), out, json=json))
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help=(
+        "kek, sealing, transit, gateway, archiver or search (the last three: capture keys)."))] = (
+            "kek"),
+    only_make: Annotated[bool, typer.Option(
+        "--only-make", help="Make the new wrapping key and stop, to carry it to other machines."),
+        ] = False,
+    finish: Annotated[bool, typer.Option(
+        "--finish", help="Nothing needs the old wrapping key any more: remove it.")] = False,
+    json: Json = False,
+) -> None:
+    """A new key in the place of one in use; no archived object is written again."""
+    from infra.verbs.rotate import Wanted
+    from infra.verbs.rotate import rotate as verb
+
+    raise typer.Exit(verb(_wire(context), Wanted(key, only_make, finish), json=json))
 
 
 @quarantine_app.command("list")
@@ -966,6 +1139,371 @@ def review_verify_report(
     from infra.verbs.review import verify_report as verb
 
     raise typer.Exit(verb(_wire(context, provision=False), file, json=json))
+
+
+@log_app.command("status")
+def log_status(context: typer.Context, json: Json = False) -> None:
+    """Its name and keys, how far it reaches, who confirmed it; exit 1 while segments wait."""
+    from infra.verbs.log import status as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), json=json))
+
+
+@log_app.command("checkpoint")
+def log_checkpoint(
+    context: typer.Context,
+    witnessed: Annotated[bool, typer.Option(
+        "--witnessed", help="Only one that a witness has confirmed.")] = False,
+) -> None:
+    """The newest checkpoint, signed, for somebody to keep: `verify --against` compares it."""
+    from infra.verbs.log import newest_checkpoint as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), witnessed=witnessed))
+
+
+@log_app.command("prove")
+def log_prove(
+    context: typer.Context,
+    segment: Annotated[str, typer.Argument(help="A segment's name, as `show --json` prints it.")],
+    cell: Annotated[str, typer.Argument(
+        help="The cell's number from 0, or OFFSET/INDEX of an event in it.")],
+    out: Annotated[Path, typer.Option(help="Where the .tlog-proof is written.")],
+    json: Json = False,
+) -> None:
+    """Write the proof that a cell is in the log; anybody can check it without us."""
+    from infra.verbs.log import prove as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), segment, cell, out, json=json))
+
+
+@log_app.command("files")
+def log_files(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(help="An empty folder.")],
+    json: Json = False,
+) -> None:
+    """Write the whole log as static files (C2SP tiles), for an auditor or a web server."""
+    from infra.verbs.log import files as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), out, json=json))
+
+
+@log_app.command("check-proof")
+def log_check_proof(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A .tlog-proof.")],
+    key: Annotated[list[str] | None, typer.Option(
+        metavar="VKEY", help="Whom to believe: the log's verifier key, and witnesses'; without it "
+                             "this data folder's.")] = None,
+    segment: Annotated[Path | None, typer.Option(
+        help="A copy of the segment's object, to be compared too.")] = None,
+    json: Json = False,
+) -> None:
+    """Whether a proof holds; offline, and without a data folder where --key is given."""
+    from infra.verbs.log import check_proof as verb
+
+    wire = None if key else _wire(context, provision=False)
+    raise typer.Exit(verb(wire, file, key or [], segment, json=json))
+
+
+@app.command()
+def witness(
+    context: typer.Context,
+    log: Annotated[list[str], typer.Option(
+        metavar="VKEY|FILE", help="A log's verifier key, or a file of them; may be repeated.")],
+    name: Annotated[str, typer.Option(
+        help="What a new witness is called, for ever: witness.firm.example.")] = "",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port.")] = 8095,
+    host: Annotated[str, typer.Option(help="Address; loopback unless told.")] = "127.0.0.1",
+) -> None:
+    """A witness of other people's logs, with a folder (--home) and a key of its own. Ends with
+    Ctrl-C."""
+    from infra.verbs.witness import witness as verb
+
+    home = context.find_root().obj
+    if home is None:
+        raise typer.BadParameter("give the witness a folder of its own: --home, before `witness`")
+    raise typer.Exit(verb(home, name, log, host, port))
+
+
+HoldId = Annotated[str, typer.Argument(metavar="ID", help="16 hexadecimal digits, as listed.")]
+Custodians = Annotated[list[str] | None, typer.Option(
+    "--custodian", help="An id of the directory; may be repeated: any of them.")]
+Matters = Annotated[list[str] | None, typer.Option(
+    "--matter", help="An id of the directory, with all that it ever was; may be repeated.")]
+Conversations = Annotated[list[str] | None, typer.Option(
+    "--conversation", help="An id or a token, as a search shows it; may be repeated.")]
+FromDay = Annotated[str, typer.Option("--from", help="The first day; its whole month is held.")]
+ToDay = Annotated[str, typer.Option("--to", help="The last day; its whole month is held.")]
+HoldQuery = Annotated[str, typer.Option("--query", help="As for `search`, without lists.")]
+
+
+As = Annotated[str, typer.Option("--as", metavar="PERSON", help=(
+    "A person of access.toml; your password is asked for. Needed outside a trial."))]
+AsPasswordFile = Annotated[Path | None, typer.Option(
+    "--password-file", metavar="FILE", help="Its first line is the password; - is a pipe.")]
+AsCode = Annotated[str, typer.Option("--code", help="The code that your telephone shows.")]
+
+
+def _identity(person: str, password_file: Path | None, code: str) -> Any:
+    from infra.disposition_who import Identity
+    from infra.verbs.account import password_typed
+
+    password = password_typed(password_file) if person else ""
+    return Identity(person, password, code)
+
+
+@hold_app.command("place")
+def hold_place(
+    context: typer.Context,
+    name: Annotated[str, typer.Option(help="What people call it: Doe v. Roe.")],
+    ground: Annotated[str, typer.Option(help="Why: the claim, the letter, the court's number.")],
+    custodian: Custodians = None, matter: Matters = None, conversation: Conversations = None,
+    since: FromDay = "", until: ToDay = "", query: HoldQuery = "", json: Json = False,
+) -> None:
+    """Place a legal hold on whatever fits all of the options. Two people release it."""
+    from infra.verbs.hold import Wanted
+    from infra.verbs.hold import place as verb
+
+    raise typer.Exit(verb(_wire(context), name, ground, Wanted(
+        custodian or (), matter or (), conversation or (), since, until, query), json=json))
+
+
+@hold_app.command("list")
+def hold_list(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Released ones, too.")] = False,
+    json: Json = False,
+) -> None:
+    """The legal holds in force."""
+    from infra.verbs.hold import listing as verb
+
+    raise typer.Exit(verb(_wire(context), json=json, every=every))
+
+
+@hold_app.command("show")
+def hold_show(context: typer.Context, hold: HoldId, json: Json = False) -> None:
+    """One legal hold: what it keeps now, and what was done with it."""
+    from infra.verbs.hold import show as verb
+
+    raise typer.Exit(verb(_wire(context), hold, json=json))
+
+
+@hold_app.command("release")
+def hold_release(
+    context: typer.Context, hold: HoldId,
+    reason: Annotated[str, typer.Option(help="Why, in a few words.")],
+    grant: Annotated[bool, typer.Option(
+        "--grant", help="As the second person: the hold ends.")] = False,
+    refuse: Annotated[bool, typer.Option(
+        "--refuse", help="Say no to the request: the hold stays.")] = False,
+    person: As = "", password_file: AsPasswordFile = None, code: AsCode = "",
+    json: Json = False,
+) -> None:
+    """Ask for the release of a legal hold, or answer somebody else's request."""
+    from infra.verbs.hold import release as verb
+
+    raise typer.Exit(verb(_wire(context), hold, reason, _identity(person, password_file, code),
+                          grant=grant, refuse=refuse, json=json))
+
+
+@hold_app.command("simulate")
+def hold_simulate(
+    context: typer.Context,
+    custodian: Custodians = None, matter: Matters = None, conversation: Conversations = None,
+    since: FromDay = "", until: ToDay = "", query: HoldQuery = "", json: Json = False,
+) -> None:
+    """What a legal hold would keep, and how many requests it would cost. Places nothing."""
+    from infra.verbs.hold import Wanted
+    from infra.verbs.hold import simulate as verb
+
+    raise typer.Exit(verb(_wire(context), Wanted(
+        custodian or (), matter or (), conversation or (), since, until, query), json=json))
+
+
+@hold_app.command("apply")
+def hold_apply(
+    context: typer.Context,
+    again: Annotated[bool, typer.Option(
+        "--again", help="Tell the store everything once more.")] = False,
+    json: Json = False,
+) -> None:
+    """Tell the store now what `run` would tell it."""
+    from infra.verbs.hold import apply as verb
+
+    raise typer.Exit(verb(_wire(context), again=again, json=json))
+
+
+ListId = Annotated[str, typer.Argument(metavar="LIST", help="As `disposition status` prints it.")]
+
+
+@disposition_app.command("due")
+def disposition_due(
+    context: typer.Context,
+    at: Annotated[str, typer.Option(help="As if it were this day; destroys nothing.")] = "",
+    every: Annotated[bool, typer.Option(
+        "--all", help="Also what may not go, with the ground and the date.")] = False,
+    json: Json = False,
+) -> None:
+    """What has reached the end of its time, and why the rest has not. Reads the whole archive."""
+    from infra.verbs.disposition import due as verb
+
+    raise typer.Exit(verb(_wire(context), at, json=json, every=every))
+
+
+@disposition_app.command("list")
+def disposition_list(
+    context: typer.Context,
+    custodian: Annotated[str, typer.Option(help="Only of this custodian.")] = "",
+    month: Annotated[str, typer.Option(help="Only of this month, as 2019-05.")] = "",
+    key: Annotated[list[str] | None, typer.Option(
+        help="Only this key, as `due` prints it; may be repeated.")] = None,
+    person: As = "", password_file: AsPasswordFile = None, code: AsCode = "",
+    json: Json = False,
+) -> None:
+    """Put a list of what is due on record, for somebody else to approve. Destroys nothing."""
+    from infra.verbs.disposition import Wanted
+    from infra.verbs.disposition import make_list as verb
+
+    raise typer.Exit(verb(_wire(context), Wanted(custodian, month, key or ()),
+                          _identity(person, password_file, code), json=json))
+
+
+@disposition_app.command("approve")
+def disposition_approve(
+    context: typer.Context, list_id: ListId, person: As = "",
+    password_file: AsPasswordFile = None, code: AsCode = "", json: Json = False,
+) -> None:
+    """The second person's word on a list; then it waits for disposition.wait_days."""
+    from infra.verbs.disposition import approve as verb
+
+    raise typer.Exit(verb(_wire(context), list_id, _identity(person, password_file, code),
+                          json=json))
+
+
+@disposition_app.command("refuse")
+def disposition_refuse(
+    context: typer.Context, list_id: ListId,
+    reason: Annotated[str, typer.Option(help="Why; it is recorded with who said it.")],
+    person: As = "", password_file: AsPasswordFile = None, code: AsCode = "", json: Json = False,
+) -> None:
+    """No: nothing of this list is destroyed. Until it runs."""
+    from infra.verbs.disposition import refuse as verb
+
+    raise typer.Exit(verb(_wire(context), list_id, reason,
+                          _identity(person, password_file, code), json=json))
+
+
+@disposition_app.command("run")
+def disposition_run(context: typer.Context, list_id: ListId, json: Json = False) -> None:
+    """Destroy what an approved list names, for ever. Interrupted, run it again: it goes on."""
+    from infra.verbs.disposition import run as verb
+
+    raise typer.Exit(verb(_wire(context), list_id, json=json))
+
+
+@disposition_app.command("status")
+def disposition_status(context: typer.Context, json: Json = False) -> None:
+    """Every list and how far it came; exit 1 while one is begun and not finished."""
+    from infra.verbs.disposition import status as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@disposition_app.command("certificate")
+def disposition_certificate(
+    context: typer.Context, list_id: ListId,
+    out: Annotated[Path | None, typer.Option(help="Write it here; else on the screen.")] = None,
+    json: Json = False,
+) -> None:
+    """The signed certificate of what a list erased."""
+    from infra.verbs.disposition import certificate as verb
+
+    raise typer.Exit(verb(_wire(context), list_id, out, json=json))
+
+
+@disposition_app.command("check-certificate")
+def disposition_check_certificate(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="What `certificate --out` wrote.")],
+    json: Json = False,
+) -> None:
+    """Whether a certificate is what this firm's key signed; exit 1 if not."""
+    from infra.verbs.disposition import check_certificate as verb
+
+    raise typer.Exit(verb(_wire(context, provision=False), file, json=json))
+
+
+@disposition_app.command("backup-destroyed")
+def disposition_backup_destroyed(
+    context: typer.Context,
+    backup: Annotated[str, typer.Argument(metavar="ID", help="As a certificate names it.")],
+    person: As = "", password_file: AsPasswordFile = None, code: AsCode = "", json: Json = False,
+) -> None:
+    """Put on record that the file of a key backup was destroyed."""
+    from infra.verbs.disposition import backup_destroyed as verb
+
+    raise typer.Exit(verb(_wire(context), backup, _identity(person, password_file, code),
+                          json=json))
+
+
+@retention_app.command("simulate")
+def retention_simulate(
+    context: typer.Context,
+    at: Annotated[str, typer.Option(help="A day: 2033-06-01.")],
+    retention_class: Annotated[str, typer.Option(
+        "--class", help="A class whose years are changed, only in thought.")] = "",
+    years: Annotated[int | None, typer.Option(help="Its years then.")] = None,
+    json: Json = False,
+) -> None:
+    """What would end at a date, what would stay and why, and what another class would mean."""
+    from infra.verbs.retention import simulate as verb
+
+    raise typer.Exit(verb(_wire(context), at, retention_class, years, json=json))
+
+
+Somebody = Annotated[str, typer.Argument(metavar="PERSON", help=(
+    "A number, an id, an address or a name, as in a search after with:."))]
+
+
+@person_app.command("held")
+def person_held(context: typer.Context, person: Somebody, json: Json = False) -> None:
+    """What is held about somebody: how much, of when, on what ground, and until when."""
+    from infra.verbs.person import held as verb
+
+    raise typer.Exit(verb(_wire(context), person, json=json))
+
+
+@person_app.command("erase")
+def person_erase(
+    context: typer.Context, person: Somebody,
+    ground: Annotated[str, typer.Option(help="On what ground they ask; it is recorded.")],
+    json: Json = False,
+) -> None:
+    """Put a request to erase on record. What may not go yet is named with its date, and waits."""
+    from infra.verbs.person import erase as verb
+
+    raise typer.Exit(verb(_wire(context), person, ground, json=json))
+
+
+@person_app.command("requests")
+def person_requests(context: typer.Context, json: Json = False) -> None:
+    """Requests that wait, and what of them may go now."""
+    from infra.verbs.person import listed as verb
+
+    raise typer.Exit(verb(_wire(context), json=json))
+
+
+@person_app.command("access")
+def person_access(
+    context: typer.Context, person: Somebody,
+    out: Annotated[Path, typer.Option(help="A new folder, for its owner only.")],
+    json: Json = False,
+) -> None:
+    """A copy of what is held about somebody, as JSON lines, other people marked."""
+    from infra.verbs.person import access as verb
+
+    raise typer.Exit(verb(_wire(context), person, out, json=json))
 
 
 @stack_app.command("up")

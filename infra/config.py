@@ -61,6 +61,7 @@ class StoreSection(_Section):
     """Where segments lie: the embedded write-once folder, or S3 with Object Lock."""
 
     driver: Literal["folder", "s3"] = "folder"
+    folder: Path | None = None  # null: store/ in the data folder
     endpoint: str | None = None
     region: str = "us-east-1"
     bucket: str = "counterfoil-archive"
@@ -73,7 +74,10 @@ class KeyringSection(_Section):
     """Where wrapped domain keys lie: never in the locked bucket (PROTOCOL K2)."""
 
     driver: Literal["folder", "s3"] = "folder"
+    folder: Path | None = None  # null: keyring/ in the data folder
     bucket: str = "counterfoil-keyring"
+    # Further copies of it that an erasure has to reach: folders, or s3://BUCKET of the same server.
+    copies: tuple[str, ...] = ()
 
 
 class KeyServiceSection(_Section):
@@ -185,6 +189,62 @@ class ReviewSection(_Section):
     closes: int = Field(24, ge=1, le=24)
 
 
+class DispositionSection(_Section):
+    """How long after its approval nothing of a list is destroyed; 0 in a trial only."""
+
+    wait_days: int = Field(7, ge=0, le=366)
+
+
+class WitnessEntry(_Section):
+    """One witness of the transparency log: its verifier key, and the prefix of its address."""
+
+    vkey: str
+    url: str = Field(pattern=r"^https?://")
+
+
+class AuthorityEntry(_Section):
+    """One time-stamping authority: what we call it, its address, its roots, and the certificates
+    between its signer and a root where its answers lack them (PEM files)."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
+    url: str = Field(pattern=r"^https?://")
+    roots: Path
+    certificates: Path | None = None
+    policies: tuple[str, ...] = ()
+
+
+class NotarySection(_Section):
+    """The transparency log: what it is called, how often it is brought up to date, and who else
+    vouches for it. 0 = 5 s on a folder, 60 s on S3."""
+
+    origin: str = Field("", pattern=r"^([a-z0-9][a-z0-9._/-]{0,200}[a-z0-9])?$")
+    interval_s: float = Field(0, ge=0, le=3600)
+    memory_folder: Path | None = None
+    witness: tuple[WitnessEntry, ...] = ()
+    witness_interval_s: float = Field(600, ge=1)
+    authority: tuple[AuthorityEntry, ...] = ()
+    stamp_interval_s: float = Field(3600, ge=1)
+    access_key_file: Path | None = None
+    secret_key_file: Path | None = None
+
+
+class ReplicaSection(_Section):
+    """Where `replicate` keeps the second copy: a folder on another disk or machine, or buckets of
+    another S3 account. Younger objects than `lag_s_max` may be missing there."""
+
+    driver: Literal["", "folder", "s3"] = ""
+    folder: Path | None = None
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    bucket: str = "counterfoil-archive-copy"
+    keyring_bucket: str = "counterfoil-keyring-copy"
+    access_key_file: Path | None = None
+    secret_key_file: Path | None = None
+    ca_file: Path | None = None
+    interval_s: float = Field(300, ge=1)
+    lag_s_max: float = Field(3600, ge=60)
+
+
 class Config(BaseSettings):
     """Everything that a process may be told."""
 
@@ -204,6 +264,9 @@ class Config(BaseSettings):
     search: SearchSection = SearchSection()
     console: ConsoleSection = ConsoleSection()
     review: ReviewSection = ReviewSection()
+    disposition: DispositionSection = DispositionSection()
+    notary: NotarySection = NotarySection()
+    replica: ReplicaSection = ReplicaSection()
     # A list, newest first: one value, or several separated by commas or line ends.
     whatsapp_app_secret: SecretStr | None = None
     whatsapp_verify_token: SecretStr | None = None
@@ -309,6 +372,11 @@ class Config(BaseSettings):
     def poll_s(self) -> float:
         """How long the indexer rests when it has seen everything, s."""
         return self.index.poll_s or (0.2 if self.store.driver == "folder" else 1.0)
+
+    @property
+    def notary_s(self) -> float:
+        """How long the notary rests when the log has everything that is archived, s."""
+        return self.notary.interval_s or (5.0 if self.store.driver == "folder" else 60.0)
 
     @property
     def partitions(self) -> int:

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import tzinfo
 from functools import lru_cache
+from time import monotonic
 from types import FrameType
 from typing import Final
 from urllib.parse import urlsplit
@@ -54,6 +55,7 @@ from search.access.sessions import DEMO, Live, Origin
 from search.access.signin import NotSignedIn, Signed, SignIn
 from search.access.viewer import Viewer
 from search.audit import Auditor, AuditSettings
+from search.lately import Lately
 from search.web.app import make_app
 from search.web.oversight import Oversight
 from search.web.ports import ConsoleParts, ConsoleSettings
@@ -126,6 +128,19 @@ class Policy:
             return found
 
 
+class _Server(uvicorn.Server):
+    """Says when it listens: who reads an address may ask there at once."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._say_listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's; then it is said."""
+        await super().startup(sockets)
+        self._say_listening()
+
+
 class ConsoleProcess:
     """One console on one data folder. `host` and `port`: null = as configured. `demo_person`: who
     the one-time link signs in; null = there is none."""
@@ -151,9 +166,13 @@ class ConsoleProcess:
         self.parts = self._parts(demo_person)
         self._app = make_app(self.parts)
 
-    def run(self) -> int:
-        """Until SIGTERM or SIGINT; the exit code."""
-        server = uvicorn.Server(uvicorn.Config(
+    def run(self, listening: Callable[[], None] = lambda: None) -> int:
+        """Until SIGTERM or SIGINT; the exit code. `listening`: called once, when it answers."""
+        def say() -> None:
+            structlog.get_logger().info("listening", role="console", url=self.url)
+            listening()
+
+        server = _Server(uvicorn.Config(
             self._app, loop="uvloop", ws="none", lifespan="off",
             http=http.bounded(http.HttpLimits(_CONNECTIONS_MAX)),
             log_config=None, access_log=False,  # an address holds what was searched for
@@ -161,7 +180,7 @@ class ConsoleProcess:
             # Who asks is what the socket says; behind a proxy on this machine, what that says.
             proxy_headers=self._wire.config.console.public_url.startswith("https://"),
             forwarded_allow_ips="127.0.0.1", limit_concurrency=None,
-            timeout_keep_alive=30, timeout_graceful_shutdown=_REQUESTS_S_MAX))
+            timeout_keep_alive=30, timeout_graceful_shutdown=_REQUESTS_S_MAX), say)
 
         def ask(_number: int, _frame: FrameType | None) -> None:
             server.should_exit = True
@@ -171,7 +190,8 @@ class ConsoleProcess:
         settle_memory()
         beats = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
         beats.start()
-        structlog.get_logger().info("listening", role="console", url=self.url)
+        # Ready at once: whoever asks for a pattern meanwhile waits for this, and nobody else does.
+        threading.Thread(target=self._search.preload, name="words", daemon=True).start()
         try:
             server.run(sockets=[self._listening])
         finally:
@@ -184,6 +204,7 @@ class ConsoleProcess:
         """The end: pages are finished, dry runs ended, what was recorded is stated."""
         self._policies.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._figures.close()
         self._beat(stopping=True)
         self._log.close()
         self._listening.close()
@@ -193,18 +214,20 @@ class ConsoleProcess:
         auditor = Auditor(self._recorder, AuditSettings(domains.ROLE_NAMES[domains.FIRM],
                                                         self._years), wire.clock, wire.random)
         directory = DirectoryFile(wire.directory_path, wire.require_years)
+        self._lately = Lately(monotonic)
         policy = Policy(AccessFile(wire.home, self._recorder.record, wire.clock,
                                    lambda: directory().firm_years(), "console"))
         state = state_store(wire)
         desk = Desk(wire, policy, auditor, state)
-        reviews = ConsoleReviews(wire, state, policy, self._recorder, directory)
+        reviews = ConsoleReviews(wire, state, policy, self._recorder, directory, self._lately)
+        self._search = SearchDesk(wire, auditor, directory, self._lately)
         once = OneTimeLink(self._token, lambda: desk.sign_in, demo_person) if demo_person else None
         firm = wire.config.search.zone
         return ConsoleParts(
             settings=ConsoleSettings(
                 self.url, _hosts(self.url, self._listening), Zone(firm, ZoneInfo(firm)),
                 is_trial=wire.config.retention.trial, is_demo=demo_person is not None),
-            desk=SearchDesk(wire, auditor, directory), open_file=MediaReader(wire.store).open,
+            desk=self._search, open_file=MediaReader(wire.store).open,
             auditor=auditor, gate=desk.gate, signin=desk.sign_in, account=desk.own,
             oidc=desk.oidc, viewer=lambda live: _viewer(
                 directory, policy, live, wire.clock(), self._glass.grants(live)),
@@ -217,14 +240,15 @@ class ConsoleProcess:
 
     def _oversight(self, desk: Desk, auditor: Auditor, directory: Callable[[], Directory],
                    policy: Callable[[], AccessPolicy]) -> Oversight:
-        wire, threads = self._wire, Threads(self._wire)
+        wire, threads = self._wire, Threads(self._wire, self._lately)
+        self._figures = ConsoleFigures(wire, threads, auditor, directory)
         tokenizer = wire.tokenizer()
         self._policies = ConsolePolicies(wire, threads, auditor, self._recorder,
                                          lambda: Pseudonyms(tokenizer, directory()))
         self._glass = ConsoleGlass(BreakGlass(desk.state, auditor, wire.clock, wire.random),
                                    auditor, policy, directory)
         return Oversight(
-            ConsoleFigures(wire, threads, auditor, directory), ConsoleTrail(threads, auditor),
+            self._figures, ConsoleTrail(threads, auditor),
             self._policies, self._glass, ConsolePeople(
                 auditor, policy, directory, desk.parts.accounts, desk.parts.lockout))
 

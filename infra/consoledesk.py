@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from time import monotonic
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from infra.wire import Wire
 from schemas.directory import Directory
+from schemas.errors import CounterfoilError
 from search.access.pseudonyms import Pseudonyms
 from search.access.viewer import Viewer
 from search.audit import Auditor
 from search.conversation import PAGE_DEFAULT, ConversationView
+from search.expander import CurrentExpander
 from search.explain import Explanation
+from search.facets import Facets
 from search.files import FileView
 from search.index import Retired
 from search.lately import Lately
-from search.searcher import Answer, Language, Locale, Searcher
+from search.searcher import Answer, Beside, Language, Locale, Searcher
 from search.thread import MessageView
 from search.vocabulary import Expander
 from search.web.ports import FacetsView, FacetValue
-from search.words import Slot
+from search.words import Exact, Slot
 
 T = TypeVar("T")
 
@@ -36,7 +40,8 @@ _LABELS: Final = {
 
 
 class SharedExpander:
-    """One vocabulary for all threads, one at a time."""
+    """One vocabulary for all threads, one at a time: whoever has a pattern while the words are
+    read waits for that, and nothing is read twice."""
 
     def __init__(self, expander: Expander) -> None:
         self._expander = expander
@@ -44,28 +49,57 @@ class SharedExpander:
 
     def expand(self, slot: Slot, terms_max: int) -> tuple[str, ...]:
         """See Expander."""
+        if isinstance(slot, Exact):
+            return (slot.term,)
         with self._lock:
             return self._expander.expand(slot, terms_max)
+
+
+    def read(self) -> None:
+        """Read the words now, before somebody waits for them. Raises what reading does."""
+        if isinstance(self._expander, CurrentExpander):
+            with self._lock:
+                self._expander.read()
 
 
 class SearchDesk:
     """Implements `search.web.ports.SearchPort`. For any number of threads."""
 
-    def __init__(self, wire: Wire, auditor: Auditor, directory: Callable[[], Directory]) -> None:
+    def __init__(self, wire: Wire, auditor: Auditor, directory: Callable[[], Directory],
+                 lately: Lately) -> None:
+        """`lately`: what all desks of this console share of the index."""
         self._wire, self._auditor, self._directory = wire, auditor, directory
         self._tokenizer = wire.tokenizer()
         search = wire.config.search
         self._locale = Locale(ZoneInfo(search.zone), search.region)
         language = wire.language(wire.indexes(), wire.reader())
         expander = language.expander
-        self._language = Language(language.lists, language.stems,
-                                  SharedExpander(expander) if expander else None)
-        self._lately = Lately(monotonic)
+        self._words = SharedExpander(expander) if expander else None
+        self._language = Language(language.lists, language.stems, self._words)
+        self._lately = lately
         self._local = threading.local()
+
+    def preload(self) -> None:
+        """Read the words of the archive, for the first pattern that somebody asks for. What goes
+        wrong is that one's to say: it reads them then."""
+        if self._words is None:
+            return
+        try:
+            self._words.read()
+        except CounterfoilError as error:
+            structlog.get_logger().bind(role="console").warning(
+                "words not read yet", error=type(error).__name__)
 
     def search(self, query: str, viewer: Viewer, limit: int, after: str | None) -> Answer:
         """See SearchPort."""
         return self._ask(lambda own: own.search(query, viewer, limit, after))
+
+    def page(self, query: str, viewer: Viewer, limit: int, fields: Sequence[str],
+             top: int) -> tuple[Answer, FacetsView]:
+        """See SearchPort."""
+        found = self._ask(lambda own: own.search(query, viewer, limit,
+                                                 beside=Beside(tuple(fields), top)))
+        return found, self._view(found.facets or {}, viewer)
 
     def explain(self, query: str, viewer: Viewer) -> Explanation:
         """See SearchPort."""
@@ -89,6 +123,9 @@ class SearchDesk:
     def facets(self, query: str, viewer: Viewer, fields: Sequence[str], top: int) -> FacetsView:
         """See SearchPort."""
         found = self._ask(lambda own: own.facets(query, viewer, fields, top))
+        return self._view(found, viewer)
+
+    def _view(self, found: Facets, viewer: Viewer) -> FacetsView:
         return {field: self._named(field, values, viewer) for field, values in found.items()}
 
     def _named(self, field: str, values: Sequence[tuple[str, int]],

@@ -1,13 +1,13 @@
 """The dashboard's figures: what was captured, how capture goes, how reviews go.
 
-Owns which of them are the viewer's own and which are the firm's, and how long the firm's are kept:
-many look at the same numbers at once. Implements `search.web.oversight.FiguresPort`.
+Owns which of them are the viewer's own and which are the firm's, and how long they are kept: many
+look at the same numbers at once. Implements `search.web.oversight.FiguresPort`.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Final
@@ -31,17 +31,20 @@ from search.access import roles
 from search.access.scope import Scope
 from search.access.viewer import Viewer
 from search.audit import Auditor
-from search.figures import Day, ReviewFigures
+from search.figures import Day, DayCount, ReviewFigures
 from search.index import Asked, TooBroad
+from search.kept import Kept, Known
 from search.web.oversight import AccountView, AlarmView, Figures, Health
 from search.web.times import Zone
 
 LOOKED: Final = "dashboard"
 DAYS_MAX: Final = 92
-# So long the firm's own figures serve everybody who looks.
+# So long figures serve everybody who may see the same.
 _KEEP_MS: Final = 15_000
-# And so long while somebody asks for newer ones.
+# And so long while newer ones are asked for.
 _SHOWN_MS_MAX: Final = 60_000
+# Scopes, zones and numbers of days whose figures are kept.
+_KEPT_MAX: Final = 256
 _COVERAGE: Final = tuple(
     (one.name, tuple((words, one.cover[part].answer, one.cover[part].words)
                      for part, words in PARTS.items())) for one in COVERAGE)
@@ -50,13 +53,31 @@ _ROLES: Final = (("gateway", "Capture"), ("archiver", "Archive"), ("indexer", "I
 
 @dataclass(frozen=True, slots=True)
 class _Firm:
-    """What is known of the whole firm. `at`: UTC ms."""
+    """What is known of the whole firm."""
 
-    at: int
     states: Sequence[RoleState]
     alarms: tuple[AlarmView, ...]
     capture: Capture
     unindexed: int | None
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """Whatever decides what is counted for somebody; two who are equal in it are shown the same.
+    `scope`: with its walls and what was opened; null = the whole firm's figures. `days`: with where
+    they begin in the viewer's zone."""
+
+    scope: Scope | None
+    may: frozenset[str]
+    pseudonyms: bool
+    days: tuple[Day, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    days: tuple[DayCount, ...]
+    reviews: ReviewFigures | None
     problem: str
 
 
@@ -67,24 +88,43 @@ class ConsoleFigures:
                  directory: Callable[[], Directory]) -> None:
         self._wire, self._threads = wire, threads
         self._auditor, self._directory = auditor, directory
-        self._lock = threading.Lock()
-        self._kept: _Firm | None = None
+        # Newer figures are asked for here: whoever looks is not who waits for them.
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="figures")
+        clock = wire.clock
+        self._firm: Kept[None, _Firm] = Kept(
+            clock, _KEEP_MS, _SHOWN_MS_MAX, 1, self._beside.submit)
+        self._counts: Kept[_Whose, _Counted] = Kept(
+            clock, _KEEP_MS, _SHOWN_MS_MAX, _KEPT_MAX, self._beside.submit)
+
+    def close(self) -> None:
+        """The console ends: what is being asked for is waited for."""
+        self._beside.shutdown(wait=True, cancel_futures=True)
 
     def figures(self, viewer: Viewer, days: int, zone: Zone) -> Figures:
         """See FiguresPort."""
         viewer.require(roles.DASHBOARD)
-        own, now = self._threads.own(), self._wire.clock()
-        sees = roles.sees_content(viewer.may)
+        now = self._wire.clock()
         # Whoever sees no message is shown the firm's numbers; whoever sees some, those of theirs.
-        index: Asked | None = own.bound.shown(viewer) if sees else own.bound.whole()
-        span = list(_days(now, max(1, min(days, DAYS_MAX)), zone))
-        counted = figures.captured(index, span) if index is not None else ()
-        reviews, problem = self._reviews(own, index, viewer, now)
-        health = self._health(viewer, now)
+        sees = roles.sees_content(viewer.may)
+        whose = _Whose(viewer.scope if sees else None, viewer.may, viewer.pseudonyms,
+                       tuple(_days(now, max(1, min(days, DAYS_MAX)), zone)))
+        counted = self._counts.get(whose, lambda: self._count(whose, viewer))
+        firm = self._firm.get(None, self._ask)
+        health = replace(self._health(viewer, firm, now), at=min(firm.at, counted.at))
         self._auditor.record(LOOKED, viewer.person, None, {
-            "days": str(len(span)), "session": viewer.session})
+            "days": str(len(whose.days)), "session": viewer.session})
         # Recorded: from here it may be seen.
-        return Figures(counted, not sees, health, reviews, problem)
+        found = counted.value
+        return Figures(found.days, not sees, health, found.reviews, found.problem)
+
+    def _count(self, whose: _Whose, viewer: Viewer) -> _Counted:
+        """`viewer`: whoever came first; of them nothing is asked but what `whose` says."""
+        own, now = self._threads.own(), self._wire.clock()
+        asked = Viewer("", whose.scope or viewer.scope, whose.may, whose.pseudonyms)
+        index: Asked | None = own.bound.whole() if whose.scope is None else own.bound.shown(asked)
+        days = figures.captured(index, whose.days) if index is not None else ()
+        reviews, problem = self._reviews(own, index, asked, now)
+        return _Counted(days, reviews, problem)
 
     def _reviews(self, own: Own, index: Asked | None, viewer: Viewer,
                  now: int) -> tuple[ReviewFigures | None, str]:
@@ -102,47 +142,30 @@ class ConsoleFigures:
 
     # --- the firm --------------------------------------------------------------------------------
 
-    def _health(self, viewer: Viewer, now: int) -> Health:
-        firm = self._firm(now)
+    def _health(self, viewer: Viewer, known: Known[_Firm], now: int) -> Health:
+        firm = known.value
         archiver = next((one for one in firm.states if one.role == "archiver"), None)
         runs = {one.role: is_alive(one.pid) and now - one.at <= STALE_MS for one in firm.states}
         unsealed, late_ms = None, None
         if archiver is not None and runs["archiver"]:
             unsealed, late_ms = archiver.facts.get("behind"), archiver.facts.get("late_ms")
         heard = firm.capture.accounts or ()
-        accounts = tuple(self._account(one) for one in heard if _may_know(viewer, one))
         directory = self._directory()
+        names = {one.custodian_id: one.name for one in reversed(directory.custodians)}
+        accounts = tuple(_account(one, names) for one in heard if _may_know(viewer, one))
         with_account = {one.custodian_id for one in directory.accounts if one.covers(now)}
         return Health(
-            firm.at, tuple((words, runs.get(role, False)) for role, words in _ROLES), firm.alarms,
+            known.at, tuple((words, runs.get(role, False)) for role, words in _ROLES), firm.alarms,
             unsealed if isinstance(unsealed, int) else None,
             late_ms if isinstance(late_ms, int) else None, firm.unindexed,
             accounts, len(heard), sum(one.is_silent for one in heard),
             sum(one.last_at is None for one in heard), len(directory.custodians),
             sum(one.custodian_id not in with_account for one in directory.custodians),
-            tuple(self._gap(viewer, one) for one in open_gaps(firm.capture.gaps or ())),
+            tuple(_gap(viewer, one, directory) for one in open_gaps(firm.capture.gaps or ())),
             _COVERAGE, firm.problem)
 
-    def _firm(self, now: int) -> _Firm:
-        # One asks, for all: of a hundred accounts that takes a while, and the threads that make the
-        # other pages must not wait for it. Whoever comes meanwhile is shown the last figures, with
-        # their time, unless they are old.
-        kept = self._kept
-        if kept is not None and 0 <= now - kept.at < _KEEP_MS:
-            return kept
-        can_wait = kept is None or not 0 <= now - kept.at < _SHOWN_MS_MAX
-        if not self._lock.acquire(blocking=can_wait):
-            assert kept is not None
-            return kept
-        try:
-            kept = self._kept
-            if kept is None or not 0 <= now - kept.at < _KEEP_MS:
-                kept = self._kept = self._ask(now)
-            return kept
-        finally:
-            self._lock.release()
-
-    def _ask(self, now: int) -> _Firm:
+    def _ask(self) -> _Firm:
+        """One asks, for all: of a hundred accounts that takes a while."""
         states, alarms = active_alarms(self._wire)
         capture = capture_of(self._wire)
         unindexed, problem = None, capture.problem
@@ -150,8 +173,8 @@ class ConsoleFigures:
             unindexed = self._unindexed()
         except CounterfoilError as error:
             problem = problem or str(error) or type(error).__name__
-        return _Firm(now, states, tuple(AlarmView(one.code, ALARMS[one.code], one.since, one.detail)
-                                        for one in alarms), capture, unindexed, problem)
+        return _Firm(states, tuple(AlarmView(one.code, ALARMS[one.code], one.since, one.detail)
+                                   for one in alarms), capture, unindexed, problem)
 
     def _unindexed(self) -> int | None:
         index = self._threads.own().bound.whole()
@@ -161,20 +184,22 @@ class ConsoleFigures:
         return sum(max(0, last + 1 - cursors.get(place, 0))
                    for place, last in log_ends(self._wire).items())
 
-    def _account(self, one: Heard) -> AccountView:
-        account = one.account
-        name = next((known.name for known in self._directory().custodians
-                     if known.custodian_id == account.custodian_id), account.custodian_id)
-        return AccountView(account.channel, account.account, name, one.last_at,
-                           account.max_silence_h, one.is_silent, one.told_at is not None)
 
-    def _gap(self, viewer: Viewer, gap: Gap) -> Gap:
-        """With whose account it is only for who may know."""
-        owners = {one.custodian_id for one in self._directory().accounts
-                  if (one.channel, one.account) == (gap.channel, gap.account)}
-        if not gap.account or _may_know_of(viewer, owners or {""}):
-            return gap
-        return replace(gap, account="")
+def _account(one: Heard, names: Mapping[str, str]) -> AccountView:
+    account = one.account
+    return AccountView(account.channel, account.account,
+                       names.get(account.custodian_id, account.custodian_id), one.last_at,
+                       account.max_silence_h, one.is_silent, one.told_at is not None)
+
+
+def _gap(viewer: Viewer, gap: Gap, directory: Directory) -> Gap:
+    """With whose account it is only for who may know."""
+    owners = {one.custodian_id for one in directory.accounts
+              if (one.channel, one.account) == (gap.channel, gap.account)}
+    if not gap.account or _may_know_of(viewer, owners or {""}):
+        return gap
+    # A note and a name hold numbers too.
+    return replace(gap, account="", note="", name="")
 
 
 def _may_know(viewer: Viewer, one: Heard) -> bool:

@@ -19,10 +19,11 @@ from search.access.sessions import TOKEN, Live
 from search.access.viewer import Viewer
 from search.access.wording import WORDS, behind, seen_by
 from search.audit import Auditor
-from search.web.oversight import PeopleView, PersonView
+from search.web.oversight import DirectoryView, PeopleView, PersonView
 
 ACCESS_READ: Final = "access_read"
 PEOPLE_READ: Final = "people_read"
+DIRECTORY_READ: Final = "directory_read"
 _KNOWN_S: Final = 1.0
 
 
@@ -122,12 +123,25 @@ class ConsolePeople:
                 self._lockout.wait_s(person.person_id)))
         self._auditor.record(PEOPLE_READ, viewer.person, None, {
             "count": str(len(found)), "session": viewer.session})
+        known = _known(directory)
         return PeopleView(
-            tuple(found), policy,
-            tuple((one.name, one.members, one.supervisors) for one in directory.groups),
-            tuple((one.matter_id, one.name, one.custodians) for one in directory.matters),
+            tuple(found), policy, known.groups, known.matters,
             tuple(people.problems(policy, directory)),
             {one.name: behind(one, directory) for one in policy.walls})
+
+    def directory(self, viewer: Viewer) -> DirectoryView:
+        """See PeoplePort."""
+        viewer.require(roles.DIRECTORY)
+        found = _known(self._directory())
+        self._auditor.record(DIRECTORY_READ, viewer.person, None, {
+            "count": str(len(found.groups) + len(found.matters)), "session": viewer.session})
+        return found
+
+
+def _known(directory: Directory) -> DirectoryView:
+    return DirectoryView(
+        tuple((one.name, one.members, one.supervisors) for one in directory.groups),
+        tuple((one.matter_id, one.name, one.custodians) for one in directory.matters))
 
 
 def _state(person: Person, account: Account | None) -> str:

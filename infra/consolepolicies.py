@@ -84,7 +84,13 @@ class ConsolePolicies:
             raise Refused("the first day comes after the last")
         file = self._file(name, source)
         if viewer.pseudonyms and file.path.name == TYPED:
-            _require_nobody(file.policy)
+            _require_nobody(file.policy, "leave out from:, to:, with: and conversation: in its "
+                            "queries and lists, and from, to, with and exempt in the policy and "
+                            "its rules")
+        if viewer.pseudonyms and not (since is None and until is None):
+            # Day by day its counts would say which of the messages of those days are whose.
+            _require_nobody(file.policy, "try it on the whole archive, without a first or a last "
+                            "day")
         # What a run would refuse is said now: a group that the directory lacks.
         engine(self._wire, [file.policy])
         if self._threads.own().bound.whole() is None:
@@ -220,14 +226,13 @@ def _sampled(hits: Sequence[Hit]) -> list[Hit]:
     return each[::step][:SAMPLES]
 
 
-def _require_nobody(policy: Lexicon) -> None:
-    """Raises Refused for a policy with a rule that would tell who is behind a pseudonym."""
+def _require_nobody(policy: Lexicon, instead: str) -> None:
+    """Raises Refused for a policy with a rule that would tell who is behind a pseudonym;
+    `instead`: what to do."""
     named = [rule.rule_id for rule in policy.rules if _is_about(policy, rule)]
     if named:
-        raise Refused(
-            f"names are hidden here, and the rule {named[0]} asks about people: leave out from:, "
-            "to:, with: and conversation: in its queries and lists, and from, to, with and exempt "
-            "in the policy and its rules")
+        raise Refused(f"names are hidden here, and the rule {named[0]} asks about people: "
+                      f"{instead}")
 
 
 def _is_about(policy: Lexicon, rule: Rule) -> bool:

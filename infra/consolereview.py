@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from time import monotonic
 from typing import Any
 
 from infra.reviewing import Reviewing, Staff, sign
@@ -41,21 +40,25 @@ class _Own:
 
 class ConsoleReviews:
     """For any number of threads. `state`: shared by all of them; `policy`: access.toml as it is in
-    force; `recorder`: of the search role."""
+    force; `recorder`: of the search role; `lately`: what
+    all desks of this console share of the index."""
 
     def __init__(self, wire: Wire, state: StateStore, policy: Callable[[], AccessPolicy],
-                 recorder: Recorder, directory: Callable[[], Directory]) -> None:
+                 recorder: Recorder, directory: Callable[[], Directory],
+                 lately: Lately) -> None:
         self._wire, self._state, self._policy = wire, state, policy
         self._recorder, self._directory = recorder, directory
         self._tokenizer = wire.tokenizer()
-        self._lately = Lately(monotonic)
+        self._lately = lately
         self._local = threading.local()
 
     # -- the desk
 
-    def queue(self, viewer: Viewer, filters: Filters, limit: int, after: str | None) -> QueuePage:
+    def queue(self, viewer: Viewer, filters: Filters, limit: int, after: str | None, *,
+              with_counts: bool = False) -> QueuePage:
         """See ReviewPort."""
-        return self._own().made.desk.queue(viewer, filters, limit, after)
+        return self._own().made.desk.queue(viewer, filters, limit, after,
+                                           with_counts=with_counts)
 
     def counts(self, viewer: Viewer, filters: Filters) -> Mapping[str, int]:
         """See ReviewPort."""

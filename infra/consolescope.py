@@ -6,7 +6,6 @@ Owns which parts are a thread's own; what they know of the index for a moment is
 from __future__ import annotations
 
 import threading
-from time import monotonic
 
 from infra.wire import Wire
 from search.access.bound import Bound
@@ -29,10 +28,11 @@ class Own:
 class Threads:
     """One `Own` for each thread that asks."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, lately: Lately) -> None:
+        """`lately`: what all desks of this console share of the index."""
         self._wire = wire
         self._tokenizer = wire.tokenizer()
-        self._lately = Lately(monotonic)
+        self._lately = lately
         self._local = threading.local()
 
     def own(self) -> Own:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,7 +27,7 @@ from infra.elastic_words import ElasticWords, words_name
 from schemas import limits
 from schemas.document import Document
 from schemas.errors import Halt, Missing, Transient
-from search.facets import Facets
+from search.facets import Counted, Facets, Part
 from search.index import (
     IndexState,
     Outdated,
@@ -45,6 +46,10 @@ from search.tokens import BLIND, TextMode
 _BULK_BYTES_MAX: Final = 8 * 1024 * 1024
 _GET_BATCH: Final = 1_000
 _CURSORS_ID: Final = "cursors"
+# Merging an index into one segment is writing it anew.
+_PURGE_S: Final = 3_600.0
+_PURGES: Final = 10
+_PURGE_AGAIN_S: Final = 10.0
 _CURSOR_ROUNDS_MAX: Final = 50
 # Changes with MAPPING; an index of another shape is rebuilt, never migrated.
 SHAPE: Final = 8
@@ -310,6 +315,16 @@ class ElasticIndex:
         """See `ElasticReader`."""
         return self._reader.facets(query, fields, top, zone)
 
+    def counts(self, query: TokenQuery, parts: Sequence[Part],
+               zone: tzinfo = UTC) -> tuple[Counted, ...]:
+        """See `ElasticReader`."""
+        return self._reader.counts(query, parts, zone)
+
+    def newest(self, queries: Sequence[TokenQuery],
+               limit: int) -> tuple[tuple[Document, ...], ...]:
+        """See `ElasticReader`."""
+        return self._reader.newest(queries, limit)
+
     def each(self, query: TokenQuery, most: int, *,
              oldest_first: bool = False) -> Iterator[Document]:
         """See `ElasticReader`."""
@@ -319,10 +334,41 @@ class ElasticIndex:
         """By doc_id, a page at a time."""
         return self._reader.scan()
 
+    def misfiled(self) -> Iterator[str]:
+        """See Index. What lies without a `doc_id` is no document and never found."""
+        return self._reader.misfiled()
+
     def refresh(self) -> None:
         """Make what was put visible to searches."""
         with translated():
             self._client.indices.refresh(index=self._name)
+
+    def purge(self) -> str:
+        """Lucene keeps what was deleted until its segments are merged into one, and the server lets
+        go of it for that only after it has looked who may still want the history of writes, every
+        half minute; the translog keeps it until a flush. So: merge again until nothing is left."""
+        names = f"{self._name},{words_name(self._name)}"
+        for attempt in range(_PURGES):
+            if attempt:
+                time.sleep(_PURGE_AGAIN_S)
+            left = self._merged(names)
+            if not left:
+                return ("the index was merged into one segment, without deleted documents, and its "
+                        "translog flushed; snapshots of the cluster, and what its disks keep of "
+                        "removed files, are not ours to say")
+        return (f"the index was merged, and the server still keeps {left} deleted documents in its "
+                "files: run `counterfoil rebuild`, then delete the old index")
+
+    def _merged(self, names: str) -> int:
+        """How many deleted documents the server still has in its files."""
+        with translated():
+            self._client.indices.flush(index=names, force=True, wait_if_ongoing=True)
+            self._client.options(request_timeout=_PURGE_S).indices.forcemerge(
+                index=names, max_num_segments=1, flush=True)
+            self._client.indices.flush(index=names, force=True, wait_if_ongoing=True)
+            answer = self._client.indices.stats(index=names, metric="docs")
+        return sum(int(one["total"]["docs"]["deleted"])
+                   for one in answer.body.get("indices", {}).values())
 
     def words(self) -> ElasticWords:
         """In an index of their own, written through an alias as this one is."""
@@ -409,7 +455,8 @@ def _bulks(writes: Sequence[Write]) -> Iterator[list[_Operation]]:
     size = 0
     for write in writes:
         doc_id = write.document.doc_id
-        lines = _operation(doc_id, write.expected, elastic_documents.fields(write.document))
+        lines = _removal(doc_id, write.expected) if write.removes else _operation(
+            doc_id, write.expected, elastic_documents.fields(write.document))
         if operations and size + len(lines) > _BULK_BYTES_MAX:
             yield operations
             operations, size = [], 0
@@ -429,3 +476,9 @@ def _operation(doc_id: str, expected: tuple[int, int] | None, body: Mapping[str,
     what: dict[str, Any] = {"create": {"_id": doc_id}} if expected is None else {"index": {
         "_id": doc_id, "if_seq_no": expected[0], "if_primary_term": expected[1]}}
     return f"{_json(what)}\n{_json(body)}\n".encode("ascii")
+
+
+def _removal(doc_id: str, expected: tuple[int, int] | None) -> bytes:
+    assert expected is not None
+    return (_json({"delete": {"_id": doc_id, "if_seq_no": expected[0],
+                              "if_primary_term": expected[1]}}) + "\n").encode("ascii")

@@ -5,6 +5,7 @@ Owns that form, both ways.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +40,15 @@ def read(doc_id: str, source: Mapping[str, Any]) -> Document:
         return document(doc_id, entries.load(source["entries"]["list"], said))
     except (KeyError, TypeError, ValueError, Refused) as error:
         raise Halt("format_unknown", f"{doc_id} does not read, rebuild the index") from error
+
+
+def is_filed(doc_id: str, source: Mapping[str, Any]) -> bool:
+    """Whether what lies there is what its entries make of it."""
+    try:
+        found = read(doc_id, source)
+    except Halt:
+        return False
+    return bool(json.loads(json.dumps(fields(found))) == dict(source))
 
 
 def seen(source: Mapping[str, Any]) -> Seen:

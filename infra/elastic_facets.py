@@ -7,13 +7,16 @@ Owns the requests and how their answers read; what is counted, and how counts ar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from infra import elastic_question
 from schemas.errors import Refused
-from search import facets
+from search import candidates, facets
+from search.facets import Counted, Part
+from search.query import Between
 
 # Values of one facet that a shard counts out. Within it, counts of several shards add up exactly.
 _SHARD_VALUES_MAX: Final = 200_000
@@ -28,6 +31,50 @@ def aggregation(field: str, top: int, zone: tzinfo) -> dict[str, Any]:
     return {"terms": {
         "field": facets.FIELDS[field], "size": top, "shard_size": _SHARD_VALUES_MAX,
         "order": [{"_count": "desc"}, {"_key": "asc"}]}}
+
+
+def aggregations(parts: Sequence[Part], zone: tzinfo) -> dict[str, Any]:
+    """What a request asks for, to count parts of its answer. Spans of time that want the same
+    facets are one aggregation: the days of a month are counted in one pass, not in thirty."""
+    asked: dict[str, Any] = {}
+    for name, place in zip(_names(parts), range(len(parts)), strict=True):
+        part = parts[place]
+        inner = {"aggs": {one: aggregation(one, part.top, zone) for one in part.fields}}
+        if _is_span(part):
+            assert isinstance(part.where, Between)
+            made = asked.setdefault(name, {"date_range": {
+                "field": "sort_at", "keyed": True, "ranges": []}, **inner})
+            bounds = {"from": part.where.since, "to": part.where.until}
+            made["date_range"]["ranges"].append({"key": str(place), **{
+                end: at for end, at in bounds.items() if at is not None}})
+        else:
+            asked[name] = {"filter": elastic_question.translated(
+                candidates.reduced(part.where)), **inner}
+    return asked
+
+
+def counted(parts: Sequence[Part], answer: Mapping[str, Any], zone: tzinfo) -> tuple[Counted, ...]:
+    """The counts of an answer. Raises Refused where they may not be exact."""
+    out = []
+    for place, (name, part) in enumerate(zip(_names(parts), parts, strict=True)):
+        found = answer[name]
+        if _is_span(part):
+            found = found["buckets"][str(place)]
+        out.append(Counted(found["doc_count"], {
+            one: ranked(one, found[one], part.top, zone) for one in part.fields}))
+    return tuple(out)
+
+
+def _is_span(part: Part) -> bool:
+    return isinstance(part.where, Between) and part.where != Between(None, None)
+
+
+def _names(parts: Sequence[Part]) -> list[str]:
+    """The aggregation that each part is counted by."""
+    spans: dict[tuple[tuple[str, ...], int], str] = {}
+    return [spans.setdefault((part.fields, part.top), f"spans-{len(spans)}")
+            if _is_span(part) else f"part-{place}"
+            for place, part in enumerate(parts)]
 
 
 def ranked(field: str, answer: Mapping[str, Any], top: int, zone: tzinfo,

@@ -24,7 +24,7 @@ from schemas.document import Document
 from schemas.errors import Missing, Transient
 from search import candidates, facets
 from search.candidates import Seen
-from search.facets import Facets
+from search.facets import Counted, Facets, Part
 from search.index import Page, PageCursor, TooBroad
 from search.picked import Picked
 from search.query import TokenQuery
@@ -34,6 +34,8 @@ T = TypeVar("T")
 _SCAN_BATCH: Final = 1_000
 # Documents whose words are fetched at a time, to be checked.
 _CHECK_BATCH: Final = 2_000
+# Questions that go to the server in one request.
+_NEWEST_BATCH: Final = 100
 # How long the server keeps a look at the index for the next request of the same question.
 _KEPT_ALIVE: Final = "2m"
 
@@ -83,6 +85,21 @@ class ElasticReader:
         facets.check(fields, top)
         return self._answered(query, lambda asked: self._facets(asked, fields, top, zone))
 
+    def counts(self, query: TokenQuery, parts: Sequence[Part],
+               zone: tzinfo = UTC) -> tuple[Counted, ...]:
+        """One request: the server counts; or every candidate, checked and counted here."""
+        facets.check_parts(parts)
+        if not parts:
+            return ()
+        return self._answered(query, lambda asked: self._counts(asked, parts, zone))
+
+    def newest(self, queries: Sequence[TokenQuery],
+               limit: int) -> tuple[tuple[Document, ...], ...]:
+        """One request for a hundred of them."""
+        return tuple(chain.from_iterable(
+            self._newest(queries[at:at + _NEWEST_BATCH], limit)
+            for at in range(0, len(queries), _NEWEST_BATCH)))
+
     def each(self, query: TokenQuery, most: int, *,
              oldest_first: bool = False) -> Iterator[Document]:
         """Batch by batch, on one moment. The first is fetched now."""
@@ -93,14 +110,21 @@ class ElasticReader:
 
     def scan(self) -> Iterator[Document]:
         """By doc_id, a page at a time."""
+        return (elastic_documents.read(hit["_id"], hit["_source"]) for hit in self._sources())
+
+    def misfiled(self) -> Iterator[str]:
+        """See Index."""
+        return (hit["_id"] for hit in self._sources()
+                if not elastic_documents.is_filed(hit["_id"], hit["_source"]))
+
+    def _sources(self) -> Iterator[dict[str, Any]]:
         more: dict[str, Any] = {}
         while True:
             answer = self._asking(
                 index=self._name, query={"exists": {"field": "doc_id"}}, size=_SCAN_BATCH,
                 sort=[{"doc_id": "asc"}], track_total_hits=False, **more)
             hits = answer["hits"]["hits"]
-            for hit in hits:
-                yield elastic_documents.read(hit["_id"], hit["_source"])
+            yield from hits
             if len(hits) < _SCAN_BATCH:
                 return
             more["search_after"] = hits[-1]["sort"]
@@ -151,6 +175,40 @@ class ElasticReader:
             aggregations={field: elastic_facets.aggregation(field, top, zone) for field in fields})
         return {field: elastic_facets.ranked(field, answer["aggregations"][field], top, zone)
                 for field in fields}
+
+    def _counts(self, asked: _Asked, parts: Sequence[Part], zone: tzinfo) -> tuple[Counted, ...]:
+        if asked.is_checked:
+            with self._kept() as kept:
+                return facets.tallied((seen for _, seen in self._checked(asked, kept)),
+                                      parts, zone)
+        answer = self._asking(
+            index=self._name, query=asked.filter, size=0, track_total_hits=False,
+            aggregations=elastic_facets.aggregations(parts, zone))
+        return elastic_facets.counted(parts, answer["aggregations"], zone)
+
+    def _newest(self, queries: Sequence[TokenQuery],
+                limit: int) -> Iterator[tuple[Document, ...]]:
+        asked = [_asked(one, elastic_question.POSITIONS_MAX) for one in queries]
+        searches: list[dict[str, Any]] = []
+        for one in asked:
+            if not one.is_checked:
+                # As in `_asking`. Without a total the server stops at the first ones in order.
+                searches += [{"allow_partial_search_results": False}, {
+                    "query": one.filter, "size": limit, "track_total_hits": False,
+                    "sort": _order(oldest_first=False)}]
+        answers: Iterator[Mapping[str, Any]] = iter(())
+        if searches:
+            with translated():
+                answers = iter(self._client.msearch(
+                    index=self._name, searches=searches)["responses"])
+        for query, one in zip(queries, asked, strict=True):
+            answer = None if one.is_checked else next(answers)
+            if answer is None or "error" in answer:
+                # Asked alone it says what is wrong, or is asked for more widely.
+                yield self.search(query, limit).documents
+            else:
+                yield tuple(elastic_documents.read(hit["_id"], hit["_source"])
+                            for hit in answer["hits"]["hits"])
 
     def _asking(self, **request: Any) -> ObjectApiResponse[Any]:
         with translated():

@@ -98,6 +98,22 @@ class ElasticWords:
                                  for one in ids):
             self._bulk(operations)
 
+    def drop(self, domain: bytes, generation: int) -> None:
+        """By id, until a look after a refresh finds none. A delete takes a place of its own; what
+        has it carries no words, and a reader goes over it."""
+        wanted = {"domain": domain.hex(), "generation": generation}
+        while True:
+            with translated():
+                self._client.indices.refresh(index=self._name)
+                answer = self._client.search(
+                    index=self._name, size=_PAGE, track_total_hits=False, source=False,
+                    sort=["_doc"],
+                    query={"bool": {"filter": [{"term": {k: v}} for k, v in wanted.items()]}})
+            hits = answer["hits"]["hits"]
+            if not hits:
+                return
+            self.remove(bytes.fromhex(hit["_id"]) for hit in hits)
+
     def _pages(self, moment: str, place: int) -> Iterator[tuple[int, SealedChunk]]:
         more: dict[str, Any] = {}
         while True:

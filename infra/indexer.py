@@ -12,6 +12,7 @@ import structlog
 
 from archive import layout
 from archive.reader import ArchiveReader
+from infra.holdwatch import HoldWatch
 from infra.policywatch import PolicyWatch
 from infra.process import STUCK_MS, Worker
 from infra.silence import SilenceWatch, Watched
@@ -57,6 +58,7 @@ class IndexerProcess:
         self._silence = SilenceWatch(wire, self._worker, self._voice, clock())
         self._watched = Watched(self._reader, self._silence.counters)
         self._policies = PolicyWatch(wire, self._worker, self._voice)
+        self._holds = HoldWatch(wire, self._worker)
         self._caught_up_at = clock()
         self._idle_looks = BUSY_LOOKS
 
@@ -76,6 +78,7 @@ class IndexerProcess:
             self._follower = Follower(self._watched, self._index, self._wire.projector())
             self._parts = None
             self._policies.begin(self._index)
+            self._holds.begin()
         began_at = clock()
         turn = self._follower.turn()
         self._measure(turn, began_at)
@@ -94,6 +97,8 @@ class IndexerProcess:
             if self._index is not None:
                 self._silence.look(clock(), self._index)
         more = self._index is not None and self._policies.look(clock(), self._index)
+        if self._index is not None and self._holds.look(clock(), self._index):
+            more = True
         self._voice.beat()
         self._idle_looks = 0 if turn.segments else self._idle_looks + 1
         if self._idle_looks and not more:

@@ -6,10 +6,12 @@ the public one; nothing else is opened.
     keys/public/archiver.json     transit public key, by id and suite
     keys/public/sealing.json      sealing public keys, by id
     keys/public/enrolled.json     capture public keys, by id, with the kinds each may say
+    keys/public/log.json          the transparency log's verifier keys, the one that signs first
     keys/gateway/                 capture.key  routing.key  media.key
     keys/importer/                ledger.key (an importer opens the gateway's as well)
     keys/archiver/                transit-<id>.key  sealing.key  capture.key
     keys/search/                  index.key  capture.key
+    keys/notary/                  log.key
     keys/kek/                     kek.key (only with the local key service)
 """
 
@@ -28,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from archive.tlog import note
 from archive.unseal import Enrolled, TransitPrivate
 from infra.embedded.folder import exclusive, link_once, make_folder, sync_folder, temporary
 from ingest.transit import ArchiverPublic, capture_id_of
@@ -39,6 +42,7 @@ from schemas.kinds import mask_of
 
 ROLES: Final = {"gateway": CAPTURE_KINDS, "archiver": ARCHIVER_KINDS, "search": CONSOLE_KINDS}
 _DONE: Final = "provisioned.json"
+_LOG: Final = "log.json"
 _LEDGER_MADE: Final = "ledger-made"
 _SUITES: Final = {"x25519": pack.SUITE_X25519, "mlkem768-x25519": pack.SUITE_MLKEM768_X25519}
 
@@ -55,19 +59,21 @@ class KeyFolder:
         file as well, and is never given anybody else's."""
         return (self.root / "public" / _DONE).exists()
 
-    def provision(self, suite_name: str, *, with_kek: bool) -> bool:
+    def provision(self, suite_name: str, *, with_kek: bool, origin: str = "") -> bool:
         """Make every key on the first use of a folder; afterwards only a transit key of another
-        suite, when the setting changed. Returns whether any was made.
+        suite, when the setting changed, and the log's in a folder that is older than the log.
+        `origin`: what the log is called; "" = a name of its own. Returns whether any was made.
 
         One process at a time. A key that is missing in a folder that was provisioned is never made
         anew: what was sealed with it would be unreadable in silence.
         """
-        for role in (*ROLES, "importer", "public", "kek"):
+        for role in (*ROLES, "importer", "notary", "public", "kek"):
             make_folder(self.root / role)
         suite = _SUITES[suite_name]
         with exclusive(self.root / "lock"):
             if self.provisioned:
-                return self._change_suite(suite)
+                changed = self._enrol() | self._change_suite(suite)
+                return self._make_log(origin) or changed
             for role in ROLES:
                 self._create(f"{role}/capture.key",
                              Ed25519PrivateKey.generate().private_bytes_raw())
@@ -82,9 +88,34 @@ class KeyFolder:
             if not list((self.root / "archiver").glob("transit-*.key")):
                 self._make_transit(suite)
             self._publish()
+            self._make_log(origin)
             # Last: a crash before this line is a first use that goes on where it stopped.
             _write_public(self.root / "public" / _DONE, {"version": 1})
             return True
+
+    def enrol(self) -> None:
+        """A folder that is older than a kind of event: who may say it today is enrolled for it. Of
+        keys that are held here; who holds others copies `enrolled.json` there."""
+        with exclusive(self.root / "lock"):
+            self._enrol()
+
+    @property
+    def is_enrolled(self) -> bool:
+        """Whether every role that is enrolled may say what today's code lets it say."""
+        return all(int(one["kinds"]) == mask_of(ROLES[one["name"]])
+                   for one in self._json("enrolled.json").values() if one["name"] in ROLES)
+
+    def _enrol(self) -> bool:
+        if self.is_enrolled:
+            return False
+        held = [role for role in ROLES if (self.root / role / "capture.key").exists()]
+        entries = {}
+        for role in held:
+            public = self.capture_key(role).public_key().public_bytes_raw()
+            entries[capture_id_of(public).hex()] = {
+                "name": role, "public": public.hex(), "kinds": mask_of(ROLES[role])}
+        _merge_public(self.root / "public" / "enrolled.json", entries)
+        return bool(held)
 
     def _change_suite(self, suite: int) -> bool:
         if not (self.root / "archiver" / "sealing.key").exists():
@@ -134,6 +165,28 @@ class KeyFolder:
         """The archiver's signing key."""
         return Ed25519PrivateKey.from_private_bytes(self._read("archiver/sealing.key"))
 
+    def make_log_key(self, origin: str) -> None:
+        """The log's key, in a folder that is older than the log and holds everybody's keys."""
+        if not self.log_public():
+            with exclusive(self.root / "lock"):
+                self._make_log(origin)
+
+    def log_key(self) -> Ed25519PrivateKey:
+        """What signs the transparency log; the notary only."""
+        return Ed25519PrivateKey.from_private_bytes(self._read("notary/log.key"))
+
+    @property
+    def has_log_key(self) -> bool:
+        """Whether this folder can sign the log."""
+        return (self.root / "notary" / "log.key").exists()
+
+    def log_public(self) -> tuple[note.Key, ...]:
+        """The log's verifier keys, the one that signs first; none in a folder older than the log.
+        """
+        if not (self.root / "public" / _LOG).exists():
+            return ()
+        return tuple(note.read_vkey(str(one)) for one in self._json(_LOG)["keys"])
+
     def kek_path(self) -> Path:
         """Where the local key service finds its key."""
         return self.root / "kek" / "kek.key"
@@ -163,6 +216,38 @@ class KeyFolder:
         return {bytes.fromhex(key): Enrolled(bytes.fromhex(one["public"]), int(one["kinds"]))
                 for key, one in self._json("enrolled.json").items()}
 
+    def rotate(self, key: str) -> str:
+        """A new key in the place of one that signs ("sealing", or a role's capture key), or that
+        transit is sealed to ("transit"); its id. The public half first: what nobody knows yet is
+        signed by nobody. The old public half, and an old transit key, stay for what they made.
+
+        Nothing may run meanwhile: processes know the keys that they began with.
+        """
+        with exclusive(self.root / "lock"):
+            if key == "transit":
+                self._make_transit(self.archiver_public().suite)
+                return self.archiver_public().key_id.hex()
+            file = "archiver/sealing.key" if key == "sealing" else f"{key}/capture.key"
+            made = Ed25519PrivateKey.generate()
+            public = made.public_key().public_bytes_raw()
+            name = (writer_id(public) if key == "sealing" else capture_id_of(public)).hex()
+            if key == "sealing":
+                _merge_public(self.root / "public" / "sealing.json", {name: public.hex()})
+            else:
+                _merge_public(self.root / "public" / "enrolled.json", {name: {
+                    "name": key, "public": public.hex(), "kinds": mask_of(ROLES[key])}})
+            # A crash here leaves a public key that nobody holds: it vouches for nothing.
+            self._replace(file, made.private_bytes_raw())
+            return name
+
+    def _replace(self, name: str, content: bytes) -> None:
+        path = self.root / name
+        self._read(name)  # refused where it is not there, or others may read it
+        make_folder(self.root / "tmp")
+        with temporary(self.root / "tmp", content, 0o600) as source:
+            source.replace(path)
+            sync_folder(path.parent)
+
     def _make_transit(self, suite: int) -> None:
         exchange = X25519PrivateKey.generate()
         private, public = exchange.private_bytes_raw(), exchange.public_key().public_bytes_raw()
@@ -187,6 +272,19 @@ class KeyFolder:
             enrolled[capture_id_of(public).hex()] = {
                 "name": role, "public": public.hex(), "kinds": mask_of(kinds)}
         _merge_public(self.root / "public" / "enrolled.json", enrolled)
+
+    def _make_log(self, origin: str) -> bool:
+        # Where the public half is published, a private half that is not there is lost or is
+        # somebody else's to hold: never made anew.
+        if (self.root / "public" / _LOG).exists() \
+                or not (self.root / "archiver" / "sealing.key").exists():
+            return False
+        make_folder(self.root / "notary")
+        self._create("notary/log.key", Ed25519PrivateKey.generate().private_bytes_raw())
+        public = self.log_key().public_key().public_bytes_raw()
+        key = note.Key(origin or own_origin(public), note.ED25519, public)
+        _write_public(self.root / "public" / _LOG, {"keys": [key.vkey()]})
+        return True
 
     def _create(self, name: str, content: bytes) -> None:
         path = self.root / name
@@ -221,6 +319,13 @@ class KeyFolder:
 def writer_id(public: bytes) -> bytes:
     """The 16-byte id of a sealing key."""
     return hashlib.sha256(canonical("counterfoil/sealing-key/v1", public)).digest()[:16]
+
+
+def own_origin(public: bytes) -> str:
+    """What a log is called that nobody named: after its key, so that no two logs share a name.
+    `.internal` belongs to nobody in the world's DNS."""
+    digest = hashlib.sha256(canonical("counterfoil/log-origin/v1", public)).hexdigest()
+    return f"counterfoil.internal/{digest[:16]}"
 
 
 def _merge_public(path: Path, entries: Mapping[str, Any]) -> None:

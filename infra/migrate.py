@@ -5,7 +5,8 @@ until the configuration is replaced, which is the last step and one rename. Befo
 goes on as if nothing had been; a second call skips what is there already and compares it.
 
     1  nothing runs, nothing waits on the spool; the log is archived to its end
-    2  key records, then every object with its lock: put once, read back, compared byte for byte
+    2  key records, then every object with its lock: put once, read back, compared byte for byte;
+       the transparency log as well, which goes on there where it stood here
     3  the new log, at a topic of its own; the index, from the new archive
     4  counterfoil.toml
 """
@@ -144,8 +145,9 @@ def _objects(store: ObjectStore) -> list[ObjectVersion]:
 
 
 def _require_no_strangers(target: ObjectStore, ours: set[str]) -> None:
-    """A bucket with segments or files of somebody else would be read as one archive with ours."""
-    for prefix in (layout.SEGMENTS, layout.MEDIA):
+    """A bucket with segments, files or a log of somebody else would be read as one archive with
+    ours."""
+    for prefix in (layout.SEGMENTS, layout.MEDIA, layout.LOG):
         for one in target.versions(prefix):
             if one.key not in ours:
                 raise Refused(f"the bucket holds {one.key}, which this archive does not: name an "
@@ -158,7 +160,7 @@ class _Copier:
     def __init__(self, wire: Wire, there: Wire, progress: Callable[[int, int], None]) -> None:
         self._source, self._target = wire.store, there.store
         self._large = S3Store(there.s3_settings(there.config.store.bucket))
-        self._files = wire.home / "store" / "objects"
+        self._files = wire.store_folder / "objects"
         self._clock = wire.clock
         self._progress = progress
 

@@ -43,9 +43,6 @@ _REFUSALS: Final = frozenset({400, 401, 403, 405, 409, 412, 501})
 _BRIEF: Final = frozenset({"BadDigest", "ExpiredToken", "IncompleteBody", "InvalidToken",
                            "RequestTimeout", "TokenRefreshRequired",
                            "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
-# How stores say that a version has no lock.
-_NO_LOCK: Final = frozenset({"NoSuchObjectLockConfiguration", "InvalidRequest",
-                             "ObjectLockConfigurationNotFoundError"})
 # The request never left: nothing can have been applied.
 _NOT_SENT: Final = (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError, SSLError)
 
@@ -252,20 +249,24 @@ class S3Store:
                 Retention={"Mode": COMPLIANCE, "RetainUntilDate": _whole_seconds(retain_until)},
                 BypassGovernanceRetention=False)
 
-    def lock(self, key: str, version_id: str) -> Lock:
+    def set_legal_hold(self, key: str, version_id: str, *, on: bool) -> None:
         """See ObjectStore."""
         with mapped(key):
-            try:
-                found = self._client.get_object_retention(
-                    Bucket=self._bucket, Key=key, VersionId=version_id).get("Retention", {})
-            except ClientError as error:
-                if _code(error) in _NO_LOCK:
-                    # "No lock" and "no such version" are told apart by asking for the version.
-                    self._client.head_object(Bucket=self._bucket, Key=key, VersionId=version_id)
-                    return Lock(mode="", retain_until=0)
-                raise
-        until = found.get("RetainUntilDate")
-        return Lock(mode=found.get("Mode", ""), retain_until=_milliseconds(until) if until else 0)
+            self._client.put_object_legal_hold(
+                Bucket=self._bucket, Key=key, VersionId=version_id,
+                LegalHold={"Status": "ON" if on else "OFF"})
+
+    def lock(self, key: str, version_id: str) -> Lock:
+        """See ObjectStore. One request says all of it; a store that does not let us see a lock or a
+        hold leaves it out, and then there is none for us."""
+        with mapped(key):
+            # The types say that each field is there; without a lock none is.
+            found: Any = self._client.head_object(Bucket=self._bucket, Key=key,
+                                                  VersionId=version_id)
+        until = found.get("ObjectLockRetainUntilDate")
+        ends = 0 if until is None else _milliseconds(until)
+        return Lock(found.get("ObjectLockMode", ""), ends,
+                    found.get("ObjectLockLegalHoldStatus") == "ON")
 
     def _listed(self, prefix: str, start_after: str,
                 delimiter: str) -> Iterator[ObjectVersion | str]:
@@ -379,8 +380,8 @@ def mapped(what: str, *, writes: bool = False) -> Iterator[None]:
         if status == 412 or code == "PreconditionFailed":
             raise Exists(f"{what} is taken") from error
         if not writes and (status == 404 or code in ("NoSuchKey", "NoSuchVersion")
-                           or (status == 405 and code == "MethodNotAllowed")):
-            # 405: the version is a delete marker.
+                           or (status == 405 and code in ("MethodNotAllowed", "405"))):
+            # 405: the version is a delete marker. An answer to HEAD has no other code.
             if code == "NoSuchBucket":
                 raise Transient("the bucket is not there") from error
             raise Missing(f"{what} is not there") from error

@@ -11,7 +11,15 @@ from dataclasses import replace
 from typing import Final
 
 from archive.store import ObjectVersion
-from infra.s3 import S3Settings, S3Store, check_versioning, connect, create_bucket, mapped
+from infra.s3 import (
+    S3Settings,
+    S3Store,
+    check_versioning,
+    connect,
+    create_bucket,
+    mapped,
+    sha256_base64,
+)
 from schemas.errors import Exists, Halt, Missing, Refused
 
 _PREFIX: Final = "keys/"
@@ -79,6 +87,34 @@ class S3Keyring:
             self._listed[name] = versions[-1]
         return name
 
+    def replace(self, name: str, was: bytes, record: bytes) -> None:
+        """See Keyring. The new record is put over the old one, and counts when the old one is gone:
+        it goes last, so that a crash in between leaves the old one in force. Junk that somebody
+        put between the two goes first."""
+        if not 0 < len(record) <= _RECORD_BYTES_MAX:
+            raise Refused(f"a key record of {len(record)} bytes")
+        self._listed.pop(name, None)
+        old = self._oldest(name)
+        if self._store.get(old.key, old.version_id, 0, _RECORD_BYTES_MAX + 1) != was:
+            raise Exists(f"key record {name} is another one by now")
+        with mapped(name, writes=True):
+            ours = self._client.put_object(
+                Bucket=self._bucket, Key=old.key, Body=record, ChecksumSHA256=sha256_base64(record),
+                ContentType="application/octet-stream").get("VersionId", "")
+        every = [one.version_id for one in self._every(name)]
+        if old.version_id not in every or ours not in every:
+            # Destroyed in the meantime, by whoever may: what we put is not to bring it back.
+            self._remove(old.key, ours)
+            raise Missing(f"{name} is not there")
+        for version_id in every[every.index(ours) + 1:]:
+            self._remove(old.key, version_id)
+        if self._oldest(name).version_id != ours:
+            raise Halt("store_unsafe", f"key record {name} is not the one that was put")
+
+    def _remove(self, key: str, version_id: str) -> None:
+        with mapped(key, writes=True):
+            self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version_id)
+
     def destroy(self, name: str) -> None:
         """See Keyring. Versions go from the newest to the oldest: a crash in between leaves the
         record readable, and the destruction is done again."""
@@ -86,9 +122,7 @@ class S3Keyring:
         if all(one.is_delete_marker for one in every):
             raise Missing(f"{name} is not there")
         for one in every:
-            with mapped(name, writes=True):
-                self._client.delete_object(Bucket=self._bucket, Key=one.key,
-                                           VersionId=one.version_id)
+            self._remove(one.key, one.version_id)
         if any(not one.is_delete_marker for one in self._every(name)):
             raise Halt("store_unsafe", f"key record {name} is still there after its destruction")
 

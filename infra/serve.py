@@ -28,8 +28,9 @@ from schemas.errors import Halt, Transient
 from schemas.findings import Alarm
 
 # In the order of a message's road: the front stops first, so that what it took is carried on.
-ROLES: Final = ("gateway", "archive", "index")
-_STATE_OF: Final = {"gateway": "gateway", "archive": "archiver", "index": "indexer"}
+ROLES: Final = ("gateway", "archive", "index", "notary")
+_STATE_OF: Final = {"gateway": "gateway", "archive": "archiver", "index": "indexer",
+                    "notary": "notary"}
 # What a part may know of our environment: the machine's, our own settings, and by role the
 # providers' secrets or the means to reach a cloud's store and keys. Never all of it.
 _SECRETS: Final = ("COUNTERFOIL_WHATSAPP_", "COUNTERFOIL_TWILIO_")
@@ -38,10 +39,10 @@ _ANY: Final = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMP
 _ANY_PREFIX: Final = ("LC_", "PYTHON", "COVERAGE_", "SSL_CERT_", "COUNTERFOIL_")
 _CLOUD_PREFIX: Final = ("AWS_", "BOTO_", "REQUESTS_CA_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
                         "http_proxy", "https_proxy", "no_proxy")
-_CLOUD_ROLES: Final = ("archive", "index")
+_CLOUD_ROLES: Final = ("archive", "index", "notary")
 # The gateway's own order is 6 s for requests and 8 s for its spool; `stop` waits for the sum.
-_STOP_S: Final = {"gateway": 20.0, "archive": 20.0, "index": 15.0}
-_STOP_ALL_S: Final = 60.0
+_STOP_S: Final = {"gateway": 20.0, "archive": 20.0, "index": 15.0, "notary": 15.0}
+_STOP_ALL_S: Final = 75.0
 _LOG_BYTES_MAX: Final = 16 << 20
 _LOG_LOOK_S: Final = 1.0
 _RESTART_S: Final = (0.2, 1.0, 3.0, 10.0)

@@ -62,6 +62,7 @@ def _share(config: Config, name: str, number: int, workers: int) -> int:
     def takes(partition: Partition) -> bool:
         return partition in mine
 
-    follower = Follower(reader, wire.indexes().open(name), wire.projector(), takes=takes)
+    follower = Follower(reader, wire.indexes().open(name), wire.projector(), takes=takes,
+                        is_fresh=True)
     settle_memory()
     return follower.run_to_end().events

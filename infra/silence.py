@@ -7,7 +7,7 @@ place; `counterfoil status` names them to who may read the directory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from archive.counterwatch import CounterWatch, Hole, back_to
@@ -27,7 +27,7 @@ from schemas.wire import Pointer
 from search.bodies import Bodies
 from search.gaps import GapReader
 from search.index import Index
-from search.lastseen import last_event
+from search.lastseen import Named, last_events
 from search.partwatch import Overdue
 from search.query import Term, TokenQuery
 from search.tokens import Tokenizer
@@ -79,33 +79,39 @@ class Watched:
 class SilentAccounts:
     """How long each watched account has been silent, as the index knows it."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, known: Mapping[Named, int] | None = None) -> None:
+        """`known`: the newest event of accounts, as the index said before."""
         self._tokenizer = tokenizer
         # The newest event known of an account; never too late, so it is asked for again only when
         # it would be an alarm.
-        self._known: dict[tuple[str, str], int] = {}
+        self._known: dict[Named, int] = {**(known or {})}
         self._first: int | None = None
 
     def look(self, index: Index, directory: Directory, now: int) -> list[tuple[Account, int]]:
         """(account, ms of silence) of those that are silent for too long. Raises Transient."""
+        watched = [(one, one.max_silence_h * _HOUR_MS) for one in directory.accounts
+                   if one.max_silence_h is not None and one.covers(now)]
+        self._ask(index, [_named(one) for one, limit_ms in watched
+                          if (known := self._known.get(_named(one))) is None
+                          or now - known > limit_ms])
         found = []
-        for one in directory.accounts:
-            if one.max_silence_h is None or not one.covers(now):
-                continue
+        for one, limit_ms in watched:
             silent_ms = now - self._heard_at(index, one, now)
-            if silent_ms > one.max_silence_h * _HOUR_MS:
+            if silent_ms > limit_ms:
                 found.append((one, silent_ms))
         return found
 
+    def _ask(self, index: Index, accounts: list[Named]) -> None:
+        if not accounts:
+            return
+        index.refresh()
+        for named, heard_at in zip(accounts, last_events(index, self._tokenizer, accounts),
+                                   strict=True):
+            if heard_at is not None:
+                self._known[named] = heard_at
+
     def _heard_at(self, index: Index, account: Account, now: int) -> int:
-        named = account.channel, account.account
-        known = self._known.get(named)
-        limit_ms = (account.max_silence_h or 0) * _HOUR_MS
-        if known is None or now - known > limit_ms:
-            index.refresh()
-            asked = last_event(index, self._tokenizer, *named)
-            if asked is not None:
-                known = self._known[named] = asked
+        known = self._known.get(_named(account))
         if known is None:
             # Never heard of: since capture began here, however long it was theirs before.
             known = self._begun(index, now)
@@ -257,6 +263,10 @@ class SilenceWatch:
             except CounterfoilError:
                 return self._directory
         return self._directory
+
+
+def _named(account: Account) -> Named:
+    return account.channel, account.account
 
 
 def open_gaps(found: Iterable[Gap]) -> list[Gap]:

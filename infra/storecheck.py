@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -103,6 +104,15 @@ def check(under_test: StoreUnderTest, *, clock: Callable[[], int],
         results.append(_attempt(name, partial(prevention, run, hand)) if hand else CheckResult(
             name, False, "detects only: whoever owns the folder can do it", required=False))
     return results
+
+
+def check_hold(under_test: StoreUnderTest, *, clock: Callable[[], int],
+               random: Callable[[int], bytes], lock_ms: int = LOCK_MS) -> CheckResult:
+    """Whether these credentials can put a legal hold, see it, and end it. Never required: a store
+    may be used without, and then a hold keeps keys alone."""
+    run = _Run(under_test.store, f"{PREFIX}{random(8).hex()}/", clock, lock_ms)
+    found = _attempt("legal_hold", partial(_hold, run, under_test.adversary))
+    return replace(found, required=False)
 
 
 def verdict(results: Iterable[CheckResult]) -> Verdict:
@@ -265,6 +275,31 @@ def _clock_agrees(run: _Run) -> str:
     apart = modified - run.clock()
     _require(abs(apart) <= CLOCK_MS_MAX, f"the store's clock is {apart // 1000} s from ours")
     return f"the store's clock is within {CLOCK_MS_MAX // 60_000} minutes of ours"
+
+
+def _hold(run: _Run, hand: StoreAdversary | None) -> str:
+    key = run.prefix + "hold"
+    version_id = run.store.put_once(key, _BODY, None)
+    try:
+        run.store.set_legal_hold(key, version_id, on=True)
+    except CounterfoilError as error:
+        raise _Failed(f"these credentials cannot put a legal hold: {error}. The indexer's need "
+                      "s3:PutObjectLegalHold and s3:GetObjectLegalHold "
+                      "(infra/examples/s3/indexer.json); without them a hold keeps keys, and the "
+                      "store may lose objects") from error
+    try:
+        _require(run.store.lock(key, version_id).legal_hold,
+                 "a legal hold was put, and the store does not say so: it ignores it, or these "
+                 "credentials lack s3:GetObjectLegalHold")
+        if hand is not None:
+            _refused(lambda: hand.delete_version(key, version_id, bypass=True))
+            _require(run.intact(key, version_id), "an object under a legal hold was deleted")
+    finally:
+        # What was tried must not stay held for ever.
+        with suppress(Missing):
+            run.store.set_legal_hold(key, version_id, on=False)
+    _require(not run.store.lock(key, version_id).legal_hold, "a legal hold cannot be ended")
+    return "comes, keeps what it is on, and goes" if hand else "comes and goes"
 
 
 CHECKS: Final[dict[str, Callable[[_Run], str]]] = {

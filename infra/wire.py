@@ -33,6 +33,11 @@ from archive.retention import retain_until
 from archive.seal import SealPolicy, SegmentSealer
 from archive.segment import CELL_SCHEMA
 from archive.store import ObjectStore
+from archive.tlog.audit import LogAudit, Vouching
+from archive.tlog.notary import Notary
+from archive.tlog.notary import Ports as NotaryPorts
+from archive.tlog.note import Key, Signer
+from archive.tlog.sequence import LogSequence
 from archive.unseal import Unsealer
 from archive.verify import Verifier
 from infra import storecheck
@@ -44,6 +49,7 @@ from infra.embedded.log import provision as provision_log
 from infra.embedded.media import ScratchFolder, SealedFolder, SqliteTaskList
 from infra.embedded.store import FolderStore
 from infra.keyfiles import ROLES, KeyFolder, writer_id
+from infra.lasthead import FolderLatest
 from ingest.media import MediaStore, MediaWriter
 from ingest.mediatask import TaskCipher, tasks_of
 from ingest.mediaworker import MediaWorker, TaskList, WorkerParts
@@ -54,7 +60,7 @@ from ingest.status import AlarmBoard
 from ingest.transit import TransitSealer
 from schemas import domains
 from schemas.directory import Directory
-from schemas.errors import CounterfoilError, Halt, Refused
+from schemas.errors import CounterfoilError, Halt, Missing, Refused
 from schemas.events import CapturedEvent
 from search.access.pseudonyms import Pseudonyms
 from search.audit import Auditor, AuditSettings
@@ -102,15 +108,20 @@ class Wire:
     def provision_once(self) -> None:
         """`provision` on the first use of an embedded folder; never afterwards, and never where
         servers are configured: there `provision` or `run` is an operator's own step."""
-        if self.config.embedded and not self.keys_folder.provisioned:
+        if not self.config.embedded:
+            return
+        if not self.keys_folder.provisioned:
             self.provision()
+        elif not self.keys_folder.is_enrolled:
+            self.keys_folder.enrol()
 
     def provision(self) -> None:
         """Make the data folder, its keys, log, bucket and topic, where they are not there yet."""
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.directory()  # refused before anything is made: years that no lock may have
         self.keys_folder.provision(self.config.gateway.transit_suite,
-                                   with_kek=self.config.keyservice.driver == "local")
+                                   with_kek=self.config.keyservice.driver == "local",
+                                   origin=self.config.notary.origin)
         if self.config.log.driver == "embedded":
             (self.home / "log").mkdir(exist_ok=True, mode=0o700)
             provision_log(self._log_path, self.config.log.topic, self.config.partitions,
@@ -134,13 +145,20 @@ class Wire:
 
     def check_store(self) -> list[storecheck.CheckResult]:
         """The store's contract, run on the configured store (PROTOCOL S, G3)."""
+        return storecheck.check(self._store_under_test(), clock=self.clock, random=self.random)
+
+    def check_hold(self) -> storecheck.CheckResult:
+        """Whether the configured store takes a legal hold from these credentials."""
+        return storecheck.check_hold(self._store_under_test(), clock=self.clock,
+                                     random=self.random)
+
+    def _store_under_test(self) -> storecheck.StoreUnderTest:
         hand: storecheck.StoreAdversary | None = None
         if self.config.store.driver == "s3":
             from infra.s3 import S3Adversary
 
             hand = S3Adversary(self.s3_settings(self.config.store.bucket))
-        return storecheck.check(storecheck.StoreUnderTest(self.store, hand), clock=self.clock,
-                                random=self.random)
+        return storecheck.StoreUnderTest(self.store, hand)
 
     def _require_safe_store_once(self) -> None:
         # Before the first record, not after: what a store does not enforce cannot be taken back.
@@ -212,11 +230,16 @@ class Wire:
 
         return KafkaArchiveLog(self.kafka_settings)
 
+    @property
+    def store_folder(self) -> Path:
+        """Where the embedded store lies."""
+        return self.config.store.folder or self.home / "store"
+
     @cached_property
     def store(self) -> ObjectStore:
         """Where segments lie."""
         if self.config.store.driver == "folder":
-            return FolderStore(self.home / "store")
+            return FolderStore(self.store_folder)
         from infra.s3 import S3Store
 
         return S3Store(self.s3_settings(self.config.store.bucket))
@@ -225,7 +248,7 @@ class Wire:
     def keyring(self) -> Keyring:
         """Where wrapped domain keys lie."""
         if self.config.keyring.driver == "folder":
-            return FolderKeyring(self.home / "keyring")
+            return FolderKeyring(self.config.keyring.folder or self.home / "keyring")
         from infra.s3keyring import S3Keyring
 
         return S3Keyring(self.s3_settings(self.config.keyring.bucket))
@@ -263,7 +286,65 @@ class Wire:
         """Checks everything."""
         keys = self.domain_keys()
         mode = "FOLDER" if self.config.store.driver == "folder" else "COMPLIANCE"
-        return Verifier(self.store, self.authenticator(), self.reader(keys), keys, mode, progress)
+        return Verifier(self.store, self.authenticator(), self.reader(keys), keys, mode, progress,
+                        self.log_sequence(judges_locks=False))
+
+    def log_keys(self) -> tuple[Key, ...]:
+        """The transparency log's verifier keys, the one that signs first; none in a folder that is
+        older than the log. Raises Refused where the configuration calls the log otherwise."""
+        keys, origin = self.keys_folder.log_public(), self.config.notary.origin
+        if keys and origin not in ("", keys[0].name):
+            raise Refused(f"notary.origin is {origin}, and the log of this archive is called "
+                          f"{keys[0].name} since it began: a log keeps its name. Take the setting "
+                          "out")
+        return keys
+
+    def log_sequence(self, *, judges_locks: bool = True) -> LogSequence | None:
+        """Reads the transparency log; null where there is none yet."""
+        keys = self.log_keys()
+        return LogSequence(self.store, keys[0].name, keys, judges_locks=judges_locks) \
+            if keys else None
+
+    def log_audit(self, progress: Callable[[int], None]) -> LogAudit:
+        """Checks the whole log. Raises Missing where there is none."""
+        from infra.vouching import authorities_of, witnesses_of
+
+        keys = self.log_keys()
+        if not keys:
+            raise Missing("there is no transparency log yet: `counterfoil run`, or `counterfoil "
+                          "provision` and `counterfoil notary --once`, begin one")
+        return LogAudit(self.store, self.authenticator(), keys[0].name, keys, Vouching(
+            tuple(key for key, _ in witnesses_of(self.config)),
+            tuple(one for one, _ in authorities_of(self.config))), progress)
+
+    def notary(self) -> Notary:
+        """Brings the transparency log up to date. Holds its key and no content key. Raises Missing
+        where that key is not on this machine."""
+        key, keys = self.keys_folder.log_key(), self.log_keys()
+        public = key.public_key().public_bytes_raw()
+        if not keys or keys[0].public != public:
+            raise Refused("keys/notary/log.key is not the key whose public half stands first in "
+                          "keys/public/log.json")
+        return Notary(NotaryPorts(
+            self.notary_store(), self.authenticator(),
+            FolderLatest(self.config.notary.memory_folder or self.notary_folder / "heads"),
+            Signer(keys[0], key.sign), self.clock, lambda now: now + DAY_MS, time.sleep, keys[1:]))
+
+    @property
+    def notary_folder(self) -> Path:
+        """What the notary remembers."""
+        return self.home / "notary"
+
+    def notary_store(self) -> ObjectStore:
+        """The store, with credentials that may read segments and put below log/."""
+        section = self.config.notary
+        if self.config.store.driver == "folder" or section.access_key_file is None:
+            return self.store
+        from infra.s3 import S3Store
+
+        return S3Store(replace(self.s3_settings(self.config.store.bucket),
+                               access_key=text_of(section.access_key_file),
+                               secret_key=text_of(section.secret_key_file)))
 
     def unsealer(self) -> Unsealer:
         """Opens packs: the archiver's, and operator's commands that say so."""
@@ -310,7 +391,7 @@ class Wire:
     def media_store(self) -> MediaStore:
         """Where capture puts files: the store, with credentials that may put there and no more."""
         if self.config.store.driver == "folder":
-            return FolderStore(self.home / "store")
+            return FolderStore(self.store_folder)
         from infra.s3 import S3Store
 
         return S3Store(self.media_settings())

@@ -127,11 +127,6 @@ class Directory:
         """Which load this is: SHA-256 of the file's bytes, hex."""
         return hashlib.sha256(canonical("counterfoil/directory/v1", self.source)).hexdigest()
 
-    def supervised_by(self, supervisor: str) -> tuple[str, ...]:
-        """The custodians that a person supervises: members of all groups that name them, sorted."""
-        return tuple(sorted({member for group in self.groups if supervisor in group.supervisors
-                             for member in group.members}))
-
     def years(self, retention_class: str) -> int:
         """Years of a class; an unknown class counts as the longest, so nothing goes too early."""
         known = dict(self.classes)

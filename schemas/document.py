@@ -122,3 +122,13 @@ class Document:
     marks: tuple[str, ...]               # of its versions and of the flags on it, sorted
     review: tuple[str, ...] = ()         # codes of its review: search/review/projected.py
     review_times: tuple[str, ...] = ()   # since when it waits, or when it was closed, as rungs
+
+
+def nothing(doc_id: str) -> Document:
+    """A document of which no entry is left; it is never stored."""
+    return Document(
+        doc_id=doc_id, entries=(), channel="", kind="", kinds=(), state=NONE, content_state="",
+        conversation="", direction=None, occurred_at=None, captured_at=0, sort_at=0,
+        version_count=0, sighting_count=0, custodians=(), compartments=(), actors=(),
+        recipients=(), accounts=(), shared="", attachments=0, observations=(), subkinds=(),
+        words=(), chars=(), marks=())

@@ -23,6 +23,7 @@ ROLE_NAMES: Final = {FIRM: "firm", QUARANTINE: "quarantine", UNASSIGNED: "unassi
 FIRM_KINDS: Final = frozenset({
     events.POLICY, events.DIRECTORY, events.HOLD, events.REVIEW, events.AUDIT, events.EXPORT,
     events.HEARTBEAT, events.GAP, events.ASSIGNMENT, events.DELIVERY, events.NOTICE,
+    events.DISPOSITION,
 })
 # A provider's time later than ours, or longer before it than this, is no ground for retention: a
 # time of 1973 would lock for a day (docs/decisions/0011).
@@ -85,6 +86,18 @@ def month_text(at: int) -> str:
     """ "YYYY-MM" in UTC of `at` (ms)."""
     moment = datetime.fromtimestamp(at / 1000, UTC)
     return f"{moment.year:04d}-{moment.month:02d}"
+
+
+def month_start(month: str) -> int:
+    """The first instant of "YYYY-MM" (UTC ms)."""
+    year, number = (int(part) for part in month.split("-"))
+    return int(datetime(year, number, 1, tzinfo=UTC).timestamp() * 1000)
+
+
+def month_end(month: str) -> int:
+    """The first instant after "YYYY-MM" (UTC ms)."""
+    year, number = (int(part) for part in month.split("-"))
+    return month_start(f"{year + number // 12:04d}-{number % 12 + 1:02d}")
 
 
 def month_of(event: CapturedEvent) -> tuple[int, int]:

@@ -36,6 +36,8 @@ CONSENT: Final = "consent"
 DEVICE: Final = "device"
 POLICY: Final = "policy"
 EXPORT: Final = "export"
+# The end of what was archived: lists, approvals, intents, erasures (schemas/disposition.py).
+DISPOSITION: Final = "disposition"
 DERIVED: Final = "derived"
 
 # What a gateway or importer may say (PROTOCOL T1).
@@ -48,6 +50,7 @@ ARCHIVER_KINDS: Final = frozenset({GAP, HEARTBEAT})
 # What the search side (indexer, console) may say.
 CONSOLE_KINDS: Final = frozenset({
     AUDIT, REVIEW, HOLD, POLICY, DIRECTORY, ASSIGNMENT, GAP, EXPORT, NOTICE, HEARTBEAT,
+    DISPOSITION,
 })
 ALL_KINDS: Final = CAPTURE_KINDS | ARCHIVER_KINDS | CONSOLE_KINDS
 

@@ -14,7 +14,7 @@ KIND_BITS: Final[dict[str, int]] = {
     "membership": 6, "identity": 7, "call": 8, "gap": 9, "heartbeat": 10, "unknown": 11,
     "quarantine": 12, "delivery": 13, "directory": 14, "assignment": 15, "audit": 16,
     "review": 17, "hold": 18, "notice": 19, "consent": 20, "device": 21, "policy": 22,
-    "export": 23, "derived": 24,
+    "export": 23, "derived": 24, "disposition": 25,
 }
 _NAMES: Final = {bit: kind for kind, bit in KIND_BITS.items()}
 

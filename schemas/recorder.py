@@ -15,4 +15,5 @@ class Recorder(Protocol):
     """Durable when it returns; raises Transient when the log cannot be reached (I7: refuse)."""
 
     def record(self, event: CapturedEvent) -> None:
-        """Seal `event` and append it to the log. Not idempotent: one call, one log record."""
+        """Seal `event` and append it to the log. Not idempotent: one call, one event on the log.
+        Those who call at the same time may share a record of it."""

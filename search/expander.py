@@ -7,10 +7,17 @@ first).
 
 from __future__ import annotations
 
-from schemas import limits
-from search.index import IndexSet
+from typing import Final
+
+from schemas import events, limits
+from search.fields import KINDS
+from search.index import Index, IndexSet
+from search.query import Term, TokenQuery
 from search.vocabulary import Book, Vocabulary
 from search.words import Exact, Slot, Stems
+
+# Each act of a disposition is a document: with one more of them, something may have been erased.
+_ACTS: Final = TokenQuery(Term("kinds", events.DISPOSITION), frozenset(KINDS))
 
 
 class CurrentExpander:
@@ -23,22 +30,39 @@ class CurrentExpander:
         self._book = book
         self._stems = stems
         self._bound: tuple[str, Vocabulary] | None = None
+        self._index: Index | None = None
+        self._acts = 0
 
     def expand(self, slot: Slot, terms_max: int) -> tuple[str, ...]:
         """See Expander. Before anything was indexed no word is there."""
         if isinstance(slot, Exact):
             return (slot.term,)
+        vocabulary = self._vocabulary()
+        return () if vocabulary is None else vocabulary.expand(slot, terms_max)
+
+    def read(self) -> None:
+        """Read now what the first pattern would wait for. Raises Transient; then that reads it."""
+        vocabulary = self._vocabulary()
+        if vocabulary is not None:
+            vocabulary.read()
+
+    def _vocabulary(self) -> Vocabulary | None:
         name = self._indexes.current()
         if name is None:
-            return ()
-        if self._bound is None or self._bound[0] != name:
-            # After a swap the words of the old index go: the new one has its own.
+            return None
+        if self._bound is None or self._bound[0] != name or self._index is None:
+            self._index = self._indexes.open(name)
+            self._bound = None
+        acts = self._index.count(_ACTS)
+        if self._bound is None or acts != self._acts:
+            # After a swap the words of the old index go: the new one has its own. After an erasure
+            # its words have left the index before this count changed (search/follow.py).
             self._bound = name, Vocabulary(
-                self._indexes.open(name).words(), self._book, self._stems,
-                words_max=self._words_max)
+                self._index.words(), self._book, self._stems, words_max=self._words_max)
+            self._acts = acts
         vocabulary = self._bound[1]
         vocabulary.renew()
-        return vocabulary.expand(slot, terms_max)
+        return vocabulary
 
     def forget(self) -> None:
         """Drop every word: after an erasure the next pattern knows only what is left."""

@@ -1,5 +1,5 @@
 """What a dashboard counts: messages per day and channel, the age of what waits, how often rules
-were right. Pure.
+were right. Pure. Each of the two is one question to the index, however much is counted.
 
 Owns the figures that come from the index, each within what is asked of: an index as one viewer may
 see it gives that viewer's figures.
@@ -7,13 +7,14 @@ see it gives that viewer's figures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from schemas import limits
+from search.facets import Counted, Part
 from search.index import Asked
-from search.query import Between, Term, TokenQuery
+from search.query import All, Between, Term, TokenQuery
 from search.review import item, projected, questions
 from search.review.decisions import BREACH, CLEAR, FALSE_POSITIVE
 from search.review.facts import rule_token
@@ -69,12 +70,14 @@ class ReviewFigures:
 
 def captured(index: Asked, days: Iterable[Day]) -> tuple[DayCount, ...]:
     """Messages and calls by the day on which they were sent. Raises Transient."""
-    out = []
-    for day in days:
-        found = index.facets(TokenQuery(Between(day.since, day.until)), ("channel",),
-                             _CHANNELS_MAX)
-        out.append(DayCount(day, tuple(sorted(found["channel"]))))
-    return tuple(out)
+    every = tuple(days)
+    if not every:
+        return ()
+    whole = Between(min(day.since for day in every), max(day.until for day in every))
+    counted = index.counts(TokenQuery(whole), [
+        Part(Between(day.since, day.until), ("channel",), _CHANNELS_MAX) for day in every])
+    return tuple(DayCount(day, tuple(sorted(found.facets["channel"])))
+                 for day, found in zip(every, counted, strict=True))
 
 
 def channels(counts: Iterable[DayCount]) -> tuple[str, ...]:
@@ -91,21 +94,36 @@ def reviews(index: Asked, now: int, timing: Timing, tokenizer: Tokenizer,
     """What waits and how rules did. Raises Transient, TooBroad."""
     asking = Asking("", frozenset(), frozenset(), now, timing, tokenizer)
 
-    def count(filters: Filters) -> int:
-        return index.count(TokenQuery(questions.node(filters, asking)))
-
+    asked = {
+        **{("status", one): _part(Filters(status=(one,)), asking) for one in _WAITING},
+        **{("age", name): _part(Filters(age=name), asking) for name, _ in BUCKETS},
+        ("overdue", ""): _part(Filters(overdue=True), asking),
+        **{("by rule", one): Part(Term(questions.CODES, code(projected.OUTCOME, one)),
+                                  (questions.CODES,), limits.FACET_VALUES_MAX)
+           for one in _OUTCOMES},
+        ("by rule", ""): Part(All(), (questions.CODES,), limits.FACET_VALUES_MAX)}
+    # Whatever is counted is an item.
+    counted = dict(zip(asked, index.counts(
+        TokenQuery(Term(questions.CODES, projected.ITEM)), list(asked.values())), strict=True))
     return ReviewFigures(
-        waiting=tuple((one, count(Filters(status=(one,)))) for one in _WAITING),
-        ageing=tuple((name, count(Filters(age=name))) for name, _ in BUCKETS),
-        overdue=count(Filters(overdue=True)),
-        rules=_rules(index, tokenizer, known_rules))
+        waiting=tuple((one, counted["status", one].total) for one in _WAITING),
+        ageing=tuple((name, counted["age", name].total) for name, _ in BUCKETS),
+        overdue=counted["overdue", ""].total,
+        rules=_rules({of: found for (what, of), found in counted.items() if what == "by rule"},
+                     tokenizer, known_rules))
 
 
-def _rules(index: Asked, tokenizer: Tokenizer, known: Sequence[str]) -> tuple[RuleRow, ...]:
+def _part(filters: Filters, asking: Asking) -> Part:
+    return Part(questions.node(filters, asking))
+
+
+def _rules(counted: Mapping[str, Counted], tokenizer: Tokenizer,
+           known: Sequence[str]) -> tuple[RuleRow, ...]:
+    """`counted`: the items of each outcome, "" = all."""
     named = {code(projected.RULE, rule_token(tokenizer, one)): one
              for one in known if not one.startswith(_SAMPLE)}
-    every = _by_rule(index, projected.ITEM, named)
-    outcomes = {one: _by_rule(index, code(projected.OUTCOME, one), named) for one in _OUTCOMES}
+    every = _by_rule(counted[""], named)
+    outcomes = {one: _by_rule(counted[one], named) for one in _OUTCOMES}
     rows = []
     for rule, items in every.items():
         wrong, clear, breach = (outcomes[one].get(rule, 0) for one in _OUTCOMES)
@@ -114,8 +132,7 @@ def _rules(index: Asked, tokenizer: Tokenizer, known: Sequence[str]) -> tuple[Ru
         one.precision is None, one.precision or 0.0, -one.items, one.rule)))
 
 
-def _by_rule(index: Asked, of: str, named: dict[str, str]) -> dict[str, int]:
-    """Items with a code, by the rules on them."""
-    found = index.facets(TokenQuery(Term(questions.CODES, of)), (questions.CODES,),
-                         limits.FACET_VALUES_MAX)
-    return {named[value]: count for value, count in found[questions.CODES] if value in named}
+def _by_rule(found: Counted, named: dict[str, str]) -> dict[str, int]:
+    """Items, by the rules on them."""
+    return {named[value]: count for value, count in found.facets[questions.CODES]
+            if value in named}

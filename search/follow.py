@@ -18,6 +18,7 @@ from schemas import events
 from schemas.document import Document, Entry
 from schemas.errors import CounterfoilError, Halt, Missing, Refused, Transient
 from schemas.wire import Pointer
+from search.erased import Erased, Sweeper, acts_known
 from search.index import Index, IndexSet, Outdated, Partition, Retired, Write
 from search.newwords import NewWords
 from search.partwatch import waiting_sets
@@ -76,8 +77,11 @@ class Follower:
 
     def __init__(self, reader: Reader, index: Index, projector: Projector, *,
                  batch_entries_max: int = BATCH_ENTRIES_MAX,
-                 takes: Callable[[Partition], bool] = lambda partition: True) -> None:
-        """`takes`: which partitions are this follower's; several processes may share them out."""
+                 takes: Callable[[Partition], bool] = lambda partition: True,
+                 is_fresh: bool = False) -> None:
+        """`takes`: which partitions are this follower's; several processes may share them out.
+        `is_fresh`: of an index that nobody reads yet: what was erased leaves it in the end, at
+        once (`settle_erased`)."""
         self._reader = reader
         self._index = index
         self._projector = projector
@@ -86,6 +90,8 @@ class Follower:
         self._takes = takes
         # Documents in which a large event was not whole when they were made: `partwatch` looks.
         self.parts_wait: set[str] = set()
+        self._erased: Erased | None = None
+        self._is_fresh, self._unswept = is_fresh, False
         self._under_way: _UnderWay | None = None
         self._segments = self._events = self._documents = 0  # of the turn
 
@@ -106,6 +112,10 @@ class Follower:
                                        "archive does not have")
         self._segments = self._events = self._documents = 0
         try:
+            if self._erased is None:
+                self._index.refresh()
+                self._erased = Erased(acts_known(self._index, self._reader))
+                self._unswept = bool(self._erased.homes)
             self._read_on(filter(self._takes, partitions), state.cursors, segments_max)
         except Retired:
             return self._so_far(retired=True)
@@ -123,6 +133,28 @@ class Follower:
             if turn.retired or not turn.segments:
                 return total
 
+    def settle_erased(self) -> None:
+        """No trace of what was erased is left, whoever wrote it and in what order. Raises
+        Transient. For an index that several filled, before it is in force."""
+        if self._erased is not None and self._unswept:
+            Sweeper(self._index, self._reader, self._projector).sweep(self._erased.homes)
+        self._unswept = False
+
+    def _heard(self, batch: _Batch, read: SegmentRead) -> _Batch:
+        """What this segment says of erasures is in force before it is indexed; returns the batch to
+        go on with. A crash after the sweep reads the segment again, and sweeps again."""
+        assert self._erased is not None
+        fresh = self._erased.take(read.events)
+        if not fresh:
+            return batch
+        self._unswept = True
+        if self._is_fresh:
+            return batch
+        self._start(batch)
+        self._settle()
+        Sweeper(self._index, self._reader, self._projector).sweep(fresh)
+        return _Batch()
+
     def _read_on(self, partitions: Iterable[Partition], cursors: Mapping[Partition, int],
                  segments_max: int) -> None:
         """While a batch is under way to the index, the next is read and projected."""
@@ -131,6 +163,7 @@ class Follower:
             for read in self._reader.follow(*partition, cursors.get(partition, 0)):
                 self._segments += 1
                 self._events += len(read.events)
+                batch = self._heard(batch, read)
                 self._add(batch, partition, read)
                 if batch.size >= self._batch_entries_max or batch.terms >= _BATCH_TERMS_MAX:
                     self._start(batch)
@@ -146,9 +179,12 @@ class Follower:
         return Turn(self._segments, self._events, self._documents, retired)
 
     def _add(self, batch: _Batch, partition: Partition, read: SegmentRead) -> None:
-        for event in read.events:
-            projected = self._projector.project(
-                event, read.retain_until, self._words.of((event.domain, event.generation)))
+        gone = self._erased.homes if self._erased is not None else frozenset()
+        for found in read.events:
+            home = found.domain, found.generation
+            # Also where a cached key would still open it.
+            event = found._replace(datum=None, problem=shape.ERASED) if home in gone else found
+            projected = self._projector.project(event, read.retain_until, self._words.of(home))
             if projected is not None:
                 batch.entries.setdefault(projected[0], []).append(projected[1])
                 batch.size += 1
@@ -289,9 +325,10 @@ def rebuild(reader: Reader, indexes: IndexSet, projector: Projector,
     name = indexes.create()
     fresh = indexes.open(name)
     fill(name)
-    follower = Follower(reader, fresh, projector)
+    follower = Follower(reader, fresh, projector, is_fresh=True)
     while True:
         follower.run_to_end()
+        follower.settle_erased()
         if _reached(fresh, indexes):
             break
     fresh.refresh()

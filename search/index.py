@@ -14,7 +14,7 @@ from typing import Protocol
 from schemas import limits
 from schemas.document import Document
 from schemas.errors import Missing, Refused
-from search.facets import Facets
+from search.facets import Counted, Facets, Part
 from search.query import TokenQuery
 from search.vocabulary import WordStore
 
@@ -40,11 +40,11 @@ class TooBroad(Refused):
     """The query asks for what the index has to check document by document, and too many may be
     meant: it wants to be narrowed, by a word, a person or a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: str = "") -> None:
         super().__init__(
-            f"more than {limits.CHECKED_DOCUMENTS_MAX:,} messages would have to be read one by one "
-            "to see which words are near each other: narrow the query by a rarer word, a person "
-            "or a time")
+            message or f"more than {limits.CHECKED_DOCUMENTS_MAX:,} messages would have to be read "
+            "one by one to see which words are near each other: narrow the query by a rarer word, "
+            "a person or a time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,17 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A document to store: new (`expected` null) or in place of the version that was read."""
+    """A document to store: new (`expected` null) or in place of the version that was read.
+    `is_less`: entries of the version that was read were erased; one without any is removed."""
 
     document: Document
     expected: tuple[int, int] | None
+    is_less: bool = False
+
+    @property
+    def removes(self) -> bool:
+        """Whether nothing of the document is left."""
+        return self.is_less and not self.document.entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,19 @@ class Asked(Protocol):
         Raises TooBroad, and ValueError for a field that is none or `top` beyond its limits.
         """
 
+    def counts(self, query: TokenQuery, parts: Sequence[Part],
+               zone: tzinfo = UTC) -> tuple[Counted, ...]:
+        """How many of the documents that match are in each part, and its facets: exactly, all of
+        one moment, asked for in one go however many parts there are. `zone`: as of `facets`.
+
+        Raises TooBroad, and ValueError as `facets` does or for a part that asks for words.
+        """
+
+    def newest(self, queries: Sequence[TokenQuery],
+               limit: int) -> tuple[tuple[Document, ...], ...]:
+        """Of each query the first `limit` documents of `search`, without a total; asked for in
+        one go, each of a moment of its own. Raises TooBroad."""
+
     def each(self, query: TokenQuery, most: int, *,
              oldest_first: bool = False) -> Iterator[Document]:
         """Every document that matches, in the order of `search`, all of one moment. Nothing else is
@@ -175,8 +195,16 @@ class Index(Asked, Protocol):
     def scan(self) -> Iterator[Document]:
         """Every document, by ascending doc_id."""
 
+    def misfiled(self) -> Iterator[str]:
+        """Documents (doc_id, in no order) that do not read, or are not searched as what their
+        entries make of them; what a writer of ours never leaves. Reads every document."""
+
     def refresh(self) -> None:
         """What was put is visible to `search` and `scan` from now on."""
+
+    def purge(self) -> str:
+        """What was replaced or removed is in no file of this index any more when this returns; says
+        in words how, and what it cannot speak for. Takes as long as writing the index anew."""
 
     def words(self) -> WordStore:
         """The words of these documents, sealed; made and dropped with this index."""

@@ -6,7 +6,7 @@ remember who was heard of when. What a custodian handed in says nothing of wheth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -37,27 +37,35 @@ Named = tuple[str, str]
 """(channel, account)."""
 
 
-def last_event(index: Index, tokenizer: Tokenizer, channel: str, account: str) -> int | None:
-    """When the newest event of `account` was captured (UTC ms), or null: never, or not among the
-    newest thousand messages in which its number occurs.
+def last_events(index: Index, tokenizer: Tokenizer,
+                accounts: Sequence[Named]) -> list[int | None]:
+    """When the newest event of each of `accounts` was captured (UTC ms), or null: never, or not
+    among the newest thousand messages in which its number occurs. All are asked for in one go.
 
     Never too late, and too early only where what came last is about a message older than twenty
     others (a receipt of last month's): the newest messages decide. Raises Transient.
     """
-    channels = _channels(channel)
-    owned = frozenset(tokenizer.named("account", one, account) for one in channels)
-    asked = TokenQuery(_firm_side(tokenizer, channels, account), _ALIVE)
-    after: PageCursor | None = None
-    for _ in range(_PAGES_MAX):
-        page = index.search(asked, _PAGE, after)
-        times = [entry.captured_at for found in page.documents
-                 for entry in _own(found, owned)]
-        if times:
-            return max(times)
-        after = page.next
-        if after is None:
-            return None
-    return None
+    asked = [TokenQuery(_firm_side(tokenizer, _channels(channel), account), _ALIVE)
+             for channel, account in accounts]
+    out: list[int | None] = []
+    for (channel, account), one, first in zip(accounts, asked, index.newest(asked, _PAGE),
+                                              strict=True):
+        owned = frozenset(tokenizer.named("account", each, account)
+                          for each in _channels(channel))
+        documents, heard_at = first, _newest(first, owned)
+        for _ in range(_PAGES_MAX - 1):
+            if heard_at is not None or len(documents) < _PAGE:
+                break
+            last = documents[-1]
+            documents = index.search(one, _PAGE, PageCursor(last.sort_at, last.doc_id)).documents
+            heard_at = _newest(documents, owned)
+        out.append(heard_at)
+    return out
+
+
+def last_event(index: Index, tokenizer: Tokenizer, channel: str, account: str) -> int | None:
+    """`last_events` of one."""
+    return last_events(index, tokenizer, [(channel, account)])[0]
 
 
 def accounts_heard(index: Index, tokenizer: Tokenizer, bodies: Bodies, known: Iterable[Named],
@@ -136,6 +144,11 @@ def _firm_side(tokenizer: Tokenizer, channels: tuple[str, ...], account: str) ->
     sides = Or(tuple(Term(side, token) for side in ("actors", "recipients")))
     named = Or(tuple(Term("channel", one) for one in channels))
     return query.flatten(query.And((sides, named)))
+
+
+def _newest(documents: Iterable[Document], owned: frozenset[str]) -> int | None:
+    return max((entry.captured_at for found in documents for entry in _own(found, owned)),
+               default=None)
 
 
 def _own(found: Document, owned: frozenset[str]) -> list[Entry]:

@@ -79,6 +79,8 @@ class Projector:
         Never raises for a datum's sake: what does not parse, or may not be said by its session,
         becomes a document of its own with the reason (PROTOCOL S5, T1).
         """
+        if read.problem == shape.ERASED:
+            return self.erased(read.pointer, retain_until)
         if read.problem or read.datum is None:
             return self._stub(read, retain_until, read.problem or "cell_unreadable")
         content: bytes | None = None
@@ -214,6 +216,13 @@ class Projector:
             entry_id=doc_id[:16], pointer=read.pointer, kind=kind, captured_at=0,
             retain_until=retain_until, unreadable=reason, seen=doc_id[:16],
         )
+
+    def erased(self, pointer: Pointer, retain_until: int) -> tuple[str, Entry]:
+        """What stands for an event whose key was destroyed by right (PROTOCOL K3)."""
+        doc_id = self._tokenizer.place(*address(pointer))
+        return doc_id, Entry(
+            entry_id=doc_id[:16], pointer=pointer, kind=shape.ERASED, captured_at=0,
+            retain_until=retain_until, unreadable=shape.ERASED, seen=doc_id[:16])
 
     def _seen(self, read: ReadEvent) -> str:
         """One sealed record, however often it lies on the log, is one sighting (PROTOCOL T4)."""

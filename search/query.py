@@ -34,6 +34,8 @@ _SIDES: Final = {
     "from": ("actors",), "to": ("recipients",), "with": ("actors", "recipients"),
 }
 _TOKEN: Final = re.compile(r"[0-9a-f]{16}")
+# What a pattern counts for, to whoever does not see the whole archive: the first that is enough.
+_STEPS: Final = (32, 256, limits.QUERY_EXPANSION_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,8 @@ class Compiler:
     number forms are understood; `assigned`: whose what was captured unassigned is; `links`: who
     else somebody is; `expander`: what a pattern stands for, for a query that has one. `known`: what
     was looked up already. `party`: what from:, to: and with: ask where names are pseudonyms
-    (search/access/pseudonyms.py).
+    (search/access/pseudonyms.py). `counts_exactly`: whoever asks may see the whole archive, and so
+    be told by a refusal how many words it holds.
     """
 
     query: str
@@ -201,6 +204,7 @@ class Compiler:
     expander: Expander | None = None
     known: dict[Slot, tuple[str, ...]] = field(default_factory=dict)
     party: PartyNode | None = None
+    counts_exactly: bool = True
 
     def compiled(self, asked: Tree) -> TokenQuery:
         """The token query of the tree, or of a part of it. Raises QueryError (TooManyWords), and
@@ -215,15 +219,16 @@ class Compiler:
 
     def patterns(self) -> Patterns:
         """What the patterns stand for, none counted yet."""
-        return Patterns(self.query, self.expander, self.known)
+        return Patterns(self.query, self.expander, self.known, self.counts_exactly)
 
 
 class Patterns:
     """What the patterns of one query stand for, each looked up once, all of them bounded."""
 
     def __init__(self, query: str, expander: Expander | None,
-                 known: dict[Slot, tuple[str, ...]]) -> None:
+                 known: dict[Slot, tuple[str, ...]], counts_exactly: bool) -> None:
         self._query = query
+        self._counts_exactly = counts_exactly
         self._expander = expander
         self._known = known
         self._count = 0
@@ -236,7 +241,7 @@ class Patterns:
         found = self._known.get(slot)
         if found is None:
             found = self._known[slot] = self._expanded(slot, where)
-        self._count += len(found)
+        self._count += len(found) if self._counts_exactly else _rounded(len(found))
         if self._count > limits.QUERY_EXPANSIONS_MAX:
             raise self._too_many(where, self._count, (
                 f"with {_written(slot, where)} the patterns of this query stand for "
@@ -260,6 +265,13 @@ class Patterns:
 
     def _too_many(self, where: tree.Text, count: int, message: str) -> TooManyWords:
         return TooManyWords(self._query, where.start, message, count)
+
+
+def _rounded(count: int) -> int:
+    """What a pattern counts towards the sum of a query. One word more or less makes no difference
+    to it: else whoever has brought the sum to the brink learns from a refusal whether a word is in
+    the archive that he may not see."""
+    return next(step for step in _STEPS if count <= step)
 
 
 def _written(slot: Slot, where: tree.Text) -> str:
@@ -310,9 +322,14 @@ def depth(node: Node) -> int:
     return 0
 
 
+def is_token(value: str) -> bool:
+    """Whether a conversation is named by its token, which is of one index key."""
+    return _TOKEN.fullmatch(value.lower()) is not None
+
+
 def conversation_token(value: str, tokenizer: Tokenizer) -> str:
     """The token of a conversation, given as the token itself (16 hex digits) or as its id."""
-    if _TOKEN.fullmatch(value.lower()):
+    if is_token(value):
         return value.lower()
     return tokenizer.named("conversation", value)
 

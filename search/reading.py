@@ -19,7 +19,7 @@ from search import candidates, facets, tree
 from search.bodies import Bodies
 from search.candidates import Held
 from search.evaluate import Streamed
-from search.facets import Facets
+from search.facets import Counted, Facets, Part
 from search.index import Asked, Page, PageCursor, Stored, TooBroad
 from search.picked import Picked
 from search.project import EntryKey, entry_key, revision_entries
@@ -102,6 +102,21 @@ class ReadingIndex:
             return self._index.facets(query, fields, top, zone)
         facets.check(fields, top)
         return facets.counted(self._matching(query), fields, top, zone)
+
+    def counts(self, query: TokenQuery, parts: Sequence[Part],
+               zone: tzinfo = UTC) -> tuple[Counted, ...]:
+        """See Asked. Raises TooMuchToRead."""
+        if not _reads(query):
+            return self._index.counts(query, parts, zone)
+        facets.check_parts(parts)
+        return facets.tallied(self._matching(query), parts, zone)
+
+    def newest(self, queries: Sequence[TokenQuery],
+               limit: int) -> tuple[tuple[Document, ...], ...]:
+        """See Asked. Raises TooMuchToRead."""
+        if not any(map(_reads, queries)):
+            return self._index.newest(queries, limit)
+        return tuple(self.search(one, limit).documents for one in queries)
 
     def each(self, query: TokenQuery, most: int, *,
              oldest_first: bool = False) -> Iterator[Document]:

@@ -16,10 +16,11 @@ from typing import Final
 from schemas import events, limits
 from schemas.assignment import Assignments
 from schemas.document import Document
-from schemas.errors import Denied, Missing, Refused
+from schemas.errors import Denied, Missing, Refused, Transient
 from search import audit, conversation, thread
 from search.access.bound import Bound
 from search.access.pseudonyms import Pseudonyms
+from search.access.scope import EVERYTHING
 from search.access.scoped import quiet, without_words
 from search.access.viewer import Viewer
 from search.audit import Auditor
@@ -76,22 +77,35 @@ class Answer:
 
     Copies of one message at several accounts are one hit, the first, and count each; a page may
     therefore show fewer hits than its limit and have a next one. `unread`: texts that had to be
-    read for the answer and could not be (search/reading.py).
+    read for the answer and could not be (search/reading.py). `facets`: those that were asked for
+    with it; null = none were, or `uncounted` says why they could not be counted.
     """
 
     hits: tuple[HitView, ...]
     total: int
     next: str | None
     unread: int = 0
+    facets: Facets | None = None
+    uncounted: Transient | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is counted beside a page of answers: facets, the first `top` values of each."""
+
+    fields: tuple[str, ...]
+    top: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """As `search.access.bound.Look`; `shown` may read texts as well."""
+    """As `search.access.bound.Look`; `shown` may read texts as well. `is_all`: nothing is
+    hidden."""
 
     whole: Index
     shown: Asked
     assigned: Assignments
+    is_all: bool
 
 
 class Searcher:
@@ -118,8 +132,9 @@ class Searcher:
         self._pseudonyms = pseudonyms
 
     def search(self, query: str, viewer: Viewer, limit: int = LIMIT_DEFAULT,
-               after: str | None = None) -> Answer:
-        """Newest first. `after`: the `next` of the page before.
+               after: str | None = None, beside: Beside | None = None) -> Answer:
+        """Newest first. `after`: the `next` of the page before. `beside`: facets of the whole
+        answer, in the same record; where only they cannot be had, the answer stands without them.
 
         Raises QueryError (it points at the character), Refused for a page cursor that is none,
         Transient when the look could not be recorded or the index not be reached.
@@ -131,17 +146,31 @@ class Searcher:
         with self._refusals(audit.SEARCH, viewer, query, tree):
             asked = self._compiler(query, tree, look, masks).compiled(tree)
             page = look.shown.search(asked, limit, place) if look else Page((), 0, None)
+            facets, uncounted = self._beside(beside, asked, look)
             copies = linked(look.shown, asked, page.documents) if look else Linked()
         hits = tuple(self._hit(found, copies, tree, look) for found in page.documents
                      if look and found.doc_id not in copies.hidden)
         self._record(audit.SEARCH, viewer, query, {
             "limit": str(limit), "after": after or "", "total": str(page.total),
             "shown": " ".join(one.doc_id for one in hits), **_lists_used(tree), **_unread(look),
+            **({"counted": " ".join(facets)} if facets else {}),
         })
         # Recorded: from here the answer may be seen.
         return Answer(tuple(map(masks.hit, hits)) if masks else hits, page.total,
                       page.next.text() if page.next else None,
-                      look.shown.unread if look and isinstance(look.shown, ReadingIndex) else 0)
+                      look.shown.unread if look and isinstance(look.shown, ReadingIndex) else 0,
+                      masks.facets(facets) if masks and facets else facets, uncounted)
+
+    def _beside(self, beside: Beside | None, asked: TokenQuery,
+                look: _Look | None) -> tuple[Facets | None, Transient | None]:
+        if beside is None:
+            return None, None
+        if look is None:
+            return {}, None
+        try:
+            return look.shown.facets(asked, beside.fields, beside.top, self._locale.zone), None
+        except Transient as error:
+            return None, error  # they help to narrow; the answer is whole without them
 
     def facets(self, query: str, viewer: Viewer, fields: Sequence[str], top: int) -> Facets:
         """How many answers hold each value of `fields` (search/facets.py), exactly. Raises what
@@ -280,7 +309,8 @@ class Searcher:
             links=(self._links.of_values(look.whole, party_values(tree), region)
                    if look and masks is None else {}),
             expander=self._language.expander,
-            party=None if masks is None else lambda one: masks.node(one, query, assigned))
+            party=None if masks is None else lambda one: masks.node(one, query, assigned),
+            counts_exactly=look is None or look.is_all)
 
     @contextmanager
     def _refusals(self, action: str, viewer: Viewer, query: str, tree: Tree) -> Iterator[None]:
@@ -289,8 +319,10 @@ class Searcher:
         try:
             yield
         except (TooManyWords, TooBroad) as error:
-            self._record(action, viewer, query, {"refused": str(error), **_lists_used(tree)})
-            raise quiet(error, viewer.scope) from error
+            told = quiet(error, viewer.scope)
+            # As it is told: who reads the record may be the one who asked.
+            self._record(action, viewer, query, {"refused": str(told), **_lists_used(tree)})
+            raise told from error
 
     def _record(self, action: str, viewer: Viewer, text: str | None,
                 details: dict[str, str]) -> None:
@@ -306,7 +338,7 @@ class Searcher:
         shown: Asked = look.shown
         if self._tokenizer.text == NONE:
             shown = ReadingIndex(shown, self._bodies, self._language.stems, self._progress)
-        return _Look(look.whole, shown, look.assigned)
+        return _Look(look.whole, shown, look.assigned, viewer.scope == EVERYTHING)
 
 
 def _unread(look: _Look | None) -> dict[str, str]:

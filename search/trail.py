@@ -21,8 +21,9 @@ from schemas.events import CapturedEvent, Identity
 from search import identity, query
 from search.audit import ATTACHMENT, VIEW
 from search.bodies import Bodies
-from search.index import Asked, PageCursor
+from search.index import Asked, PageCursor, TooBroad
 from search.query import Term, TokenQuery
+from search.review import decisions
 from search.tokens import Tokenizer
 
 LOOKS: Final = "looks"
@@ -32,7 +33,7 @@ GROUPS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
     "reviews": frozenset({events.REVIEW}),
     "policies": frozenset({events.POLICY}),
     "directory": frozenset({events.DIRECTORY, events.ASSIGNMENT, events.NOTICE}),
-    "exports": frozenset({events.EXPORT, events.HOLD}),
+    "exports": frozenset({events.EXPORT, events.HOLD, events.DISPOSITION}),
 })
 KINDS: Final = frozenset().union(*GROUPS.values())
 # Records that one page reads through where a filter has to look into each; then it says how far it
@@ -40,6 +41,8 @@ KINDS: Final = frozenset().union(*GROUPS.values())
 EXAMINED_MAX: Final = 2_000
 # Earlier looks that one page reads through to say "for the 3rd time".
 BACK_MAX: Final = 2_000
+# Messages that were decided on, all of which one page of reviews reads.
+REVIEWED_MAX: Final = limits.CHECKED_DOCUMENTS_MAX
 _PAGE: Final = 100
 # What is asked by `sort_at` is asked with so much room: it holds a place beside the time.
 _PLACE_MS: Final = 60_000
@@ -149,7 +152,7 @@ class Trail:
         sources: list[Iterable[tuple[Key, Document, Entry]]] = []
         if own:
             sources.append(self._own(index, own, wanted, place))
-        if events.REVIEW in kinds:
+        if events.REVIEW in kinds and wanted.action in ("", *decisions.ACTIONS):
             sources.append(self._reviews(index, wanted, place))
         return heapq.merge(*sources, key=lambda one: one[0])
 
@@ -181,8 +184,7 @@ class Trail:
             stored = index.get([wanted.document]).get(wanted.document)
             documents: Iterable[Document] = [stored.document] if stored else []
         else:
-            asked = TokenQuery(Term("kinds", events.REVIEW), events.ALL_KINDS)
-            documents = index.each(asked, limits.CHECKED_DOCUMENTS_MAX)
+            documents = _reviewed(index)
         token = self._token(wanted.person) if wanted.person else ""
         found = {}
         for document in documents:
@@ -279,6 +281,18 @@ class Trail:
             self._known[document.doc_id] = _Looked(
                 record.person, record.document, record.at) if record.document else None
         return self._known[document.doc_id]
+
+
+def _reviewed(index: Asked) -> Iterator[Document]:
+    """Every message that somebody decided on. Which of them were decided on lately, the index does
+    not say: all are read. Raises TooBroad."""
+    asked = TokenQuery(Term("kinds", events.REVIEW), events.ALL_KINDS)
+    try:
+        yield from index.each(asked, REVIEWED_MAX)
+    except TooBroad:
+        raise TooBroad(f"more than {REVIEWED_MAX:,} messages were decided on, and all of them "
+                       "would have to be read: choose other records than reviews, an action that "
+                       "is not a reviewer's, or one message") from None
 
 
 def _read(record_id: str, event: CapturedEvent, about: str) -> Record:

@@ -29,6 +29,7 @@ _LOOKS: Final[Mapping[str, str]] = MappingProxyType({
     "dashboard": "looked at the dashboard", "policies_read": "read the policies",
     "policy_test": "looked at what a dry run of {policy} found",
     "people_read": "looked at the people and their accounts",
+    "directory_read": "looked at the groups and matters",
     "access_read": "looked at what may be seen", "unmask": "saw the names of [message]",
     "session_ended": "ended a session of their own",
     "password_changed": "changed the password", "totp_set": "set up an authenticator",
@@ -42,6 +43,9 @@ _LOOKS: Final[Mapping[str, str]] = MappingProxyType({
     "account_enabled": "enabled the account of {person}",
     "account_subject_forgotten": "undid the binding of {person} to the firm’s own login",
     "account_sessions_ended": "ended sessions of {person}",
+    "holds_listed": "looked at the legal holds", "hold_shown": "opened the legal hold {hold}",
+    "hold_simulated": "tried what a legal hold would keep: {scope}",
+    "retention_simulated": "tried what would end at a date",
     "break_glass_requested": "asked to break the glass: {what}, for {minutes} minutes",
     "break_glass_approved": "opened {what} to {for}, for {minutes} minutes",
     "break_glass_refused": "refused {for} to break the glass: {what}",
@@ -64,6 +68,11 @@ _OF: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({
     events.DIRECTORY: MappingProxyType({
         "access": "brought another access.toml into force: {changed} changes",
         "": "A changed directory.toml came into force", "import": "imported {file} in bulk"}),
+    events.HOLD: MappingProxyType({
+        "placed": "placed the legal hold “{name}” ({hold})",
+        "release_asked": "asked for the release of the legal hold {hold}: {reason}",
+        "release_granted": "granted the release of the legal hold {hold}: {reason}",
+        "release_refused": "refused the release of the legal hold {hold}: {reason}"}),
     events.ASSIGNMENT: MappingProxyType({"": "The messages of an account were assigned"}),
     events.NOTICE: MappingProxyType({"": "A notice of capture was recorded"}),
 })

@@ -61,6 +61,9 @@ class WordStore(Protocol):
         """Forget chunks, whose words lie in chunks of a higher level: `add` those first. One that
         is not there is forgotten already."""
 
+    def drop(self, domain: bytes, generation: int) -> None:
+        """Forget every chunk of a key that was erased, of whatever level."""
+
 
 class Book(Protocol):
     """What seals and opens chunks, under domain keys (`archive.wordbook.Wordbook`)."""
@@ -114,14 +117,18 @@ class Vocabulary:
         """See Expander."""
         if isinstance(slot, words.Exact):
             return (slot.term,)
-        if self._is_stale and self._fault is None:
-            self._read()
+        self.read()
         if self._fault is not None:
             raise Refused(self._fault)
         found = self._lexicon.matching(slot, self._stems)
         if len(found) > terms_max:
             raise TooMany(len(found), terms_max)
         return tuple(found)
+
+    def read(self) -> None:
+        """What was stored since the last question. Raises Transient."""
+        if self._is_stale and self._fault is None:
+            self._read()
 
     def _read(self) -> None:
         """Whatever is raised on the way, the next look goes on behind what was taken."""

@@ -30,6 +30,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "search": ("search", "schemas", "archive.reader", "archive.verify", "archive.tlog"),
     # Who may see what, and who is who: rules and ports; files, servers and sockets are infra's.
     "search.access": ("search", "schemas"),
+    # What a hold keeps is the archive's affair; who says so, and where messages lie, is search's.
+    "search.hold": ("search", "schemas", "archive.holds"),
     # Policies are pure: they are handed messages, and read no archive.
     "search.policy": ("search", "schemas"),
     "search.review": ("search", "schemas"),
@@ -108,21 +110,25 @@ ALSO: dict[str, tuple[str, ...]] = {
     "asyncio": ("ingest.body", "ingest.gateway", "ingest.lane", "ingest.mediaworker",
                 "ingest.publish", "search.web.app"),
     # Pages are made in threads, so that none waits for another's index.
-    "concurrent": ("ingest.lane", "ingest.mediaworker", "ingest.publish", "search.web.ports"),
+    "concurrent": ("ingest.lane", "ingest.mediaworker", "ingest.publish", "search.kept",
+                   "search.web.ports"),
     # RFC 2822 dates in what Twilio lists.
     "email": ("ingest.reconcile",),
     # Codes and counts of refused requests; where they go is infra's choice.
     "logging": ("ingest.gateway", "ingest.mediaworker"),
     # The container of a chat export, read from bytes that the caller opened.
     "zipfile": ("ingest.adapters.whatsapp_export_zip",),
-    # The zone that an operator names for an export, which has none: the system's own tables.
-    "zoneinfo": ("ingest.adapters.whatsapp_export",),
+    # The zone that an operator names for an export, which has none, or that a hold's days were
+    # meant in: the system's own tables.
+    "zoneinfo": ("ingest.adapters.whatsapp_export", "search.hold.sources"),
     # Files that people write, as bytes.
     "tomllib": ("schemas.tomltext",),
     # A lock around a session's counter: two threads may never use one nonce. And around counts:
-    # of two that add at once neither may be lost. Requests of the console come in threads.
-    "threading": ("ingest.exclusion_counts", "ingest.record", "search.access.oidc",
-                  "search.access.passwords", "search.access.ratelimit", "search.lately"),
+    # of two that add at once neither may be lost. Requests of the console come in threads, and a
+    # thread needs its own context of the compressor.
+    "threading": ("archive.cell", "ingest.exclusion_counts", "ingest.record",
+                  "search.access.oidc", "search.access.passwords", "search.access.ratelimit",
+                  "search.kept", "search.lately"),
 }
 
 # Calls that reach out although their module is pure.

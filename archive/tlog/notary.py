@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from archive.authentic import Authenticator, in_order, is_locked
+from archive.authentic import UNKNOWN_WRITER, Authenticator, in_order, is_locked
 from archive.layout import SegmentName
 from archive.merkle import EMPTY_ROOT
 from archive.segment import NO_PREVIOUS
@@ -58,6 +58,8 @@ class Notary:
                                            (ports.signer.key, *ports.older_keys))
         self._last: Read | None = None
         self._published = -1
+        # A segment that the last turn met and may not put into the log yet, and why; or "".
+        self.held_back = ""
 
     def turn(self, batches_max: int = 2**31) -> int:
         """Brings the log up to the archive's end, or that many batches nearer to it; how many
@@ -103,6 +105,7 @@ class Notary:
         """The batch that would come next, or null when there is nothing to add."""
         last = self._last.batch if self._last else None
         ends = {(one.topic, one.topic_id, one.partition): one for one in last.ends} if last else {}
+        self.held_back = ""
         listed: list[Listed] = []
         room = LEAVES
         for name in partition_names(self._store):
@@ -126,15 +129,20 @@ class Notary:
         chain does not hold: the log must not go on past a hole as if there were none."""
         expected = end.next_offset if end else 0
         previous = bytes.fromhex(end.sha256) if end else NO_PREVIOUS
-        for begins, found, _ in in_order(self._store, self._ports.authenticator, name, expected):
+        for begins, found, seen in in_order(self._store, self._ports.authenticator, name,
+                                            expected):
             if found is None:
-                continue  # junk is verify's to name; it is never put into the log
+                # Junk is verify's to name; it is never put into the log.
+                if any(one.detail == UNKNOWN_WRITER for one in seen):
+                    self.held_back = f"{seen[0].where}: {UNKNOWN_WRITER}"
+                continue
             if begins != expected:
                 code = "segment_missing" if begins > expected else "record_duplicated"
                 raise Halt(code, f"{found.key}: expected offset {expected}")
             if found.segment.header.previous != previous:
                 raise Halt("chain_broken", f"{found.key} does not follow its predecessor")
             if not is_locked(self._store, found):
+                self.held_back = f"{found.key}: nothing locks it as its header states"
                 return  # what nothing holds is no segment yet (PROTOCOL S2)
             listed = batches.listed(found)
             yield listed
@@ -266,15 +274,3 @@ class Notary:
                 continue
             return
         raise Transient(f"{key} could not be stored")
-
-
-def relock(store: ObjectStore, prefix: str, until: int) -> int:
-    """Locks everything under `prefix` until `until` (UTC ms) or later; how many had to be. For a
-    log that grows older than its first batches' locks: each request is one object."""
-    changed = 0
-    for version in store.versions(prefix):
-        if not version.is_delete_marker and (
-                store.lock(version.key, version.version_id).retain_until < until):
-            store.extend(version.key, version.version_id, until)
-            changed += 1
-    return changed

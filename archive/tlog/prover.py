@@ -49,6 +49,16 @@ class Prover:
                 return index, leaf
         raise Missing(f"cell {cell} of {key} is not in the log")
 
+    def leaf_at(self, key: str, start: int) -> int:
+        """The number of the leaf whose cell begins at byte `start` of a segment. Raises Missing."""
+        index, _ = self.locate(key, 0)
+        for listed in self._sequence.holding(index, self._last).batch.segments:
+            if listed.facts.key == key:
+                for number, cell in enumerate(listed.cells):
+                    if cell.start == start:
+                        return index + number
+        raise Missing(f"no cell of {key} begins at {start}")
+
     def cell(self, key: str, number: int, signed: Note,
              extra: bytes | None = None) -> tuple[TlogProof, Leaf]:
         """The proof that a cell's leaf is in the tree of a checkpoint of this log. Raises Missing,

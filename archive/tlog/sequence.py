@@ -7,10 +7,12 @@ key, younger or hidden under a delete marker or not, is ever followed.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from archive import layout
 from archive.authentic import LOCK_MODES
 from archive.store import ObjectStore, ObjectVersion
 from archive.tlog import batch as batches
@@ -20,7 +22,10 @@ from archive.tlog.note import Key
 from archive.tlog.tiles import HEIGHT, WIDTH, Tile
 from schemas.errors import Halt, Missing, Refused
 
-PREFIX: Final = "log/"
+PREFIX: Final = layout.LOG
+_NAMES: Final = re.compile(
+    r"(batch|checkpoint)/[0-9]{20}|cosignature/[0-9]{20}/[0-9a-f]{8}"
+    r"|timestamp/[0-9]{20}/[a-z0-9][a-z0-9.-]{0,62}")
 _KEPT: Final = 300      # batches in memory: the last full tile's leaves at one leaf a batch
 
 
@@ -49,12 +54,24 @@ def timestamp_key(size: int, authority: str) -> str:
     return f"{PREFIX}timestamp/{size:020d}/{authority}"
 
 
+def is_name(key: str) -> bool:
+    """Whether the log ever writes an object of this name."""
+    rest = key.removeprefix(PREFIX)
+    if _NAMES.fullmatch(rest):
+        return key.startswith(PREFIX)
+    tile = tiles.read_path(rest)
+    return tile is not None and tile.level >= 0 and tile.width == WIDTH
+
+
 class LogSequence:
     """Reads the batches of one log. `keys` are those that may have signed batches: the log's own,
-    older ones too. Not thread-safe."""
+    older ones too. `judges_locks`: a signed batch without its lock stops whoever would go on from
+    it; who only looks (an auditor) reads it and names it. Not thread-safe."""
 
-    def __init__(self, store: ObjectStore, origin: str, keys: Iterable[Key]) -> None:
+    def __init__(self, store: ObjectStore, origin: str, keys: Iterable[Key], *,
+                 judges_locks: bool = True) -> None:
         self.origin: Final = origin
+        self._judges_locks = judges_locks
         self._store = store
         self._keys = tuple(keys)
         self._recent: OrderedDict[int, Read] = OrderedDict()
@@ -147,7 +164,8 @@ class LogSequence:
             raise Halt("format_unknown", f"{key}: {newer}") from newer
         except (Refused, Missing):
             return None
-        if (lock.mode not in LOCK_MODES
+        if self._judges_locks and (
+                lock.mode not in LOCK_MODES
                 or lock.retain_until // 1000 < read.batch.retain_until // 1000):
             raise Halt("store_unsafe", f"{key} is signed by the log and not locked as it states")
         return read

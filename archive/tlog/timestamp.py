@@ -134,7 +134,8 @@ def check(response: bytes, message: bytes, authority: Authority,
         raise Refused("tlog_timestamp: too large")
     try:
         return _check(response, message, authority, nonce)
-    except (ValueError, UnsupportedAlgorithm, OverflowError) as error:
+    except (ValueError, UnsupportedAlgorithm, OverflowError, x509.InvalidVersion,
+            x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         # The library's own refusal of a certificate or key.
         raise Refused(f"tlog_timestamp: {type(error).__name__}") from error
 

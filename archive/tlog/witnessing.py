@@ -31,7 +31,8 @@ class Outcome:
 
 
 class Witnessing:
-    """Collects cosignatures for one notary. Remembers, in memory only, what each witness knows."""
+    """Collects cosignatures for one notary. Remembers, in memory only, what each witness knows.
+    `lock_until`: the end of their lock (UTC ms), that of the last batch or later."""
 
     def __init__(self, store: ObjectStore, notary: Notary,
                  lock_until: Callable[[], int]) -> None:

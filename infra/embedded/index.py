@@ -22,12 +22,13 @@ from typing import Any, Final, Protocol
 from infra.embedded import words
 from infra.embedded.question import HOLDS, Question
 from infra.embedded.sqlite import transaction
-from schemas import limits
+from schemas import document as shape
+from schemas import events, limits
 from schemas.document import Document
 from schemas.errors import Halt, Missing, Refused, Transient
 from search import entries, facets
 from search.candidates import Texts
-from search.facets import Facets
+from search.facets import Counted, Facets, Part
 from search.index import (
     IndexState,
     Outdated,
@@ -41,7 +42,7 @@ from search.index import (
     other_mode,
 )
 from search.project import document
-from search.query import TokenQuery
+from search.query import All, TokenQuery
 from search.tokens import BLIND, TextMode
 
 # How long a writer waits for another writer; readers never wait.
@@ -310,13 +311,39 @@ class SqliteIndex:
                zone: tzinfo = UTC) -> Facets:
         """One statement; its rows are counted here."""
         facets.check(fields, top)
-        columns = ", ".join(f"d.sort_at / {_QUARTER_HOUR}" if field == facets.MONTH
-                            else f"d.{facets.FIELDS[field]}" for field in fields)
         with self._answering(query) as ask:
-            counts = _counted(ask(f"SELECT {columns} FROM answer JOIN documents d USING (id)"),
-                              fields, zone)
-        return {field: facets.ranked(field, counted, top)
-                for field, counted in zip(fields, counts, strict=True)}
+            return _facets(ask, fields, top, zone)
+
+    def counts(self, query: TokenQuery, parts: Sequence[Part],
+               zone: tzinfo = UTC) -> tuple[Counted, ...]:
+        """On one snapshot: what is asked about once, then each part of it."""
+        facets.check_parts(parts)
+        with self._answering(query, is_kept=True) as whole:
+            return tuple(self._part(whole, part, zone) for part in parts)
+
+    def _part(self, whole: _Ask, part: Part, zone: tzinfo) -> Counted:
+        if isinstance(part.where, All):
+            return Counted(_count(whole), _facets(whole, part.fields, part.top, zone))
+        question = Question(TokenQuery(part.where, events.ALL_KINDS | shape.STUB_KINDS))
+        clause = question.clause.replace("answer (id) AS (", "part (id) AS (")
+
+        def ask(statement: str, *more: Any) -> sqlite3.Cursor:
+            return self._database.execute(
+                f"{clause}, answer (id) AS (SELECT id FROM temp.checked JOIN part USING (id)) "
+                f"{statement}", [*question.values, *more])
+        return Counted(_count(ask), _facets(ask, part.fields, part.top, zone))
+
+    def newest(self, queries: Sequence[TokenQuery],
+               limit: int) -> tuple[tuple[Document, ...], ...]:
+        """One after the other: here that costs no way to a server."""
+        return tuple(self._first(one, limit) for one in queries)
+
+    def _first(self, asked: TokenQuery, limit: int) -> tuple[Document, ...]:
+        with self._answering(asked) as ask:
+            rows = ask("SELECT doc_id, entries FROM documents WHERE id IN (SELECT d.id FROM "
+                       "documents d JOIN answer USING (id) ORDER BY sort_at DESC, doc_id ASC "
+                       "LIMIT ?) ORDER BY sort_at DESC, doc_id ASC", limit).fetchall()
+        return tuple(_unpacked(doc_id, body) for doc_id, body in rows)
 
     def each(self, query: TokenQuery, most: int, *,
              oldest_first: bool = False) -> Iterator[Document]:
@@ -343,8 +370,46 @@ class SqliteIndex:
                 yield _unpacked(doc_id, body)
             last = rows[-1][0]
 
+    def misfiled(self) -> Iterator[str]:
+        """See Index. Compares the rows that are searched with the entries, both ways, and asks FTS5
+        whether its own index is that of its rows."""
+        last = ""
+        while True:
+            with _translated():
+                rows = self._database.execute(
+                    f"SELECT doc_id, d.{', d.'.join(_BESIDE)}, t.{', t.'.join(_COLUMNS)} "
+                    "FROM documents d LEFT JOIN terms t ON t.rowid = d.id "
+                    "WHERE doc_id > ? ORDER BY doc_id LIMIT ?", (last, _SCAN_BATCH)).fetchall()
+            for doc_id, *held in rows:
+                if not _is_filed(doc_id, held):
+                    yield str(doc_id)
+            if len(rows) < _SCAN_BATCH:
+                break
+            last = rows[-1][0]
+        with _translated():
+            strangers = self._database.execute(
+                "SELECT rowid FROM terms WHERE rowid NOT IN (SELECT id FROM documents)").fetchall()
+        yield from (f"row {number}" for (number,) in strangers)
+        try:
+            self._database.execute("INSERT INTO terms (terms, rank) VALUES ('integrity-check', 1)")
+        except sqlite3.DatabaseError:
+            yield "the full-text index"
+
     def refresh(self) -> None:
         """Nothing to do: a committed row is visible."""
+
+    def purge(self) -> str:
+        """FTS5 keeps what was deleted until its pieces are merged, and SQLite what lies in free
+        pages and in the write-ahead log: merge, write the file anew, empty the log."""
+        with _translated():
+            self._database.execute("INSERT INTO terms (terms) VALUES ('optimize')")
+            self._database.execute("VACUUM")
+            busy = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise Transient("somebody reads the index now: its write-ahead log could not be "
+                            "emptied")
+        return ("the index file was written anew and its write-ahead log emptied; what the disk "
+                "keeps of the old file, a snapshot of it or a backup is not ours to say")
 
     def words(self) -> words.SqliteWords:
         """In the same file, on the same connection."""
@@ -356,9 +421,10 @@ class SqliteIndex:
             database.execute("INSERT OR IGNORE INTO retired VALUES (1)")
 
     @contextmanager
-    def _answering(self, asked: TokenQuery) -> Iterator[_Ask]:
-        """Asks statements about a table `answer (id)`, all on one snapshot. What must be checked
-        is checked once, into a table of this connection; the end of the snapshot empties it."""
+    def _answering(self, asked: TokenQuery, *, is_kept: bool = False) -> Iterator[_Ask]:
+        """Asks statements about a table `answer (id)`, all on one snapshot. What must be checked,
+        and what `is_kept`, is looked for once, into a table of this connection; the end of the
+        snapshot empties it."""
         question = Question(asked)
         clause, values = question.clause, question.values
 
@@ -366,7 +432,7 @@ class SqliteIndex:
             return database.execute(f"{clause} {statement}", [*values, *more])
 
         with _translated(), self._reading() as database, self._checks.of(question.checks):
-            if question.checks:
+            if question.checks or is_kept:
                 database.execute(
                     f"INSERT INTO temp.checked {clause} SELECT id FROM answer", values)
                 clause, values = "WITH answer (id) AS (SELECT id FROM temp.checked)", []
@@ -416,6 +482,18 @@ class _Checks:
 
 def _order(*, oldest_first: bool) -> str:
     return "sort_at ASC, doc_id DESC" if oldest_first else "sort_at DESC, doc_id ASC"
+
+
+def _facets(ask: _Ask, fields: Sequence[str], top: int, zone: tzinfo) -> Facets:
+    """Rows of the answer, counted here."""
+    if not fields:
+        return {}
+    columns = ", ".join(f"d.sort_at / {_QUARTER_HOUR}" if field == facets.MONTH
+                        else f"d.{facets.FIELDS[field]}" for field in fields)
+    counts = _counted(ask(f"SELECT {columns} FROM answer JOIN documents d USING (id)"),
+                      fields, zone)
+    return {field: facets.ranked(field, counted, top)
+            for field, counted in zip(fields, counts, strict=True)}
 
 
 def _count(ask: _Ask) -> int:
@@ -478,9 +556,12 @@ def _put(database: sqlite3.Connection, write: Write) -> bool:
         "SELECT id, version FROM documents WHERE doc_id = ?", (found.doc_id,)).fetchone()
     if (None if row is None else (row[1], 0)) != write.expected:
         return False
-    beside = (found.kind, found.sort_at, found.channel, found.state, found.direction,
-              found.conversation, " ".join(found.custodians), " ".join(found.review),
-              _packed(found))
+    if write.removes:
+        if row is not None:
+            database.execute("DELETE FROM terms WHERE rowid = ?", (row[0],))
+            database.execute("DELETE FROM documents WHERE id = ?", (row[0],))
+        return True
+    beside = (*_beside(found), _packed(found))
     if row is None:
         row_id = database.execute(
             f"INSERT INTO documents (doc_id, version, {', '.join(_BESIDE)}) "
@@ -495,6 +576,22 @@ def _put(database: sqlite3.Connection, write: Write) -> bool:
         f"INSERT INTO terms (rowid, {', '.join(_COLUMNS)}) "
         f"VALUES (?, {', '.join('?' * len(_COLUMNS))})", (row_id, *_terms(found)))
     return True
+
+
+def _beside(found: Document) -> tuple[object, ...]:
+    return (found.kind, found.sort_at, found.channel, found.state, found.direction,
+            found.conversation, " ".join(found.custodians), " ".join(found.review))
+
+
+def _is_filed(doc_id: str, held: Sequence[object]) -> bool:
+    """Whether a row is what its entries make of it. `held`: as _BESIDE and _COLUMNS say."""
+    body, last = held[len(_BESIDE) - 1], len(_BESIDE)
+    try:
+        found = _unpacked(doc_id, body) if isinstance(body, bytes) else None
+    except Halt:
+        return False
+    return found is not None and (
+        (*_beside(found), *_terms(found)) == (*held[:last - 1], *held[last:]))
 
 
 def _terms(found: Document) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ can delete from it, so its locks say "FOLDER" and never claim to be compliance l
 
     objects/<key>        bodies, mode 0444
     locks/<key>.lock     {"mode": "FOLDER", "retain_until": ms}, written before the body appears
+    holds/<key>.hold     a legal hold lies on the body; empty
     tmp/                 temporaries of living writers; swept of dead ones at start
     write.lock           held while a name is given, so that a lock never belongs to a loser
 """
@@ -32,9 +33,10 @@ class FolderStore:
     def __init__(self, root: Path) -> None:
         self._objects = root / "objects"
         self._locks = root / "locks"
+        self._holds = root / "holds"
         self._temporaries = root / "tmp"
         self._write_lock = root / "write.lock"
-        for one in (self._objects, self._locks, self._temporaries):
+        for one in (self._objects, self._locks, self._holds, self._temporaries):
             folder.make_folder(one)
         folder.sweep(self._temporaries)
 
@@ -85,14 +87,32 @@ class FolderStore:
         except OSError as error:
             raise Transient(f"{key} was not locked: {error.strerror}") from error
 
+    def set_legal_hold(self, key: str, version_id: str, *, on: bool) -> None:
+        """See ObjectStore."""
+        path = self._beside(self._holds, key, ".hold")
+        try:
+            with folder.exclusive(self._write_lock):
+                self._existing(key, version_id)
+                if on and not os.path.lexists(path):
+                    folder.make_folder(path.parent)
+                    with folder.temporary(self._temporaries, b"", 0o444) as source:
+                        os.replace(source, path)
+                elif not on:
+                    path.unlink(missing_ok=True)
+                if path.parent.is_dir():
+                    folder.sync_folder(path.parent)
+        except OSError as error:
+            raise Transient(f"{key} was not held: {error.strerror}") from error
+
     def lock(self, key: str, version_id: str) -> Lock:
         """See ObjectStore. A lock record that cannot be read is no lock."""
         self._existing(key, version_id)
+        is_held = os.path.lexists(self._beside(self._holds, key, ".hold"))
         try:
             record = json.loads(folder.read_range(self._lock_path(key), 0, _LOCK_BYTES_MAX))
-            return Lock(mode=FOLDER_MODE, retain_until=int(record["retain_until"]))
+            return Lock(FOLDER_MODE, int(record["retain_until"]), is_held)
         except (Missing, ValueError, KeyError, TypeError):
-            return Lock(mode="", retain_until=0)
+            return Lock(mode="", retain_until=0, legal_hold=is_held)
 
     def _existing(self, key: str, version_id: str | None) -> Path:
         path = self._objects.joinpath(*folder.safe_parts(key))
@@ -119,8 +139,12 @@ class FolderStore:
             folder.sync_folder(path.parent)
 
     def _lock_path(self, key: str) -> Path:
+        return self._beside(self._locks, key, ".lock")
+
+    @staticmethod
+    def _beside(root: Path, key: str, ending: str) -> Path:
         *parents, name = folder.safe_parts(key)
-        return self._locks.joinpath(*parents, name + ".lock")
+        return root.joinpath(*parents, name + ending)
 
 
 def _version_id(seen: os.stat_result) -> str:

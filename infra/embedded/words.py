@@ -62,3 +62,9 @@ class SqliteWords:
         """One transaction."""
         with self._translated(), transaction(self._database) as database:
             database.executemany("DELETE FROM words WHERE id = ?", [(one,) for one in ids])
+
+    def drop(self, domain: bytes, generation: int) -> None:
+        """One transaction."""
+        with self._translated(), transaction(self._database) as database:
+            database.execute("DELETE FROM words WHERE domain = ? AND generation = ?",
+                             (domain, generation))

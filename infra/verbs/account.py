@@ -259,6 +259,16 @@ def _said(wire: Wire, person: str, text: str, *, is_made: bool, json: bool) -> N
         OUT.print(f"give it to them in person or by telephone; it is good for {INITIAL_DAYS} days")
 
 
+def password_typed(file: Path | None) -> str:
+    """One's own password, from a file or a pipe, or asked on the terminal."""
+    if file is not None:
+        return _from_file(file)
+    if not sys.stdin.isatty():
+        raise Refused("no terminal to ask for your password on: give --password-file, or - for a "
+                      "pipe")
+    return getpass.getpass("your password: ")
+
+
 def _given(given: Given) -> str | None:
     if given.file is not None:
         return _from_file(given.file)

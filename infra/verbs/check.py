@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,14 @@ from rich.table import Table
 from archive import heads
 from archive.heads import Head
 from archive.reader import SegmentRead
+from archive.tlog import note
+from archive.tlog.audit import LogReport
+from archive.tlog.note import Note
 from archive.verify import Report
 from infra.archiver import heads_ahead, newest_head
+from infra.holds import verifying
+from infra.indexcheck import take_index
+from infra.replica import compared, replica_alarms
 from infra.state import STALE_MS, RoleState, StateFolder, is_alive
 from infra.verbs import heard
 from infra.verbs.screen import ERR, OUT, bad, emit, good, instant, short, shown, trial_banner
@@ -22,8 +29,23 @@ from schemas.errors import Missing, Refused
 from schemas.findings import FINDINGS, Alarm, Finding
 
 
-def verify(wire: Wire, *, json: bool, head_file: Path | None, media: bool = True) -> int:
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What is checked besides the archive's own bytes: every file, the transparency log, the
+    checkpoints that somebody kept elsewhere, the second copy, and one document of the index in
+    `index` (1 = all, 0 = none)."""
+
+    media: bool = True
+    log: bool = False
+    against: Sequence[Path] = ()
+    replica: bool = False
+    index: int = 0
+
+
+def verify(wire: Wire, *, json: bool, head_file: Path | None, depth: Depth | None = None) -> int:
     """Check everything; 0 only without findings."""
+    depth = depth or Depth()
+    kept = [_checkpoint(path) for path in depth.against]  # refused before hours of work
     head, head_findings, name = _head(wire, head_file)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
                TextColumn("{task.completed} segments"), TimeElapsedColumn())
@@ -31,7 +53,16 @@ def verify(wire: Wire, *, json: bool, head_file: Path | None, media: bool = True
         task = progress.add_task("verifying", total=None)
         report = wire.verifier(
             lambda done, _key: progress.update(task, completed=done)).run(
-                clock(), head, deep=media)
+                clock(), head, deep=depth.media, sources=verifying(wire))
+        log = None
+        if depth.log or kept:
+            progress.update(task, description="verifying the log", completed=0)
+            log = wire.log_audit(lambda done: progress.update(task, completed=done)).run(kept)
+            _take_log(report, log, [path.name for path in depth.against])
+        if depth.replica:
+            progress.update(task, description="comparing the copy", completed=0)
+            for one in compared(wire, lambda done: progress.update(task, completed=done)):
+                report.notes.append(one) if isinstance(one, str) else report.take(one)
     report.findings += head_findings
     if name:
         report.notes.append(f"compared with the head {name}")
@@ -39,8 +70,38 @@ def verify(wire: Wire, *, json: bool, head_file: Path | None, media: bool = True
                      for path in heads_ahead(wire)]
     if wire.config.store.driver == "folder":
         report.notes.append("the embedded store detects changes; it cannot prevent them")
-    _print_report(report, json=json)
+    if depth.index:
+        take_index(wire, report, depth.index)
+    _print_report(report, log, json=json)
     return 1 if report.findings else 0
+
+
+def _checkpoint(path: Path) -> Note:
+    try:
+        return note.read_bytes(path.read_bytes())
+    except OSError as error:
+        raise Missing(f"checkpoint {path}: {error.strerror}") from error
+    except Refused as error:
+        raise Refused(f"checkpoint {path}: {error}") from error
+
+
+def _take_log(report: Report, log: LogReport, against: Sequence[str]) -> None:
+    for fault in log.faults:
+        report.take(fault)
+    report.notes.append(f"the log was checked: {log.batches} batches, {log.checkpoints} "
+                        f"checkpoints, {log.tiles} tiles")
+    report.notes += [f"compared with the checkpoint {name}" for name in against]
+    report.notes += [f"witness {name} last confirmed {size} cells, {instant(at * 1000)}"
+                     for name, (size, at) in sorted(log.cosigned.items())]
+    report.notes += [f"authority {name} last stamped {size} cells, {instant(at)}"
+                     for name, (size, at) in sorted(log.stamped.items())]
+    if log.unnamed:
+        report.notes.append(f"{log.unnamed} cosignatures and time stamps are of nobody whom the "
+                            "configuration names: not checked")
+    report.notes += [f"{key} is not there: it is made again from the batches" for key in log.absent]
+    if log.unjudged:
+        report.notes.append(f"{log.unjudged} signed heads lie behind the damage and could not be "
+                            "judged")
 
 
 def _head(wire: Wire, head_file: Path | None) -> tuple[Head | None, list[Finding], str]:
@@ -56,19 +117,22 @@ def _head(wire: Wire, head_file: Path | None) -> tuple[Head | None, list[Finding
         return None, [Finding("head_signature", str(path), str(error))], path.name
 
 
-def _print_report(report: Report, *, json: bool) -> None:
+def _print_report(report: Report, log: LogReport | None, *, json: bool) -> None:
     if json:
         values = asdict(report)
         values["findings"] = [asdict(one) for one in report.findings]
         values["earliest_unlock"] = instant(report.earliest_unlock)
+        values["log"] = None if log is None else {
+            "size": log.head.size, "root": log.head.root.hex(), "batches": log.batches,
+            "checkpoints": log.checkpoints, "tiles": log.tiles, "waiting": log.waiting}
         values["ok"] = not report.findings
         emit(values)
         return
     trial_banner(report.trial)
     OUT.print(f"{report.segments} segments, {report.cells} cells, {report.events} events, "
               f"{report.bytes} bytes in {report.partitions} partitions")
-    for note in report.notes:
-        OUT.print(f"  note: {note}")
+    for words in report.notes:
+        OUT.print(f"  note: {shown(words)}")
     if not report.findings:
         OUT.print(good("no findings"))
         return
@@ -129,6 +193,7 @@ def active_alarms(wire: Wire) -> tuple[list[RoleState], list[Alarm]]:
     if ahead:
         alarms.append(Alarm("head_stale", now, f"{ahead[-1].name} is from the future: a clock ran "
                             "ahead, or somebody wrote it; it is not used"))
+    alarms += replica_alarms(wire, now)
     if not wire.config.retention.trial and backup_checked_at(wire) is None:
         alarms.append(Alarm("keys_unbacked", now, "run `counterfoil keys backup`, then `check`"))
     return states, alarms

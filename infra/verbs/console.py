@@ -15,12 +15,10 @@ def console(wire: Wire, host: str | None, port: int | None) -> int:
     """Until Ctrl-C."""
     process = ConsoleProcess(wire, host, port)
     trial_banner(wire.config.retention.trial)
-    OUT.print(f"console {process.url}", soft_wrap=True)
     if not (wire.home / "access.toml").exists():
         ERR.print(bad("nobody has access yet: write access.toml (docs/CONSOLE.md), then "
                       "`counterfoil account add NAME`"), soft_wrap=True)
-    OUT.file.flush()
-    return process.run()
+    return process.run(lambda: _say(f"console {process.url}"))
 
 
 def demo(home: Path | None, host: str | None, port: int | None) -> int:
@@ -33,7 +31,10 @@ def demo(home: Path | None, host: str | None, port: int | None) -> int:
     wire = demo_wire(home)
     with running(wire):
         process = ConsoleProcess(wire, host, 0 if port is None else port, PERSON)
-        OUT.print(f"demo console: {process.link}", soft_wrap=True)
-        OUT.print("The link signs you in once. Ctrl-C ends everything.")
-        OUT.file.flush()
-        return process.run()
+        return process.run(lambda: _say(f"demo console: {process.link}\n"
+                                        "The link signs you in once. Ctrl-C ends everything."))
+
+
+def _say(words: str) -> None:
+    OUT.print(words, soft_wrap=True)
+    OUT.file.flush()

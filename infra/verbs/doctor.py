@@ -94,6 +94,8 @@ def _store(wire: Wire) -> Iterator[Line]:
     for result in wire.check_store():
         if result.passed or result.required:
             yield Line("store", result.name, OK if result.passed else UNSAFE, result.detail)
+    held = wire.check_hold()
+    yield Line("store", held.name, OK if held.passed else WARNING, held.detail)
     if wire.config.store.driver == "folder":
         yield Line("store", "prevention", WARNING,
                    "detects only: the owner of this folder can delete it; use S3 with Object Lock "

@@ -21,7 +21,7 @@ from schemas.gaps import REASONS, Gap
 from search.bodies import Bodies
 from search.gaps import GapReader
 from search.index import Index
-from search.lastseen import accounts_heard, last_event
+from search.lastseen import accounts_heard, last_events
 
 # Gaps that a screen lists; the machine's answer lists more.
 _SHOWN_MAX: Final = 20
@@ -67,20 +67,22 @@ def capture_of(wire: Wire) -> Capture:
 
 def _heard(wire: Wire, directory: Directory, index: Index | None) -> list[Heard]:
     now, tokenizer = wire.clock(), wire.tokenizer()
-    watched = {} if index is None else {
-        (one.channel, one.account): ms
-        for one, ms in SilentAccounts(tokenizer).look(index, directory, now)}
     named = [one for one in directory.accounts if one.covers(now)]
+    heard: dict[tuple[str, str], int] = {}
+    watched: set[tuple[str, str]] = set()
     if index is not None:
         # Who has traffic and is nobody's now is what somebody should look at.
         named += [Account(channel, account, "") for channel, account in accounts_heard(
             index, tokenizer, Bodies(wire.reader()),
             [(one.channel, one.account) for one in named],
             [one.custodian_id for one in directory.custodians])]
+        accounts = list(dict.fromkeys((one.channel, one.account) for one in named))
+        heard = {one: at for one, at in zip(accounts, last_events(index, tokenizer, accounts),
+                                            strict=True) if at is not None}
+        watched = {(one.channel, one.account) for one, _ in SilentAccounts(
+            tokenizer, heard).look(index, directory, now)}
     return [
-        Heard(one, None if index is None else last_event(index, tokenizer, one.channel,
-                                                         one.account),
-              (one.channel, one.account) in watched,
+        Heard(one, heard.get((one.channel, one.account)), (one.channel, one.account) in watched,
               directory.told_at(one.custodian_id) if one.custodian_id else None)
         for one in named]
 

@@ -1,4 +1,4 @@
-"""`run`, `gateway`, `archive`, `index`, `stop`: the processes."""
+"""`run`, `gateway`, `archive`, `index`, `notary`, `stop`: the processes."""
 
 from __future__ import annotations
 
@@ -64,6 +64,15 @@ def index(wire: Wire) -> int:
     from infra.indexer import IndexerProcess
 
     return run_told("indexer", StateFolder(wire.home), lambda: IndexerProcess(wire).run())
+
+
+def notary(wire: Wire, *, once: bool = False) -> int:
+    """The notary; `once`: one turn, for a timer."""
+    from infra.notary import NotaryProcess
+
+    if once:
+        return NotaryProcess(wire).once()
+    return run_told("notary", StateFolder(wire.home), lambda: NotaryProcess(wire).run())
 
 
 def stop(wire: Wire) -> int:

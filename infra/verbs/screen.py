@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -41,12 +41,6 @@ def emit(value: Mapping[str, Any]) -> None:
     """One JSON object on stdout, one line."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
     sys.stdout.flush()
-
-
-def emit_all(values: Iterable[Mapping[str, Any]]) -> None:
-    """Each on its own line."""
-    for value in values:
-        emit(value)
 
 
 def instant(at: int | None) -> str | None:

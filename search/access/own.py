@@ -6,15 +6,15 @@ this one a new id.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
 from schemas.errors import Denied, Refused
 from search.access import roles, tokens, totp
 from search.access.accounts import Account, Book, ServiceToken
-from search.access.lockout import TooManyAttempts
 from search.access.passwords import Unfit, require_fit
 from search.access.people import Person
-from search.access.sessions import TOKEN, Live, Origin
+from search.access.sessions import DEMO, TOKEN, Live, Origin
 from search.access.signin import (
     PASSWORD_CHANGED,
     NeedsTotp,
@@ -28,6 +28,17 @@ from search.access.signin import (
 SESSION_ENDED = "session_ended"
 TOKEN_ADDED = "token_added"  # noqa: S105 - an action of audit events
 TOKEN_REVOKED = "token_revoked"  # noqa: S105 - likewise
+# Where there is no password to ask for: how young a session has to be for what outlives it.
+FRESH_MS: Final = 10 * 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token that somebody wants: what it is for, how many days it is good, what it may do."""
+
+    name: str
+    days: int
+    capabilities: frozenset[str]
 
 
 class OwnAccount:
@@ -71,8 +82,11 @@ class OwnAccount:
 
     def new_recovery_codes(self, live: Live, password: str, code: str, origin: Origin,
                            ) -> tuple[str, ...]:
-        """The old ones are void."""
+        """The old ones are void. Raises NotSignedIn for a wrong password or code, Refused where
+        there is no telephone that they could stand in for."""
         person, account = self._own(live)
+        if account.password and not account.totp:
+            raise Refused("set up an authenticator first: that gives you recovery codes")
         self._require(person, account, password, code, origin)
         made = totp.new_recovery_codes(self._parts.random)
         self._sign_in.record("recovery_codes_made", person.person_id, origin)
@@ -102,30 +116,45 @@ class OwnAccount:
         return tuple((one, tokens.last_used_at(self._parts.state, one.token_id))
                      for one in self._parts.accounts.read().tokens if one.owner == live.person)
 
-    def add_token(self, live: Live, name: str, days: int, capabilities: frozenset[str],
-                  origin: Origin) -> str:
-        """The token, to be shown this once. Raises Denied without TOKENS, Refused in words."""
-        person, _ = self._own(live)
+    def add_token(self, live: Live, wanted: NewToken, password: str, code: str, origin: Origin,
+                  ) -> str:
+        """The token, to be shown this once. Raises Denied without TOKENS, Refused in words,
+        NotSignedIn for a wrong password or code: a token outlives the session that it is made in.
+        """
+        person, account = self._own(live)
         may = roles.capabilities(person.roles)
         if roles.TOKENS not in may:
             raise Denied
-        token, now = "", self._parts.clock()
+
+        def issued(book: Book) -> tuple[Book, ServiceToken, str]:
+            return tokens.issue(book, person.person_id, may, wanted.name, wanted.days,
+                                wanted.capabilities, self._parts.clock(), self._parts.random)
+
+        issued(self._parts.accounts.read())  # what is wrong with it is said before a code is used
+        if account.password:
+            self._require(person, account, password, code, origin)
+        elif live.how != DEMO and self._parts.clock() - live.began_at > FRESH_MS:
+            raise Refused("you signed in some time ago: sign out, sign in again, and make the "
+                          f"token within {FRESH_MS // 60_000} minutes")
+        token = ""
 
         def add(book: Book) -> Book:
             nonlocal token
-            changed, made, token = tokens.issue(book, person.person_id, may, name, days,
-                                                capabilities, now, self._parts.random)
+            changed, made, token = issued(book)
             self._sign_in.record(TOKEN_ADDED, person.person_id, origin, token=made.token_id,
-                                 name=made.name, may=" ".join(sorted(capabilities)))
+                                 name=made.name, may=" ".join(sorted(made.capabilities)))
             return changed
 
         self._parts.accounts.change(add)
         return token
 
     def revoke_token(self, live: Live, token_id: str, origin: Origin) -> None:
-        """Not good from the next request on."""
+        """Not good from the next request on. Raises Refused when there is no such token of one's
+        own."""
         person, _ = self._own(live)
-        self._sign_in.record(TOKEN_REVOKED, person.person_id, origin, token=token_id[:16])
+        # Before it is recorded: nobody writes down that another's token has ended.
+        tokens.revoke(self._parts.accounts.read(), token_id, self._parts.clock(), person.person_id)
+        self._sign_in.record(TOKEN_REVOKED, person.person_id, origin, token=token_id)
         self._parts.accounts.change(lambda book: tokens.revoke(
             book, token_id, self._parts.clock(), person.person_id))
 
@@ -140,11 +169,7 @@ class OwnAccount:
         """Whoever sits at an open session need not be who signed in."""
         if not account.password:
             raise Refused("this account has no password here: it signs in with your provider")
-        try:
-            self._parts.lockout.charge(person.person_id, origin.address)
-        except TooManyAttempts:
-            self._sign_in.failed(person, "wait", origin)
-            raise
+        self._sign_in.charge(person.person_id, person, origin)
         if not self._parts.passwords.matches(account.password, password):
             raise self._sign_in.failed(person, "password", origin)
         if account.totp and not self._sign_in.code_fits(account, code, origin):

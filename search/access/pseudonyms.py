@@ -15,13 +15,10 @@ from typing import Final
 from schemas import events
 from schemas.assignment import Assignments
 from schemas.directory import Directory
-from schemas.errors import QueryError, Refused
+from schemas.errors import QueryError
 from schemas.events import Identity
 from search import identity, query, tree
-from search.access import roles
-from search.access.breakglass import Records
 from search.access.scope import unassigned
-from search.access.viewer import Viewer
 from search.conversation import ConversationView
 from search.facets import Facets
 from search.results import HitView, SeenBy
@@ -32,8 +29,6 @@ from search.tree import Tree, leaves
 ID_TYPE: Final = "pseudonym"
 CUSTODIAN: Final = "K-"
 CLIENT: Final = "C-"
-UNMASK: Final = "unmask"
-REASON_CHARS_MAX: Final = 400
 HIDDEN: Final = "names are hidden"
 
 _FORM: Final = re.compile(r"([KC]-)([0-9A-F]{16})")
@@ -196,20 +191,6 @@ def label(pseudonym: str) -> str:
     """How a person is shown a pseudonym: "Client C-4F2A9C"."""
     kind = pseudonym[:2]
     return f"{_LABELS[kind]} {pseudonym[:2 + _SHOWN]}" if kind in _LABELS else pseudonym
-
-
-def unmasked(viewer: Viewer, doc_id: str, reason: str, records: Records) -> Viewer:
-    """The viewer who sees the names of one item, from when this returns: it is written down first.
-
-    Raises Denied without the capability, Refused without a reason, Transient when it could not be
-    recorded.
-    """
-    viewer.require(roles.UNMASK)
-    reason = reason.strip()
-    if not reason or len(reason) > REASON_CHARS_MAX:
-        raise Refused(f"say why you need the names, in 1 to {REASON_CHARS_MAX} characters")
-    records.record(UNMASK, viewer.person, reason, {"document": doc_id, "session": viewer.session})
-    return replace(viewer, pseudonyms=False)
 
 
 def _own_fact(who: Identity) -> identity.Fact:

@@ -34,11 +34,14 @@ BREAK_GLASS_APPROVE: Final = "break_glass_approve"
 TOKENS: Final = "tokens"                    # one's own
 SAMPLE_READ: Final = "sample_read"
 HOLD_READ: Final = "hold_read"
+HOLD_PLACE: Final = "hold_place"
+DISPOSE: Final = "dispose"                  # list what is due, and approve another's list
+HOLD_RELEASE: Final = "hold_release"        # ask for a release, and grant somebody else's request
 
 CAPABILITIES: Final = frozenset({
     SEARCH, VIEW, PRIVILEGED, QUEUE, DECIDE, ASSIGN, SECOND, BULK, REOPEN, UNMASK, POLICY_READ,
     POLICY_TEST, AUDIT, REPORTS, DASHBOARD, ACCOUNTS, DIRECTORY, BREAK_GLASS, BREAK_GLASS_APPROVE,
-    TOKENS, SAMPLE_READ, HOLD_READ,
+    TOKENS, SAMPLE_READ, HOLD_READ, HOLD_PLACE, HOLD_RELEASE, DISPOSE,
 })
 # Whoever has one of these is shown messages, or answers that follow from messages.
 CONTENT: Final = frozenset({
@@ -59,9 +62,10 @@ _SUPERVISOR: Final = _REVIEWER | {
 ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
     REVIEWER: _REVIEWER,
     SUPERVISOR: _SUPERVISOR,
-    COMPLIANCE: _SUPERVISOR | {AUDIT, HOLD_READ, TOKENS, BREAK_GLASS_APPROVE},
-    LEGAL: frozenset({SEARCH, VIEW, PRIVILEGED, UNMASK, HOLD_READ, TOKENS, BREAK_GLASS,
-                      BREAK_GLASS_APPROVE}),
+    COMPLIANCE: _SUPERVISOR | {AUDIT, HOLD_READ, HOLD_RELEASE, TOKENS, BREAK_GLASS_APPROVE,
+                              DISPOSE},
+    LEGAL: frozenset({SEARCH, VIEW, PRIVILEGED, UNMASK, HOLD_READ, HOLD_PLACE, HOLD_RELEASE, TOKENS,
+                      BREAK_GLASS, BREAK_GLASS_APPROVE, DISPOSE}),
     # Figures and records of who did what; no message.
     AUDITOR: frozenset({AUDIT, REPORTS, DASHBOARD, POLICY_READ}),
     ADMINISTRATOR: frozenset({ACCOUNTS, DIRECTORY, DASHBOARD}),
@@ -70,11 +74,13 @@ ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
 # Capability -> which of the firm's own records it shows.
 FIRM_KINDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
     AUDIT: frozenset({events.AUDIT, events.REVIEW, events.POLICY, events.DIRECTORY, events.EXPORT,
-                      events.HOLD, events.ASSIGNMENT, events.NOTICE, events.GAP}),
+                      events.HOLD, events.ASSIGNMENT, events.NOTICE, events.GAP,
+                      events.DISPOSITION}),
     REPORTS: frozenset({events.REVIEW}),
     DASHBOARD: frozenset({events.GAP}),
     POLICY_READ: frozenset({events.POLICY}),
     HOLD_READ: frozenset({events.HOLD}),
+    DISPOSE: frozenset({events.DISPOSITION}),
     DIRECTORY: frozenset({events.DIRECTORY, events.ASSIGNMENT, events.NOTICE}),
 })
 

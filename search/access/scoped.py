@@ -17,7 +17,7 @@ from schemas.errors import CounterfoilError, QueryError
 from search.access.scope import EVERYTHING, Scope, kinds, node, within
 from search.candidates import matcher
 from search.explain import Explanation, Step
-from search.facets import Facets
+from search.facets import Counted, Facets, Part
 from search.index import Asked, Page, PageCursor, Stored
 from search.query import TokenQuery, TooManyWords
 from search.tokens import Tokenizer
@@ -82,6 +82,16 @@ class ScopedIndex:
         """See Asked."""
         return self._index.facets(self._asked(query), fields, top, zone)
 
+    def counts(self, query: TokenQuery, parts: Sequence[Part],
+               zone: tzinfo = UTC) -> tuple[Counted, ...]:
+        """See Asked. A part only narrows what is asked within the scope."""
+        return self._index.counts(self._asked(query), parts, zone)
+
+    def newest(self, queries: Sequence[TokenQuery],
+               limit: int) -> tuple[tuple[Document, ...], ...]:
+        """See Asked."""
+        return self._index.newest([self._asked(one) for one in queries], limit)
+
     def each(self, query: TokenQuery, most: int, *,
              oldest_first: bool = False) -> Iterator[Document]:
         """See Asked."""
@@ -97,8 +107,8 @@ def quiet(error: CounterfoilError, scope: Scope) -> CounterfoilError:
     if scope == EVERYTHING or not isinstance(error, TooManyWords):
         return error
     return QueryError(error.query, error.position, (
-        "this pattern stands for too many words: write more letters, or the words that are meant "
-        "with OR"))
+        "this pattern, or those of the query together, may stand for too many words: write more "
+        "letters, fewer patterns, or the words that are meant with OR"))
 
 
 def without_words(explained: Explanation, scope: Scope) -> Explanation:

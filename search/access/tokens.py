@@ -31,7 +31,7 @@ _LABEL: Final = "counterfoil/service-token/v1"
 # What a token is compared with when its id is nobody's.
 _NOBODYS: Final = "0" * 64
 # A token never manages accounts, and never opens doors for somebody else.
-_NEVER: Final = frozenset({"accounts", "tokens", "break_glass", "break_glass_approve"})
+NEVER: Final = frozenset({"accounts", "tokens", "break_glass", "break_glass_approve"})
 
 
 def issue(book: Book, owner: str, owner_may: Iterable[str], name: str, days: int,
@@ -51,8 +51,8 @@ def issue(book: Book, owner: str, owner_may: Iterable[str], name: str, days: int
         raise Refused("say what the token may do")
     if unknown := capabilities - CAPABILITIES:
         raise Refused(f"{', '.join(sorted(unknown))}: there is no such capability; there are "
-                      f"{', '.join(sorted(CAPABILITIES - _NEVER))}")
-    if never := capabilities & _NEVER:
+                      f"{', '.join(sorted(CAPABILITIES - NEVER))}")
+    if never := capabilities & NEVER:
         raise Refused(f"{', '.join(sorted(never))}: not for a token; only a person may do that")
     if more := capabilities - frozenset(owner_may):
         raise Refused(f"{', '.join(sorted(more))}: a token may do no more than its owner")

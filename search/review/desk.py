@@ -24,6 +24,7 @@ from search.access.viewer import Viewer
 from search.audit import VIEW
 from search.bodies import Bodies
 from search.candidates import matcher
+from search.facets import Counted, Part
 from search.index import Asked, PageCursor
 from search.query import TokenQuery
 from search.review import decisions, facts, item, projected, questions, rules
@@ -47,6 +48,11 @@ PAGE_DEFAULT: Final = 50
 # Fields whose values are names of this program, not tokens.
 _PLAIN: Final = frozenset({projected.STATUS, projected.LEVEL, projected.SEVERITY, projected.WHY,
                            projected.OUTCOME})
+# What is counted beside a page.
+_ALL: Final = "all"
+_BANDS: Final = tuple(f"band {number}" for number in range(len(questions.bands())))
+_AGES: Final = {f"age:{name}": name for name, _ in BUCKETS}
+_OVERDUE: Final = "overdue"
 _ID_CHARS: Final = frozenset("0123456789abcdef")
 _UNKNOWN: Final = "no message has the id {}"
 
@@ -68,20 +74,25 @@ class ReviewDesk:
     # -- looking
 
     def queue(self, viewer: Viewer, filters: Filters | None = None, limit: int = PAGE_DEFAULT,
-              after: str | None = None) -> QueuePage:
+              after: str | None = None, *, with_counts: bool = False) -> QueuePage:
         """What waits: the gravest first, of these the oldest message. `after`: the `next` of the
-        page before."""
+        page before. `with_counts`: the counts beside it, of the total's moment and in the same
+        record."""
         viewer.require(roles.QUEUE)
         filters = filters or Filters()
         limit = max(1, min(limit, limits.PAGE_HITS_MAX))
         band, place = _read_cursor(after)
         index = self._ports.index(viewer)
         if index is None:
+            self._ports.auditor.record(QUEUE, viewer.person, None, {
+                "filters": _said(filters), "total": "0"})
             return QueuePage((), 0, None)
         asking = self._asking(viewer)
         asked = questions.node(filters, asking)
-        total = index.count(TokenQuery(asked))
-        found, cursor = _page(index, asked, limit, band, place)
+        counted = _counted(index, filters, asking, with_counts=with_counts)
+        total = counted[_ALL].total
+        found, cursor = _page(index, asked, [counted[one].total for one in _BANDS], limit, band,
+                              place)
         mine = self._mine(viewer, index)
         is_asked = matcher(asked)
         gone = {one.doc_id for one in mine.values() if is_asked(one.document)
@@ -92,9 +103,11 @@ class ReviewDesk:
                 if one.doc_id not in gone]
         self._ports.auditor.record(QUEUE, viewer.person, None, {
             "filters": _said(filters), "total": str(total - len(gone)),
-            "shown": " ".join(one.doc_id for one in rows)})
+            "shown": " ".join(one.doc_id for one in rows),
+            **({"counts": "true"} if with_counts else {})})
         # Recorded: from here the page may be seen.
-        return QueuePage(tuple(rows), total - len(gone), cursor)
+        return QueuePage(tuple(rows), total - len(gone), cursor,
+                         self._counts(viewer, counted) if with_counts else {})
 
     def counts(self, viewer: Viewer, filters: Filters | None = None) -> Mapping[str, int]:
         """How many items hold each value: "status:open", "severity:high", "assigned:ann",
@@ -104,15 +117,8 @@ class ReviewDesk:
         filters = filters or Filters()
         index = self._ports.index(viewer)
         asking = self._asking(viewer)
-        found: dict[str, int] = {}
-        if index is not None:
-            asked = questions.node(filters, asking)
-            counted = index.facets(TokenQuery(asked), (questions.CODES,), limits.FACET_VALUES_MAX)
-            found = dict(self._readable(viewer, counted[questions.CODES]))
-            found |= {f"age:{name}": index.count(TokenQuery(questions.node(
-                replace(filters, age=name), asking))) for name, _ in BUCKETS}
-            found["overdue"] = index.count(TokenQuery(questions.node(
-                replace(filters, overdue=True), asking)))
+        found = {} if index is None else self._counts(
+            viewer, _counted(index, filters, asking, with_counts=True))
         self._ports.auditor.record(QUEUE, viewer.person, None, {
             "filters": _said(filters), "counts": "true"})
         return found
@@ -405,6 +411,11 @@ class ReviewDesk:
             return None
         return self._ports.timing.due_at(state.waiting_since, state.severity)
 
+    def _counts(self, viewer: Viewer, counted: Mapping[str, Counted]) -> dict[str, int]:
+        """What was counted, by names that a person reads."""
+        found = dict(self._readable(viewer, counted[_ALL].facets[questions.CODES]))
+        return found | {name: counted[name].total for name in (*_AGES, _OVERDUE)}
+
     def _readable(self, viewer: Viewer, counted: Iterable[tuple[str, int]],
                   ) -> Iterable[tuple[str, int]]:
         ports = self._ports
@@ -422,20 +433,43 @@ class ReviewDesk:
                 yield f"{name}:{known[name][value]}", count
 
 
-def _page(index: Asked, asked: query.Node, limit: int, band: int,
+def _counted(index: Asked, filters: Filters, asking: Asking, *,
+             with_counts: bool) -> dict[str, Counted]:
+    """What of a queue is counted, all of one moment and in one question: _ALL, _BANDS, and
+    `with_counts` also _AGES and _OVERDUE."""
+    waits = questions.waits(filters, asking)
+    parts = {_ALL: Part(waits, (questions.CODES,) if with_counts else (),
+                        limits.FACET_VALUES_MAX)}
+    for name, band in zip(_BANDS, questions.bands(), strict=True):
+        parts[name] = Part(query.flatten(query.And((waits, band))))
+    if with_counts:
+        # Each of them as if it had been chosen, besides what is chosen.
+        parts |= {name: Part(questions.waits(replace(filters, age=age), asking))
+                  for name, age in _AGES.items()}
+        parts[_OVERDUE] = Part(questions.waits(replace(filters, overdue=True), asking))
+    return dict(zip(parts, index.counts(TokenQuery(questions.common(filters, asking)),
+                                        list(parts.values())), strict=True))
+
+
+def _page(index: Asked, asked: query.Node, counts: Sequence[int], limit: int, band: int,
           place: PageCursor | None) -> tuple[list[Document], str | None]:
-    """Up to `limit` documents from a place on, band by band, and where the next page begins."""
+    """Up to `limit` documents from a place on, band by band, and where the next page begins.
+    `counts`: how many each band has; one without any is not asked for."""
     found: list[Document] = []
-    every = questions.bands(asked)
+    every = questions.bands()
     for number in range(band, len(every)):
-        page = index.search(TokenQuery(every[number]), limit - len(found), place,
-                            oldest_first=True)
+        if not counts[number]:
+            place = None
+            continue
+        page = index.search(TokenQuery(query.flatten(query.And((asked, every[number])))),
+                            limit - len(found), place, oldest_first=True)
         found += page.documents
         place = None
         if page.next is not None:
             return found, f"{number}.{page.next.text()}"
-        if len(found) >= limit and number + 1 < len(every):
-            return found, f"{number + 1}."
+        if len(found) >= limit:
+            following = next((one for one in range(number + 1, len(every)) if counts[one]), None)
+            return found, None if following is None else f"{following}."
     return found, None
 
 

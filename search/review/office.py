@@ -14,13 +14,14 @@ from typing import Any, Final
 from schemas import document as shape
 from schemas import events, limits
 from schemas.directory import Directory
+from schemas.document import Document
 from schemas.errors import Missing, Refused
 from search import query
 from search.access import roles
 from search.access.pseudonyms import Pseudonyms
 from search.access.viewer import Viewer
 from search.bodies import Bodies
-from search.index import Asked
+from search.index import Asked, TooBroad
 from search.policy.sampling import Plan, Sample, Seed, sample
 from search.query import Term, TokenQuery
 from search.review import narrowing, projected, quality, questions, reports, watchers
@@ -131,13 +132,13 @@ class Office:
             return
         known = self._ports.assigned()            # asked before: not while the index is read
         items = Items(self._bodies, self._ports.tokenizer, lambda: known)
-        for found in index.each(_ITEMS, ITEMS_MAX):
+        for found in _each(index, _ITEMS):
             yield items.load(found, until=until)
 
     def _flagged(self) -> list[str]:
         """Ids of all items of the firm: whether a message was flagged is not a matter of scope."""
         index = self._whole()
-        return [one.doc_id for one in index.each(_ITEMS, ITEMS_MAX)] if index else []
+        return [one.doc_id for one in _each(index, _ITEMS)] if index else []
 
     def _looks(self, since: int, until: int) -> Iterator[Look]:
         index = self._whole()
@@ -145,7 +146,7 @@ class Office:
             return
         wanted = TokenQuery(query.And((Term("kinds", events.AUDIT), query.Between(since, until))),
                             frozenset({events.AUDIT}))
-        for found in index.each(wanted, ITEMS_MAX):
+        for found in _each(index, wanted):
             for entry in found.entries:
                 try:
                     look = watchers.look_of(self._bodies.event(found, entry))
@@ -159,6 +160,15 @@ class Office:
         self._ports.auditor.record(REPORT, viewer.person, None, {
             "report": what, "count": str(count), "since": "" if since is None else str(since),
             "until": "" if until is None else str(until)})
+
+
+def _each(index: Asked, wanted: TokenQuery) -> Iterator[Document]:
+    """Raises TooBroad, in words about reports."""
+    try:
+        yield from index.each(wanted, ITEMS_MAX)
+    except TooBroad:
+        raise TooBroad(f"more than {ITEMS_MAX:,} items or looks would have to be read for this "
+                       "report; somebody who sees one group or matter gets theirs") from None
 
 
 def _pace(one: watchers.Speed) -> dict[str, Any]:

@@ -7,7 +7,7 @@ scope, so that its counts and facets are exact.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from schemas.errors import Refused
@@ -76,14 +76,10 @@ class Asking:
 
 def node(filters: Filters, asking: Asking) -> Node:
     """What documents fit, flat."""
-    every: list[Node] = [Term(CODES, projected.ITEM)]
+    every: list[Node] = [Term(CODES, projected.ITEM), *_waits(filters, asking)]
     if filters.status:
         every.append(_any(projected.STATUS, filters.status))
     every += [Term(CODES, one) for one in _codes(filters, asking)]
-    if filters.age:
-        every += [_waiting(), _span(*_bucket(filters.age, asking.now))]
-    if filters.overdue:
-        every += [_waiting(), _overdue(asking)]
     if filters.mine:
         every += [query.Not(one) for one in _not_mine(asking)]
     if filters.also is not None:
@@ -91,11 +87,21 @@ def node(filters: Filters, asking: Asking) -> Node:
     return query.flatten(query.And(tuple(every)))
 
 
-def bands(asked: Node) -> tuple[Node, ...]:
-    """The same documents in bands, the gravest first: the order of a queue."""
+def common(filters: Filters, asking: Asking) -> Node:
+    """What documents fit but for how long they wait: `node` is this and `waits`, for every age."""
+    return node(replace(filters, age="", overdue=False), asking)
+
+
+def waits(filters: Filters, asking: Asking) -> Node:
+    """What of `node` is about how long an item waits, flat; All = nothing is."""
+    every = tuple(_waits(filters, asking))
+    return query.flatten(query.And(every)) if every else query.All()
+
+
+def bands() -> tuple[Node, ...]:
+    """What each band of a queue is, the gravest first: every item is in one of them."""
     each: list[Node] = [Term(CODES, code(projected.SEVERITY, one)) for one in reversed(SEVERITIES)]
-    each.append(query.Not(query.Or(tuple(each))))
-    return tuple(query.flatten(query.And((asked, one))) for one in each)
+    return (*each, query.Not(query.Or(tuple(each))))
 
 
 def fits(filters: Filters, state: ItemState, asking: Asking) -> bool:
@@ -114,6 +120,13 @@ def fits(filters: Filters, state: ItemState, asking: Asking) -> bool:
         return False
     return not filters.overdue or _is_within(
         waits, None, asking.timing.due_before(asking.now, state.severity))
+
+
+def _waits(filters: Filters, asking: Asking) -> Iterable[Node]:
+    if filters.age:
+        yield from (_waiting(), _span(*_bucket(filters.age, asking.now)))
+    if filters.overdue:
+        yield from (_waiting(), _overdue(asking))
 
 
 def _codes(filters: Filters, asking: Asking) -> list[str]:

@@ -5,7 +5,8 @@ Owns those shapes; `search/review/desk.py` fills them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from schemas.document import Document
 from search.review.history import History
@@ -54,11 +55,13 @@ class QueueRow:
 
 @dataclass(frozen=True, slots=True)
 class QueuePage:
-    """`total`: how many fit, what the viewer has just decided taken off."""
+    """`total`: how many fit, what the viewer has just decided taken off. `counts`: as of
+    `ReviewDesk.counts`, where they were asked for."""
 
     rows: tuple[QueueRow, ...]
     total: int
     next: str | None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

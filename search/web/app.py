@@ -25,6 +25,7 @@ from search.access import cookies
 from search.access.cookies import csrf_ok, new_secret
 from search.access.sessions import Origin
 from search.access.signin import NotSignedIn, TooManyAttempts
+from search.index import TooBroad
 from search.web.api import door
 from search.web.ask import RETRY_S, Ask, later
 from search.web.ports import ConsoleParts
@@ -164,12 +165,20 @@ def _failed(ask: Ask, error: Exception) -> Response:
     if isinstance(error, Missing):
         # The same words for what is not there and for what is somebody else's.
         return _error(ask, HTTPStatus.NOT_FOUND)
+    if isinstance(error, TooBroad):
+        # Written for whoever asks; it holds numbers.
+        return _error(ask, HTTPStatus.UNPROCESSABLE_ENTITY, ("Too much at once", _sentence(error)))
     if isinstance(error, Refused):
         return _error(ask, HTTPStatus.BAD_REQUEST)
     ask.parts.report(error)
     if isinstance(error, Transient):
         return later(RETRY_S, _error(ask, HTTPStatus.SERVICE_UNAVAILABLE))
     return _error(ask, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _sentence(error: Refused) -> str:
+    said = str(error)
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _sign(ask: Ask) -> None:

@@ -229,11 +229,22 @@ class PeopleView:
     behind: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class DirectoryView:
+    """`groups` and `matters` as in PeopleView."""
+
+    groups: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
+    matters: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
 class PeoplePort(Protocol):
     """Who signs in, with what, and what the rules say."""
 
     def every(self, viewer: Viewer) -> PeopleView:
         """Raises Denied, Transient."""
+
+    def directory(self, viewer: Viewer) -> DirectoryView:
+        """Groups and matters alone. Raises Denied, Transient."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,11 @@ class SearchPort(Protocol):
     def search(self, query: str, viewer: Viewer, limit: int, after: str | None) -> Answer:
         """A page of answers, the newest first. `after`: the `next` of the page before."""
 
+    def page(self, query: str, viewer: Viewer, limit: int, fields: Sequence[str],
+             top: int) -> tuple[Answer, FacetsView]:
+        """The first page of answers and, of all of them, what `facets` says: one look, one record.
+        Where only the counts cannot be had, `Answer.uncounted` says why."""
+
     def facets(self, query: str, viewer: Viewer, fields: Sequence[str], top: int) -> FacetsView:
         """How many answers hold each value of `fields` (search/facets.py), of a query that was
         searched for just now."""
@@ -105,8 +110,10 @@ class SavedSearches(Protocol):
 class ReviewPort(Protocol):
     """`search.review.desk.ReviewDesk`, for any number of threads. Each method records itself."""
 
-    def queue(self, viewer: Viewer, filters: Filters, limit: int, after: str | None) -> QueuePage:
-        """What waits, the gravest and oldest first."""
+    def queue(self, viewer: Viewer, filters: Filters, limit: int, after: str | None, *,
+              with_counts: bool = False) -> QueuePage:
+        """What waits, the gravest and oldest first; `with_counts`: with what `counts` says, of the
+        total's moment and in the same record."""
 
     def counts(self, viewer: Viewer, filters: Filters) -> Mapping[str, int]:
         """"status:open" -> how many of the items that fit."""

@@ -19,10 +19,11 @@ from archive.layout import SegmentName
 from archive.retention import DAY_MS
 from archive.store import ObjectStore
 from archive.tlog import checkpoint
-from archive.tlog.audit import LogAudit, LogReport
+from archive.tlog.audit import LogAudit, LogReport, Vouching
 from archive.tlog.checkpoint import Head, Latest
 from archive.tlog.notary import Notary, Ports
 from archive.tlog.note import COSIGNATURE, ED25519, Key, Note, Signer
+from archive.tlog.timestamp import Authority
 from tests.archive.parts import PLAIN, SEALING, SEALING_PUBLIC, WRITER, event, header
 from tests.fakes.latest import FakeLatest
 from tests.fakes.store import FakeStore
@@ -102,10 +103,11 @@ class Book:
             replace(used, sign=sign), lambda: self.now,
             lock_until or (lambda now: now + 8 * 366 * DAY_MS), lambda _seconds: None))
 
-    def audit(self, *against: Note, witnesses: tuple[Key, ...] = ()) -> LogReport:
+    def audit(self, *against: Note, witnesses: tuple[Key, ...] = (),
+              authorities: tuple[Authority, ...] = ()) -> LogReport:
         """What an auditor finds."""
         return LogAudit(self.store, self.authenticator(), ORIGIN, (self.signer.key,),
-                        witnesses).run(against)
+                        Vouching(witnesses, authorities)).run(against)
 
     def check(self) -> LogReport:
         """The oracle: no fault, and every head that was ever signed is one of this log."""

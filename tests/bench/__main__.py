@@ -109,8 +109,8 @@ def run_search(ground: Ground, quick: bool) -> dict[str, Any]:
 
 def run_console(ground: Ground, quick: bool, *, profile: bool = False) -> dict[str, Any]:
     """The section `console`."""
-    plan = ConsolePlan(2_000, reviewers=12, partitions=2, shares=2, think_s=0.2, warm_up_s=2,
-                       paced_s=6, full_s=4) if quick else ConsolePlan()
+    plan = ConsolePlan(2_000, reviewers=12, partitions=2, shares=2, think_s=0.5, hurry_s=0.2,
+                       warm_up_s=2, paced_s=6, full_s=4) if quick else ConsolePlan()
     _say(f"console: {plan.messages:,} messages for {plan.reviewers} reviewers")
     return results.of_console(Console(ground, plan, _say, profile=profile).run(), quick)
 

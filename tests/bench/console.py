@@ -60,17 +60,18 @@ _SERVER: Final = "elasticsearch"
 
 @dataclass(frozen=True, slots=True)
 class ConsolePlan:
-    """`think_s`: between two pages of one reviewer, on average; `paced_s`, `full_s`: how long they
-    are at it with and without that."""
+    """`think_s`, `hurry_s`: between two pages of one reviewer, on average; `paced_s`, `full_s`: how
+    long they are at it with and without that."""
 
     messages: int = 1_000_000
     reviewers: int = 50
     partitions: int = 4
     shares: int = 8
     workers: int = 2
-    think_s: float = 2.0
+    think_s: float = 10.0
+    hurry_s: float = 2.0
     warm_up_s: float = 20.0
-    paced_s: float = 180.0
+    paced_s: float = 120.0
     full_s: float = 60.0
 
 
@@ -143,6 +144,7 @@ class Console:
             self._warm(clients)
             before = self._records()
             for what, think_s, seconds in (("at work", plan.think_s, plan.paced_s),
+                                           ("in a hurry", plan.hurry_s, plan.paced_s),
                                            ("as fast as it answers", 0.0, plan.full_s)):
                 found = self._work(server, clients, what, think_s, seconds)
                 before = self._checked(found, before)
@@ -246,7 +248,8 @@ class Console:
         profile = _ask(server.process, {}) if self._profile else {}
         answered = sum(map(len, found["latencies"].values()))
         run = WorkRun(what, think_s, found["seconds"], answered,
-                      {**used, "clients": found["cpu_s"]}, _pages(found), _wrong(found), profile)
+                      {**used, "clients": found["cpu_s"]}, _pages(found),
+                      _ended(server) or _wrong(found), profile)
         self._run.runs.append(run)
         self._say(f"console: {what}: {run.answered / run.seconds:,.1f} pages/s {run.wrong}")
         return found
@@ -298,6 +301,11 @@ def _pages(found: dict[str, Any]) -> list[PageRun]:
                     cut(found["bare"][name]) if found["bare"].get(name) else None)
             for name in (one.name for one in mounted())
             if (seconds := found["latencies"].get(name))]
+
+
+def _ended(server: _Server) -> str:
+    code = server.process.poll()
+    return "" if code is None else f"the console ended with {code}"
 
 
 def _wrong(found: dict[str, Any]) -> str:

@@ -54,13 +54,13 @@ class Kind:
 
 
 _ALL: Final = (
-    Kind(SEARCH, "/search", "the page of 25 and its five facets", records={"search": 2}),
+    Kind(SEARCH, "/search", "the page of 25 and its five facets", records={"search": 1}),
     Kind(NEXT, "/search", "the page of 25 after the first", often=40, records={"search": 1}),
     Kind(CONVERSATION, "/conversation/{token}", "the newest 50 of the conversation", often=60,
          records={"view": 1}),
     Kind(MESSAGE, "/message/{id}", "the document", often=50, records={"view": 1}),
     Kind(QUEUE, "/queue", "what waits: total, counts of its values, a page of 25",
-         path="/queue", often=25, records={"queue": 2}),
+         path="/queue", often=25, records={"queue": 1}),
     Kind(DASHBOARD, "/dashboard", "none", path="/dashboard", often=6),
 )
 

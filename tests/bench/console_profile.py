@@ -47,6 +47,10 @@ _PARTS: Final = {
     ("infra/elastic_reader.py", "search"): "index: page",
     ("infra/elastic_reader.py", "facets"): "index: facets",
     ("infra/elastic_reader.py", "count"): "index: count",
+    ("infra/elastic_reader.py", "counts"): "index: counts of parts",
+    ("infra/elastic_reader.py", "newest"): "index: newest of several",
+    ("infra/consolefigures.py", "_ask"): "figures of the firm",
+    ("infra/consolefigures.py", "_count"): "figures of a scope",
     ("infra/elastic.py", "get"): "index: get",
     ("infra/elastic_state.py", "get"): "state",
     ("infra/elastic_state.py", "scan"): "state",
@@ -55,6 +59,7 @@ _PARTS: Final = {
 # Of these an outer part is named instead: a page of the index that is asked for assignments is of
 # the assignments.
 _INNER: Final = frozenset({"index: page", "index: facets", "index: count", "index: get", "state",
+                           "index: counts of parts", "index: newest of several",
                            "archive: read, decrypt, decode"})
 _OUTER: Final = frozenset({"page: rest"})
 _WAITS: Final = frozenset({

@@ -40,9 +40,10 @@ def section(found: dict[str, Any]) -> str:
         "own, each from an address of its own; four of five see one desk of ten, one of ten has a "
         "wall before it. *At work*: a question, often its next page, a conversation, a message, "
         f"now and then the queue and the dashboard, {plan['think_s']:g} s between two pages on "
-        "average. *As fast as it answers*: the same without thinking. The console is the process "
-        "of `counterfoil console`; each look is on the log (with an fsync) before it is answered. "
-        "Console, Elasticsearch, log and clients share the cores named above.",
+        f"average. *In a hurry*: the same with {plan['hurry_s']:g} s. *As fast as it answers*: "
+        "without thinking. The console is the process of `counterfoil console`; each look is on "
+        "the log (with an fsync) before it is answered. Console, Elasticsearch, log and clients "
+        "share the cores named above.",
         "*Bare* is what the index has to be asked for a page, as its viewer may see it (of a "
         "search the page and its five facets; of a conversation 50 messages; of a message its "
         "document; of the queue its counts and 25 items), asked of Elasticsearch directly beside "

@@ -11,14 +11,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any, Final
+
+import httpx
 
 from infra.config import load
 from infra.demo import files
@@ -75,13 +78,14 @@ class Site:
     log: Path
 
 
-def build(home: Path) -> None:
-    """The data folder: captured, archived, indexed, with two people who may sign in."""
+def build(home: Path, access_toml: str = ACCESS,
+          people: Iterable[str] = (SUPERVISOR, ADMINISTRATOR)) -> None:
+    """The data folder: captured, archived, indexed. `people` of `access_toml` have PASSWORD."""
     home.mkdir(mode=0o700)
     (home / "directory.toml").write_text(DIRECTORY, "utf-8")
     access = home / "access.toml"
     access.touch(mode=0o600)
-    access.write_text(ACCESS, "utf-8")
+    access.write_text(access_toml, "utf-8")
     clock = Clock(START)
     wire = Wire(load(home), clock, Random("browser"))
     wire.provision()
@@ -92,29 +96,41 @@ def build(home: Path) -> None:
     line.archive()
     clock.now = START + 24 * 60 * _MINUTE
     _hand_in(wire, home)  # archives and indexes what it reads, since nobody else does
-    _accounts(wire)
+    _accounts(wire, people)
     wire.last_words()
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Site]:
-    """The console as an operator starts it."""
+def serving(home: Path, port: int = 0) -> Iterator[Site]:
+    """The console as an operator starts it; `port` 0 = one that is free."""
     log = home / "console.log"
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith("COUNTERFOIL_")}
     environment |= {"COUNTERFOIL_HOME": str(home), "COUNTERFOIL_PARENT_PID": str(os.getpid())}
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "infra.cli", "console", "--port", "0"],
+            [sys.executable, "-m", "infra.cli", "console", "--port", str(port)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment,
             text=True)
         try:
-            yield Site(_url(process, log), home, log)
+            url = _url(process, log)
+            # It says where it is once it is there.
+            assert _answers(url), log.read_text("utf-8")
+            yield Site(url, home, log)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            code = process.wait(30)
             assert process.stdout is not None
             process.stdout.close()
+        assert code == 0, log.read_text("utf-8")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return (httpx.get(f"{url}/healthz", timeout=_READY_S_MAX).status_code
+                == HTTPStatus.NO_CONTENT)
+    except httpx.TransportError:
+        return False
 
 
 def _url(process: subprocess.Popen[str], log: Path) -> str:
@@ -134,7 +150,7 @@ def _url(process: subprocess.Popen[str], log: Path) -> str:
         raise AssertionError(f"the console did not start: {log.read_text('utf-8')}") from None
 
 
-def _accounts(wire: Wire) -> None:
+def _accounts(wire: Wire, people: Iterable[str]) -> None:
     with closing(wire.capture_log()) as log:
         auditor = Auditor(wire.recorder("search", log), AuditSettings(
             domains.ROLE_NAMES[domains.FIRM], wire.directory().firm_years()), wire.clock,
@@ -143,7 +159,7 @@ def _accounts(wire: Wire) -> None:
 
         policy: AccessPolicy = load_access(wire.home / "access.toml")
         admin = Desk(wire, lambda: policy, auditor, state_store(wire)).admin
-        for person in (SUPERVISOR, ADMINISTRATOR):
+        for person in people:
             admin.add(person, "the operator", PASSWORD, is_own=True)
 
 

@@ -18,6 +18,7 @@ from infra.elastic import ElasticIndexSet, connect
 from infra.elastic_words import words_name
 from infra.embedded.index import SqliteIndexSet
 from infra.embedded.sqlite import transaction
+from schemas import document as shape
 from schemas import events, limits
 from schemas.errors import Halt, Missing, Refused
 from schemas.identity import message_key
@@ -97,7 +98,8 @@ def too_broad(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 4 == index.count(asked)
     monkeypatch.setattr(limits, "CHECKED_DOCUMENTS_MAX", 3)
     for ask in (lambda: index.search(asked, 1), lambda: index.count(asked),
-                lambda: index.facets(asked, ("kind",), 1)):
+                lambda: index.facets(asked, ("kind",), 1),
+                lambda: index.counts(asked, [facets.Part(query.All())])):
         with pytest.raises(TooBroad, match="more than 3 messages"):
             ask()
     narrow = And((asked.root, query.Term("direction", "in")))
@@ -168,6 +170,7 @@ class IndexContract:
         by_get = index.get([doc_id])[doc_id].document
         assert 3 == len(by_get.entries)
         assert [by_get] == list(index.scan())
+        assert [] == list(index.misfiled())
         assert (by_get,) == index.search(TokenQuery(query.All()), 10).documents
 
     def test_get_is_never_stale(self, index: Index) -> None:
@@ -412,6 +415,58 @@ class IndexContract:
         with pytest.raises(ValueError, match="no facet"):
             index.facets(asked, ("words",), 10)
 
+    def test_parts_of_an_answer_are_counted_together(self, index: Index) -> None:
+        """Total and facets of each part are those of a question of its own: spans of time, that
+        touch, overlap or are open, and anything said by fields; in the order they were asked."""
+        put(index, *(world.event(native_id=f"m{n}", text="pay now" if n % 2 else "pay later now",
+                                 occurred_at=NOON + n * 1_000, captured_at=NOON + n * 1_000,
+                                 channel="sms" if n % 3 else "whatsapp",
+                                 direction="in" if n < 4 else "out") for n in range(7)),
+            world.edit("other", at=NOON + 9_000, target="m1"))
+        pay, now = Phrase((word("pay"),)), Phrase((word("now"),))
+        wheres = (
+            query.Between(NOON, NOON + 2_000), query.Between(NOON + 2_000, NOON + 4_000),
+            query.Between(NOON + 1_000, NOON + 6_000), query.Between(NOON + 5_000, None),
+            query.Between(None, NOON + 1_000), query.Between(None, None),
+            query.Between(5, 5), query.All(), Nothing(), query.Term("direction", "in"),
+            And((query.Term("channel", "sms"), Not(query.Term("direction", "in")))),
+            Or((query.Term("channel", "whatsapp"), query.Between(NOON + 6_000, None))),
+            Not(query.Term("state", "live")))
+        parts = [facets.Part(one, fields, top) for one in wheres
+                 for fields, top in ((("channel", "month"), 5), ((), 1), (("custodian",), 1))]
+        berlin = ZoneInfo("Europe/Berlin")
+        for root in (query.All(), pay, Near(pay, now, 1, True), Nothing(),
+                     Near(Near(pay, now, 2, True), now, 3, False),
+                     query.Between(NOON + 1_000, NOON + 5_000)):
+            asked = TokenQuery(root)
+            assert [facets.Counted(
+                index.count(TokenQuery(And((root, part.where)))),
+                dict(index.facets(TokenQuery(And((root, part.where))), part.fields, part.top,
+                                  berlin)) if part.fields else {}) for part in parts] == list(
+                index.counts(asked, parts, berlin))
+        assert () == index.counts(TokenQuery(query.All()), ())
+        for wrong in (facets.Part(query.All(), ("words",)), facets.Part(pay),
+                      facets.Part(Not(Near(pay, now, 1, True))),
+                      facets.Part(query.All(), ("kind",), 0)):
+            with pytest.raises(ValueError, match=r"facet|words|top"):
+                index.counts(TokenQuery(query.All()), [wrong])
+
+    def test_the_newest_of_several_questions(self, index: Index) -> None:
+        """As `search` has them first, question by question."""
+        put(index, *(world.event(native_id=f"m{n}", text="pay now", captured_at=NOON + n // 2,
+                                 occurred_at=NOON + n // 2, channel="sms" if n % 3 else "whatsapp")
+                     for n in range(7)))
+        pay, now = Phrase((word("pay"),)), Phrase((word("now"),))
+        asked = [TokenQuery(one) for one in (
+            query.All(), query.Term("channel", "sms"), Nothing(), Near(pay, now, 1, True),
+            Near(Near(pay, now, 1, True), now, 2, True), query.Term("channel", "whatsapp"))]
+        for limit in (1, 2, 50):
+            assert [index.search(one, limit).documents for one in asked] == list(
+                index.newest(asked, limit))
+        assert () == index.newest([], 3)
+        many = [asked[1]] * 230
+        assert [index.search(asked[1], 1).documents] * 230 == list(index.newest(many, 1))
+
     def test_whose_it_is_and_its_review_are_asked_for(self, index: Index) -> None:
         """Custodians, compartments, kinds, and a flag's or a decision's codes, as terms and as
         facets: what a scope and a queue ask."""
@@ -518,6 +573,31 @@ class IndexContract:
         assert [] == list(compare(old, indexes.open(new_name)))
         archive.seal([world.event(native_id="later")])
         assert follower.turn().retired
+
+    def test_what_was_erased_leaves_it(self, indexes: IndexSet) -> None:
+        """Entries leave their document, and one without any is gone; who did not read the last
+        version changes nothing; after a purge only what is left is found."""
+        index = indexes.open(indexes.first())
+        (doc_id,) = put(index, world.event(text="one"), world.edit("two"))
+        (other,) = put(index, world.event(native_id="m9", text="three"), cursor=3)
+        stored = index.get([doc_id])[doc_id]
+        left = document(doc_id, [one for one in stored.document.entries
+                                 if one.kind == events.EDIT])
+        assert frozenset({doc_id}) == index.put(
+            [Write(left, (stored.version[0] + 999, stored.version[1]), is_less=True)], {})
+        assert frozenset() == index.put([Write(left, stored.version, is_less=True)], {})
+        index.refresh()
+        assert ([], [doc_id]) == (found(index, "one"), found(index, "two"))
+        version = index.get([doc_id])[doc_id].version
+        nothing = shape.nothing(doc_id)
+        assert frozenset({doc_id}) == index.put([Write(nothing, stored.version, is_less=True)], {})
+        assert frozenset() == index.put([Write(nothing, version, is_less=True)], {})
+        index.refresh()
+        assert {} == index.get([doc_id])
+        assert index.purge()
+        index.refresh()
+        assert ([], [other]) == (found(index, "two"), found(index, "three"))
+        assert [other] == [one.doc_id for one in index.scan()]
 
 
 class TestFakeIndex(IndexContract):

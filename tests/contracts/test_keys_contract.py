@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -212,6 +213,28 @@ class KeyringContract:
         with pytest.raises(Missing):
             keyring.destroy(f"{DOMAIN}/1")
 
+    def test_a_record_is_replaced_by_who_knows_it(self, keyring: Keyring) -> None:
+        """In one step, for whoever named the record that is there; it stays one name, and its
+        destruction takes all of it."""
+        name = f"{DOMAIN}/1"
+        with pytest.raises(Missing):
+            keyring.replace(name, b"first", b"second")
+        keyring.create(name, b"first")
+        keyring.create(f"{DOMAIN}/10", b"tenth")
+        with pytest.raises(Exists):
+            keyring.replace(name, b"another", b"second")
+        assert b"first" == keyring.read(name)
+        keyring.replace(name, b"first", b"second, and longer")
+        keyring.replace(name, b"second, and longer", b"3")
+        assert b"3" == keyring.read(name)
+        with pytest.raises(Exists):
+            keyring.create(name, b"fourth")
+        assert [name, f"{DOMAIN}/10"] == list(keyring.names(f"{DOMAIN}/"))
+        keyring.destroy(name)
+        with pytest.raises(Missing):
+            keyring.replace(name, b"3", b"fourth")
+        assert [f"{DOMAIN}/10"] == list(keyring.names())
+
     def test_what_is_not_there_is_missing(self, keyring: Keyring) -> None:
         """A name that begins another's is not that other."""
         keyring.create(f"{DOMAIN}/10", b"tenth")
@@ -274,6 +297,37 @@ class TestS3Keyring(KeyringContract):
         keyring.create(f"{DOMAIN}/1", b"ours")
         s3.S3Adversary(settings).put_over(f"keys/{DOMAIN}/1", b"theirs")
         assert b"ours" == keyring.read(f"{DOMAIN}/1")
+
+    def test_a_replacement_leaves_no_junk_behind(
+            self, settings: s3.S3Settings, keyring: Keyring) -> None:
+        """What somebody put over the old record, or a replacement that died half way, goes with it:
+        else the junk would be the oldest version, and so the record."""
+        name = f"{DOMAIN}/1"
+        keyring.create(name, b"ours")
+        hand = s3.S3Adversary(settings)
+        hand.put_over(f"keys/{name}", b"theirs")
+        hand.add_marker(f"keys/{name}")
+        keyring.replace(name, b"ours", b"ours anew")
+        assert b"ours anew" == keyring.read(name)
+        assert [len(b"ours anew")] == [one.size for one in s3.S3Store(settings).versions("keys/")]
+
+    def test_a_key_that_is_destroyed_while_it_is_replaced_stays_so(
+            self, settings: s3.S3Settings, keyring: Keyring,
+            monkeypatch: pytest.MonkeyPatch) -> None:
+        """The new record does not bring it back."""
+        name = f"{DOMAIN}/1"
+        keyring.create(name, b"ours")
+        assert isinstance(keyring, s3keyring.S3Keyring)
+        put = keyring._client.put_object
+
+        def after_an_erasure(**request: Any) -> Any:
+            s3keyring.S3Keyring(settings).destroy(name)
+            return put(**request)
+
+        monkeypatch.setattr(keyring._client, "put_object", after_an_erasure)
+        with pytest.raises(Missing):
+            keyring.replace(name, b"ours", b"ours anew")
+        assert [] == list(s3.S3Store(settings).versions("keys/"))
 
     def test_destruction_takes_every_version(
             self, settings: s3.S3Settings, keyring: Keyring) -> None:

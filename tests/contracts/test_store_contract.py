@@ -14,7 +14,7 @@ import pytest
 from archive.store import ObjectStore
 from infra import s3, storecheck
 from infra.embedded.store import FolderStore
-from schemas.errors import Exists, Halt, Missing
+from schemas.errors import Exists, Halt, Missing, Refused, Transient
 from tests.conftest import S3Server
 from tests.contracts.worlds import counted
 from tests.fakes.store import WEAKNESSES, FakeStore
@@ -142,6 +142,34 @@ class StoreContract:
             with pytest.raises(Missing):
                 store.extend(key, which, until)
 
+    def test_a_legal_hold_comes_and_goes(self, store: ObjectStore,
+                                         clock: Callable[[], int]) -> None:
+        """On and off, as often as it is said; the lock beside it stays, and one that is extended
+        keeps its hold. Who is not there is Missing."""
+        until = clock() // 1000 * 1000 + DAY_MS
+        locked = store.put_once("segments/held", b"1", until)
+        free = store.put_once("media/held", b"1", None)
+        assert not store.lock("segments/held", locked).legal_hold
+        for on in (True, True, False, False, True):
+            store.set_legal_hold("segments/held", locked, on=on)
+            assert on == store.lock("segments/held", locked).legal_hold
+            assert (self.lock_mode, until) == (
+                store.lock("segments/held", locked).mode,
+                store.lock("segments/held", locked).retain_until)
+        store.extend("segments/held", locked, until + DAY_MS)
+        kept = store.lock("segments/held", locked)
+        assert (until + DAY_MS, True) == (kept.retain_until, kept.legal_hold)
+        store.set_legal_hold("media/held", free, on=True)
+        assert ("", 0, True) == (store.lock("media/held", free).mode,
+                                 store.lock("media/held", free).retain_until,
+                                 store.lock("media/held", free).legal_hold)
+        store.set_legal_hold("media/held", free, on=False)
+        assert not store.lock("media/held", free).legal_hold
+        assert b"1" == store.get("media/held", free)
+        for key, which in (("media/none", free), ("media/held", "no-such-version")):
+            with pytest.raises(Missing):
+                store.set_legal_hold(key, which, on=True)
+
     def test_without_a_lock_there_is_none(self, store: ObjectStore) -> None:
         """retain_until null locks nothing."""
         version_id = store.put_once("media/free", b"1", None)
@@ -254,6 +282,25 @@ class TestS3Store(StoreContract):
         with pytest.raises(Missing):
             store.get("media/a", marker.version_id)
 
+    def test_a_held_version_cannot_be_deleted(self, settings: s3.S3Settings) -> None:
+        """Not even where no lock is, nor with the right to bypass one; then it can. A marker over
+        it is no version: it has neither lock nor hold."""
+        hand, store = s3.S3Adversary(settings), s3.S3Store(settings)
+        version_id = store.put_once("media/held", b"1", None)
+        store.set_legal_hold("media/held", version_id, on=True)
+        for bypass in (True, False):
+            with pytest.raises(Refused):
+                hand.delete_version("media/held", version_id, bypass=bypass)
+        hand.add_marker("media/held")
+        marker = next(iter(store.versions("media/held")))
+        with pytest.raises(Missing):
+            store.lock("media/held", marker.version_id)
+        assert store.lock("media/held", version_id).legal_hold
+        store.set_legal_hold("media/held", version_id, on=False)
+        hand.delete_version("media/held", version_id, bypass=False)
+        with pytest.raises(Missing):
+            store.lock("media/held", version_id)
+
     def test_a_bucket_without_locks_is_halt(self, s3_server: S3Server) -> None:
         """An unsafe bucket that is already there is named, not used."""
         settings = bucket_of(s3_server)
@@ -270,6 +317,10 @@ class TestS3Store(StoreContract):
             clock=now_ms, random=counted())
         assert [] == [one for one in results if not one.passed]
         assert storecheck.Verdict(True, "prevents") == storecheck.verdict(results)
+        held = storecheck.check_hold(
+            storecheck.StoreUnderTest(s3.S3Store(settings), s3.S3Adversary(settings)),
+            clock=now_ms, random=counted())
+        assert held.passed and "keeps what it is on" in held.detail
 
 
 def test_doctor_finds_the_folder_detects_only(tmp_path: Path) -> None:
@@ -340,3 +391,39 @@ def test_a_store_that_does_not_answer_fails_its_checks() -> None:
     (failed,) = [one for one in results if not one.passed]
     assert "body_reads_back" == failed.name
     assert failed.detail.startswith("Ambiguous")
+
+
+@pytest.mark.parametrize(("may", "words"), [
+    (False, "need s3:PutObjectLegalHold"), (True, "comes, keeps")])
+def test_doctor_tries_a_legal_hold(may: bool, words: str,
+                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that cannot hold are told so in words; that alone makes no store unsafe. Nothing
+    stays held."""
+    store = FakeStore(lambda: NOW_MS, accuse=False)
+
+    def denied(*_: object, **__: object) -> None:
+        raise Transient("403 AccessDenied")
+
+    if not may:
+        monkeypatch.setattr(store, "set_legal_hold", denied)
+    found = storecheck.check_hold(storecheck.StoreUnderTest(store, store),
+                                  clock=lambda: NOW_MS, random=counted())
+    assert words in found.detail and found.passed is may
+    assert storecheck.verdict([found]).safe
+    assert not any(one.lock.legal_hold for every in store.objects.values() for one in every)
+
+
+@pytest.mark.parametrize("how", ["ignored", "deleted"])
+def test_doctor_does_not_believe_a_hold_that_holds_nothing(
+        how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that says yes and does nothing, or that lets the held be deleted, is told from one
+    that holds."""
+    store = FakeStore(lambda: NOW_MS, accuse=False)
+    if how == "ignored":
+        monkeypatch.setattr(store, "set_legal_hold", lambda *_, **__: None)
+    else:
+        monkeypatch.setattr(store, "_is_locked", lambda *_: False)
+    found = storecheck.check_hold(storecheck.StoreUnderTest(store, store),
+                                  clock=lambda: NOW_MS, random=counted())
+    assert not found.passed
+    assert ("does not say so" if how == "ignored" else "was deleted") in found.detail

@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,15 @@ class WordsContract:
         assert [chunk("a", level=1)] == [one for _, one in store.since(0)]
         store.add([chunk("a")])
         assert chunk("a").id in reader.look()
+
+    def test_the_words_of_a_key_are_dropped(self, store: WordStore) -> None:
+        """All levels of one generation of one domain, and nothing of another."""
+        others = [replace(chunk("c"), id=b"c" * 16, domain=b"e" * 16),
+                  replace(chunk("d"), id=b"d" * 16, generation=1)]
+        store.add([chunk("a"), chunk("b"), chunk("a", level=1), *others])
+        store.drop(DOMAIN, 0)
+        store.drop(DOMAIN, 0)
+        assert {one.id for one in others} == {one.id for _, one in store.since(0)}
 
     def test_whoever_writes_meanwhile_a_reader_misses_nothing(
             self, indexes: IndexSet, name: str) -> None:

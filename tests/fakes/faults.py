@@ -19,7 +19,7 @@ OPERATIONS: Final = (
     "log.append", "log.identity", "log.poll", "log.commit", "log.bounds", "log.fetch", "log.trim",
     "store.put_once", "store.versions", "store.get", "store.lock",
     "store.extend",
-    "keyring.create", "keyring.read", "keyring.names", "keyring.destroy",
+    "keyring.create", "keyring.read", "keyring.names", "keyring.replace", "keyring.destroy",
     "keys.wrap", "keys.unwrap",
     "index.get", "index.put", "index.cursor", "index.state", "index.search", "index.swap",
     "words.add", "words.since", "words.remove",
@@ -27,7 +27,7 @@ OPERATIONS: Final = (
 )
 # What a caller cannot tell apart from "not done" is Ambiguous, whichever way it went.
 _WRITES: Final = frozenset({
-    "log.append", "store.put_once", "keyring.create", "keyring.destroy",
+    "log.append", "store.put_once", "keyring.create", "keyring.replace", "keyring.destroy",
     "index.put", "index.cursor", "index.swap", "words.add", "words.remove", "latest.swap",
 })
 

@@ -15,7 +15,7 @@ from schemas.document import Document
 from schemas.errors import Missing
 from search import facets
 from search.candidates import matcher, text_nodes
-from search.facets import Facets
+from search.facets import Counted, Facets, Part
 from search.index import (
     IndexState,
     Page,
@@ -123,7 +123,8 @@ class FakeIndex:
         ids = [write.document.doc_id for write in writes]
         assert len(ids) == len(set(ids)), "one document twice in one put"
         for write in writes:
-            assert write.document == document(write.document.doc_id, write.document.entries), \
+            assert write.removes or write.document == document(
+                write.document.doc_id, write.document.entries), \
                 "a document is a function of its entries"
         conflicts = self._faults.run("index.put", lambda: self._put(writes))
         if not conflicts:
@@ -170,6 +171,18 @@ class FakeIndex:
         return self._faults.run("index.search", lambda: facets.counted(
             self._matching(query), fields, top, zone))
 
+    def counts(self, query: TokenQuery, parts: Sequence[Part],
+               zone: tzinfo = UTC) -> tuple[Counted, ...]:
+        """See Index."""
+        facets.check_parts(parts)
+        return self._faults.run("index.search", lambda: facets.tallied(
+            self._matching(query), parts, zone))
+
+    def newest(self, queries: Sequence[TokenQuery],
+               limit: int) -> tuple[tuple[Document, ...], ...]:
+        """See Index. Each is another moment, for nobody promises more."""
+        return tuple(self.search(one, limit).documents for one in queries)
+
     def each(self, query: TokenQuery, most: int, *,
              oldest_first: bool = False) -> Iterator[Document]:
         """See Index. On the way is allowed: the refusal comes as late as it may."""
@@ -184,9 +197,18 @@ class FakeIndex:
         for doc_id in sorted(self._data.visible):
             yield self._data.visible[doc_id]
 
+    def misfiled(self) -> Iterator[str]:
+        """See Index. A document is searched as it lies here."""
+        return iter(())
+
     def refresh(self) -> None:
         """See Index."""
         self._data.visible = {k: found for k, (found, _) in self._data.documents.items()}
+
+    def purge(self) -> str:
+        """See Index. A search sees what was removed no more."""
+        self.refresh()
+        return "a dictionary in memory"
 
     def words(self) -> FakeWordStore:
         """See Index."""
@@ -205,7 +227,10 @@ class FakeIndex:
             if (None if held is None else (held[1], 0)) != write.expected:
                 conflicts.add(write.document.doc_id)
                 continue
-            if held is not None:
+            if write.removes:
+                self._data.documents.pop(write.document.doc_id, None)
+                continue
+            if held is not None and not write.is_less:
                 assert ({entry_key(one) for one in held[0].entries}
                         <= {entry_key(one) for one in write.document.entries}), "an entry was lost"
             self._data.writes += 1

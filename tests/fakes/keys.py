@@ -80,6 +80,12 @@ class FakeKeyring:
         return self.faults.run("keyring.names", lambda: iter(
             sorted(name for name in self.records if name.startswith(prefix))))
 
+    def replace(self, name: str, was: bytes, record: bytes) -> None:
+        """See Keyring."""
+        _check_name(name)
+        assert record, "an empty key record"
+        self.faults.run("keyring.replace", lambda: self._replace(name, was, record))
+
     def destroy(self, name: str) -> None:
         """See Keyring."""
         _check_name(name)
@@ -107,6 +113,11 @@ class FakeKeyring:
         if name not in self.records:
             raise Missing(f"{name} is not there")
         return self.records[name]
+
+    def _replace(self, name: str, was: bytes, record: bytes) -> None:
+        if self._read(name) != was:
+            raise Exists(f"{name} is another one by now")
+        self.records[name] = record
 
     def _destroy(self, name: str) -> None:
         self._read(name)

@@ -81,6 +81,14 @@ class FakeStore:
         assert retain_until > self._clock(), "a lock that ends in the past"
         self.faults.run("store.extend", lambda: self._extend(key, version_id, retain_until))
 
+    def set_legal_hold(self, key: str, version_id: str, *, on: bool) -> None:
+        """See ObjectStore."""
+        def held() -> None:
+            self._replace(key, version_id, lock=replace(
+                self._version(key, version_id).lock, legal_hold=on))
+
+        self.faults.run("store.set_legal_hold", held)
+
     def lock(self, key: str, version_id: str) -> Lock:
         """See ObjectStore."""
         return self.faults.run("store.lock", lambda: self._version(key, version_id).lock)
@@ -185,7 +193,8 @@ class FakeStore:
         until = max(retain_until, self._version(key, version_id).lock.retain_until)
         if "cannot_extend" in self._weaknesses:
             return
-        self._replace(key, version_id, lock=Lock(COMPLIANCE, until))
+        self._replace(key, version_id, lock=Lock(
+            COMPLIANCE, until, self._version(key, version_id).lock.legal_hold))
 
     def _versions(self, prefix: str, start_after: str) -> Iterator[ObjectVersion]:
         def order(key: str) -> list[bytes] | bytes:
@@ -222,7 +231,8 @@ class FakeStore:
 
     def _is_locked(self, key: str, version_id: str) -> bool:
         lock = self._version(key, version_id).lock
-        return lock.mode == COMPLIANCE and lock.retain_until > self._clock()
+        return lock.legal_hold or (
+            lock.mode == COMPLIANCE and lock.retain_until > self._clock())
 
     def _replace(self, key: str, version_id: str, *, lock: Lock | None = None,
                  body: bytes | None = None) -> None:

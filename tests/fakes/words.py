@@ -56,6 +56,16 @@ class FakeWordStore:
         self._check()
         self._faults.run("words.remove", lambda: self._remove(list(ids)))
 
+    def drop(self, domain: bytes, generation: int) -> None:
+        """See WordStore."""
+        self._check()
+        self._faults.run("words.remove", lambda: self._drop(domain, generation))
+
+    def _drop(self, domain: bytes, generation: int) -> None:
+        self._data.chunks = {
+            one: (at, chunk) for one, (at, chunk) in self._data.chunks.items()
+            if (chunk.domain, chunk.generation) != (domain, generation)}
+
     def _add(self, chunks: Sequence[SealedChunk]) -> None:
         for chunk in chunks:
             assert self._data.ever.setdefault(chunk.id, chunk) == chunk, "one id, two chunks"

@@ -206,8 +206,10 @@ def assert_nothing_lost(firm: Installation, providers: Providers) -> None:
         assert (document.state, document.version_count) == (LIVE, 1), native_id
         assert document.sighting_count >= 1
     assert_index_is_a_rebuild(inside)
-    answer = firm.cli("verify", "--json").row()
+    answer = firm.cli("verify", "--log", "--json").row()
     assert answer["findings"] == []
+    # Whoever was killed whenever: one log, and every cell in it once.
+    assert answer["log"]["waiting"] == 0 and answer["log"]["size"] == answer["cells"]
     wire = inside.wire
     later = wire.verifier(lambda _done, _key: None).run(wire.clock() + SETTLED_MS)
     assert later.findings == []

@@ -92,6 +92,10 @@ class SteppedStore:
         self._step()
         self._store.extend(key, version_id, retain_until)
 
+    def set_legal_hold(self, key: str, version_id: str, *, on: bool) -> None:
+        self._step()
+        self._store.set_legal_hold(key, version_id, on=on)
+
     def lock(self, key: str, version_id: str) -> Lock:
         self._step()
         return self._store.lock(key, version_id)

@@ -67,6 +67,10 @@ class HookedStore:
         """See ObjectStore."""
         return self._store.get(key, version_id, start, length)
 
+    def set_legal_hold(self, key: str, version_id: str, *, on: bool) -> None:
+        """See ObjectStore."""
+        self._store.set_legal_hold(key, version_id, on=on)
+
     def lock(self, key: str, version_id: str) -> Lock:
         """See ObjectStore."""
         return self._store.lock(key, version_id)

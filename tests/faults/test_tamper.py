@@ -1,11 +1,13 @@
 """Whatever somebody does to the bytes, it is found and named, and no reader is fooled by it.
 
 Owns the flood: seeded bit flips, cuts, swaps, removals, replays and rollbacks of the golden
-archive. One careful fixture per finding is `tests/golden/damage.py`.
+archive. One careful fixture per finding is `tests/golden/damage.py`. The last tests are the whole
+system's (`tests/faults/tamper.py`): COUNTERFOIL_TAMPER says how many changes and clean runs.
 """
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,8 +20,9 @@ from archive import heads, layout
 from archive.layout import SegmentName
 from archive.store import Lock
 from schemas.errors import Halt, Missing, Refused
-from schemas.wire import Pointer
 from tests.fakes.store import COMPLIANCE
+from tests.faults import tamper
+from tests.faults.tamper import truth
 from tests.golden.firm import Firm
 from tests.golden.load import load
 
@@ -31,14 +34,7 @@ HEAD = heads.read(load().head(), load().sealing_public)
 LOCKED = Lock(COMPLIANCE, 10**14)
 
 
-def _truth(firm: Firm) -> dict[Pointer, bytes]:
-    return {event.pointer: event.datum
-            for topic_id, partition in firm.reader().partitions()
-            for read in firm.reader().follow(topic_id, partition, 0)
-            for event in read.events if event.datum is not None}
-
-
-TRUTH = _truth(load())
+TRUTH = truth(load())
 
 
 def found(firm: Firm) -> list[tuple[str, str]]:
@@ -106,7 +102,7 @@ def test_every_flipped_bit_of_a_key_record_is_found_or_changes_nothing(chunk: in
         if said:
             assert ("key_unreadable", name) in said
         else:
-            assert TRUTH == _truth(firm)
+            assert TRUTH == truth(firm)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -188,7 +184,7 @@ def test_a_copy_under_a_later_attempt_is_found_and_not_followed(attempt: int) ->
         copy = key.replace(".avro", f".{attempt}.avro")
         firm.store.plant(copy, firm.store.objects[key][0].body, LOCKED)
         assert [("younger_version", copy)] == found(firm)
-        assert TRUTH == _truth(firm)
+        assert TRUTH == truth(firm)
 
 
 def test_every_younger_version_and_delete_marker_is_found_and_hides_nothing() -> None:
@@ -200,7 +196,7 @@ def test_every_younger_version_and_delete_marker_is_found_and_hides_nothing() ->
         firm.store.add_marker(key)
         firm.store.put_over(key, other)
         assert {("younger_version", key), ("delete_marker", key)} == set(found(firm))
-        assert TRUTH == _truth(firm)
+        assert TRUTH == truth(firm)
 
 
 def test_junk_before_a_segment_is_found_and_hides_nothing() -> None:
@@ -211,7 +207,7 @@ def test_junk_before_a_segment_is_found_and_hides_nothing() -> None:
         firm.store.objects[key].insert(0, replace(real, version_id="older", body=b"junk",
                                                   lock=Lock("", 0)))
         assert [("key_squatted", key)] == found(firm)
-        assert set(TRUTH.values()) == set(_truth(firm).values())
+        assert set(TRUTH.values()) == set(truth(firm).values())
 
 
 @pytest.mark.parametrize("lock", [Lock("", 0), Lock("GOVERNANCE", 10**14), Lock(COMPLIANCE, 1)])
@@ -232,3 +228,26 @@ def test_no_flipped_bit_of_a_head_is_read(seed: int) -> None:
     text[at // 8] ^= 1 << at % 8
     with pytest.raises(Refused, match="head_signature"):
         heads.read(text.decode("latin-1"), firm.sealing_public)
+
+
+# Changes of the whole system in all chunks together, and as many runs without one.
+MANY = int(os.environ.get("COUNTERFOIL_TAMPER", "300"))
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_every_change_of_the_whole_system_is_found_and_named(chunk: int) -> None:
+    """Store, keyring, log and index: what was done is named by where it was done. What nobody
+    names has changed nothing that is read."""
+    for chance in _chances(chunk, MANY):
+        tamper.attack(chance)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_an_honest_life_is_accused_of_nothing(chunk: int) -> None:
+    """Time passes, messages are archived, the log and the index lag or catch up, locks grow,
+    witnesses sign, a notary dies in the middle: no finding, not one."""
+    for chance in _chances(chunk, MANY):
+        system = tamper.fresh(alive=True)
+        tamper.live(system, chance)
+        assert set() == system.verify()
+        assert set() == system.verify_index()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import zstandard
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,22 +19,39 @@ from archive import heads, layout, segment
 from archive.cell import Cell
 from archive.segment import Header
 from archive.store import Lock
+from archive.tlog import checkpoint, note
+from archive.tlog.audit import LogAudit, Vouching
+from archive.tlog.checkpoint import Head
+from archive.tlog.note import Note
+from archive.tlog.sequence import (
+    LogSequence,
+    batch_key,
+    checkpoint_key,
+    cosignature_key,
+    tile_key,
+    timestamp_key,
+)
+from archive.tlog.tiles import Tile
+from archive.tlog.timestamp import Authority
 from ingest.heartbeat import heartbeat
 from ingest.media import stored_fact
-from schemas import codec, limits
+from schemas import codec, disposition, holdacts, limits
 from schemas.errors import Halt, Refused
-from schemas.events import Attachment
+from schemas.events import CONSOLE_KINDS, Attachment
 from schemas.findings import Finding
+from schemas.kinds import mask_of
 from schemas.pack import Item
 from tests.fakes.store import StoredVersion
 from tests.golden.firm import HOUR_MS, Firm
 from tests.golden.generate import cut, golden_object
+from tests.golden.load import load, with_log
+from tests.golden.tlog import LOG, ORIGIN, WITNESS
 
 Said = set[str]
-LOCKED_MS = 16 * 366 * 24 * HOUR_MS
+LOCKED_MS = 21 * 366 * 24 * HOUR_MS
 
 
-def verified(firm: Firm, **options: object) -> Said:
+def verified(firm: Firm, **options: Any) -> Said:
     """The codes of a full verification."""
     return {finding.code for finding in firm.verify(**options).findings}
 
@@ -135,6 +153,24 @@ def lock_missing(firm: Firm) -> Said:
     """A segment's lock is of the kind that a manager may lift."""
     key = _newest(firm)
     firm.store.relock(key, Lock("GOVERNANCE", firm.store.objects[key][0].lock.retain_until))
+    return verified(firm)
+
+
+def hold_missing(firm: Firm) -> Said:
+    """A hold was placed, the store was told of every object of the person but one, and somebody
+    took one hold away."""
+    act = holdacts.Act("0" * 16, holdacts.PLACED, "ann", firm.now, "0" * 16, "Doe v. Roe",
+                       "a claim", holdacts.Scope(("a.person",)))
+    console = firm.new_sealer(CONSOLE_KINDS)
+    who = firm.enrolled[console.capture_id]
+    firm.enrolled[console.capture_id] = replace(who, kinds=who.kinds | mask_of(CONSOLE_KINDS))
+    firm.append(0, [firm.item(holdacts.act_event(act, 8))], console)
+    firm.archive()
+    for key, versions in firm.store.objects.items():
+        firm.store.set_legal_hold(key, versions[0].version_id, on=True)
+    assert not verified(firm)
+    firm.store.set_legal_hold(firm.keys_of(1)[0], firm.store.objects[firm.keys_of(1)[0]][
+        0].version_id, on=False)
     return verified(firm)
 
 
@@ -336,6 +372,19 @@ def key_resurrected(firm: Firm) -> Said:
     return verified(firm, erased=[_used_key(firm)])
 
 
+def erasure_unfounded(firm: Firm) -> Said:
+    """Somebody says that a key was erased, and nobody listed it or agreed to that."""
+    console = firm.new_sealer(CONSOLE_KINDS)
+    who = firm.enrolled[console.capture_id]
+    firm.enrolled[console.capture_id] = replace(who, kinds=who.kinds | mask_of(CONSOLE_KINDS))
+    event = disposition.act_event(disposition.Act(
+        disposition.ERASED, "ab" * 16, firm.now, "one alone",
+        body=disposition.body_of({"keys": [_used_key(firm)], "list": ""})), 8)
+    firm.append(1, [firm.item(event)], console)
+    firm.archive()
+    return verified(firm)
+
+
 def head_rollback(firm: Firm) -> Said:
     """The newest segment is gone, and a head remembers it."""
     head = heads.read(firm.head(), firm.sealing_public)
@@ -356,18 +405,109 @@ def head_signature(firm: Firm) -> Said:
     return set()
 
 
+# -- the transparency log
+
+
+def logged(firm: Firm, *against: Note) -> Said:
+    """The codes of a verification of archive and log."""
+    report = LogAudit(firm.store, firm.authenticator(), ORIGIN, (LOG.key,), Vouching(
+        (WITNESS.key,), (Authority("tsa", ()),))).run(against)
+    sequence = LogSequence(firm.store, ORIGIN, (LOG.key,), judges_locks=False)
+    return codes(report.faults) | verified(firm, log=sequence)
+
+
+def tlog_damaged(firm: Firm) -> Said:
+    """Junk lies where the log's next batch has to lie."""
+    _plant(with_log(firm), batch_key(1), b"junk")
+    return logged(firm)
+
+
+def tlog_missing(firm: Firm) -> Said:
+    """The first batch is gone, and the second one is there."""
+    with_log(firm, 2).store.remove(batch_key(0))
+    return logged(firm)
+
+
+def tlog_forked(firm: Firm) -> Said:
+    """A head by the log's own key, of a tree that is not this one."""
+    size = checkpoint.read_text(_head(with_log(firm)).text).head.size
+    forged = checkpoint.signed(ORIGIN, Head(size - 1, bytes(32)), LOG)
+    _plant(firm, checkpoint_key(size - 1), forged.render().encode())
+    assert {"tlog_forked"} == logged(with_log(load()), forged)     # kept elsewhere, it shows too
+    return logged(firm)
+
+
+def tlog_leaf_differs(firm: Firm) -> Said:
+    """The newest segment is gone: the log remembers it, as a head would."""
+    with_log(firm).store.remove(_newest(firm))
+    return logged(firm)
+
+
+def tlog_tile_damaged(firm: Firm) -> Said:
+    """A tile of leaves that the log has not."""
+    _plant(with_log(firm), tile_key(Tile(0, 0)), bytes(256 * 32))
+    return logged(firm)
+
+
+def tlog_checkpoint_damaged(firm: Firm) -> Said:
+    """An object that is no checkpoint has a checkpoint's name."""
+    _plant(with_log(firm), checkpoint_key(1), b"junk")
+    return logged(firm)
+
+
+def tlog_cosignature_damaged(firm: Firm) -> Said:
+    """A witness's cosignature without the witness's signature."""
+    signed = _head(with_log(firm))
+    size = checkpoint.read_text(signed.text).head.size
+    _plant(firm, cosignature_key(size, WITNESS.key), signed.render().encode())
+    return logged(firm)
+
+
+def tlog_timestamp_damaged(firm: Firm) -> Said:
+    """A time stamp that is none."""
+    size = checkpoint.read_text(_head(with_log(firm)).text).head.size
+    _plant(firm, timestamp_key(size, "tsa"), b"junk")
+    return logged(firm)
+
+
+def tlog_hidden(firm: Firm) -> Said:
+    """Somebody deleted a batch, as far as the lock allows."""
+    with_log(firm).store.add_marker(batch_key(0))
+    return logged(firm)
+
+
+def tlog_unlocked(firm: Firm) -> Said:
+    """A batch's lock is of the kind that a manager may lift."""
+    store = with_log(firm).store
+    store.relock(batch_key(0), Lock("GOVERNANCE", store.objects[batch_key(0)][0].lock.retain_until))
+    return logged(firm)
+
+
+def tlog_foreign_object(firm: Firm) -> Said:
+    """A file of somebody's lies in the log."""
+    _plant(with_log(firm), "log/readme.txt", b"hello")
+    return logged(firm)
+
+
 DAMAGES: dict[str, Callable[[Firm], Said]] = {one.__name__: one for one in (
     segment_unreadable, segment_not_canonical, segment_signature, segment_misplaced,
     segment_oversized, segment_missing, chain_broken, key_squatted, younger_version, delete_marker,
-    lock_missing, cell_unreadable, cell_root, cell_oversized, record_duplicated, records_missing,
-    record_refused, kind_not_enrolled, datum_unreadable, parts_incomplete, counter_missing,
-    key_lost, key_unreadable, key_resurrected, dictionary_missing, format_damaged, head_rollback,
-    head_signature,
+    lock_missing, hold_missing, cell_unreadable, cell_root, cell_oversized, record_duplicated,
+    records_missing, record_refused, kind_not_enrolled, datum_unreadable, parts_incomplete,
+    counter_missing, key_lost, key_unreadable, key_resurrected, erasure_unfounded,
+    dictionary_missing, format_damaged, head_rollback, head_signature,
     log_replaced, lost_before_archive, log_diverged, foreign_object, orphan_media, media_missing,
-    media_damaged)}
+    media_damaged,
+    tlog_damaged, tlog_missing, tlog_forked, tlog_leaf_differs, tlog_tile_damaged,
+    tlog_checkpoint_damaged, tlog_cosignature_damaged, tlog_timestamp_damaged, tlog_hidden,
+    tlog_unlocked, tlog_foreign_object)}
 
 # Findings whose fixture lies with the part that says them.
-ELSEWHERE = {"index_differs": "tests/search: an index is compared with a rebuild"}
+ELSEWHERE = {"index_differs": "tests/search: an index is compared with a rebuild",
+             **dict.fromkeys(("replica_missing", "replica_differs", "replica_lock",
+                              "replica_foreign", "replica_key_missing", "replica_key_differs",
+                              "replica_key_kept"),
+                             "tests/archive/test_replica.py: two archives are compared")}
 
 
 def _newest(firm: Firm) -> str:
@@ -384,6 +524,11 @@ def _body(firm: Firm, key: str) -> bytes:
 
 def _plant(firm: Firm, key: str, body: bytes) -> None:
     firm.store.plant(key, body, Lock("COMPLIANCE", firm.now + LOCKED_MS))
+
+
+def _head(firm: Firm) -> Note:
+    [key] = [key for key in firm.store.objects if key.startswith("log/checkpoint/")]
+    return note.read_bytes(_body(firm, key))
 
 
 def _used_key(firm: Firm) -> str:

@@ -28,6 +28,7 @@ from archive.log import ArchiveLog
 from archive.reader import ArchiveReader, Dictionaries
 from archive.seal import SealPolicy, SegmentSealer
 from archive.store import ObjectStore
+from archive.tlog.sequence import LogSequence
 from archive.unseal import Enrolled, TransitPrivate, Unsealer
 from archive.verify import Report, Verifier
 from infra.embedded.keys import LocalKeyService, create_kek
@@ -270,10 +271,10 @@ class Firm:
         return ArchiveReader(self.store, self.authenticator(), self.domain_keys(),
                              Dictionaries(self.store))
 
-    def verify(self, **options: Any) -> Report:
+    def verify(self, *, log: LogSequence | None = None, **options: Any) -> Report:
         """A full verification, three hours later."""
         return Verifier(self.store, self.authenticator(), self.reader(), self.domain_keys(),
-                        "COMPLIANCE").run(self.now + 3 * HOUR_MS, **options)
+                        "COMPLIANCE", log=log).run(self.now + 3 * HOUR_MS, **options)
 
 
 def _message(conversation: str, number: int, now: int) -> CapturedEvent:

@@ -34,6 +34,22 @@ def _committed() -> tuple[dict[int, dict[int, bytes]], dict[str, bytes]]:
     return records, {key: (V1 / "objects" / key).read_bytes() for key in manifest()["objects"]}
 
 
+@cache
+def _logged() -> dict[str, bytes]:
+    """The transparency log's objects, by their keys."""
+    return {f"log/{kind}/{path.name}": path.read_bytes() for kind in ("batch", "checkpoint")
+            for path in sorted((V1 / "tlog" / kind).iterdir())}
+
+
+def with_log(firm: Firm, batches: int = 1) -> Firm:
+    """The same firm with the log's first batches: of partitions 0 and 1 one, of all of it two."""
+    until = Lock("COMPLIANCE", firm.now + 20 * 366 * 86_400_000)
+    kept = sorted(_logged())
+    for key in (*kept[:batches], *kept[len(kept) // 2:][:batches]):
+        firm.store.plant(key, _logged()[key], until)
+    return firm
+
+
 def load(*, seed: str = "loaded", clean: bool = True) -> Firm:
     """A firm that holds the committed archive; `clean` leaves out partition 2, which is what it is
     for the findings in it."""

@@ -30,7 +30,7 @@ HEADER = ("version", "topic", "topic_id", "partition", "first", "last", "missing
 KINDS = ("message", "edit", "retraction", "restoration", "reaction", "receipt", "membership",
          "identity", "call", "gap", "heartbeat", "unknown", "quarantine", "delivery", "directory",
          "assignment", "audit", "review", "hold", "notice", "consent", "device", "policy",
-         "export", "derived")
+         "export", "derived", "disposition")
 
 
 def canonical(*parts: bytes | str | int) -> bytes:

@@ -155,8 +155,6 @@ def test_reads_groups_matters_notices_and_exclusions() -> None:
     """Every part of the file is there, spelled as capture spells it."""
     found = parse_directory(MORE)
     assert found.groups == (Group("litigation", ("asmith", "bjones"), ("c.park",)),)
-    assert found.supervised_by("c.park") == ("asmith", "bjones")
-    assert found.supervised_by("nobody") == ()
     assert found.matters == (Matter("4711", "Doe v. Roe", ("asmith",), JANUARY, 1_782_864_000_000,
                                     ("group:1",)),)
     assert found.notices == (

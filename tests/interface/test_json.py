@@ -50,7 +50,7 @@ GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "status": ("ok", "at", "running", "trial", "mode", "alarms", "parts", "accounts", "gaps",
                "gaps_open", "capture_unknown"),
     "verify": ("findings", "notes", "partitions", "segments", "cells", "events", "bytes",
-               "earliest_unlock", "trial", "ok"),
+               "earliest_unlock", "trial", "log", "ok"),
     "segment": ("key", "partition", "first", "last", "events", "sealed_at", "locked_until",
                 "trial", "sha256"),
     "quarantine": ("id", "at", "door", "reason", "bytes", "file", "member"),
@@ -62,9 +62,9 @@ GOLDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "doctor": ("safe", "green", "checks", "coverage"),
     "explain": ("query", "total", "words", "is_checked", "mode", "tree"),
     "rebuild": ("index",),
-    "keys-backup": ("file", "entries", "bytes"),
-    "keys-check": ("ok", "absent", "different", "entries"),
-    "keys-restore": ("restored", "entries"),
+    "keys-backup": ("file", "entries", "bytes", "outside"),
+    "keys-check": ("ok", "absent", "different", "entries", "changed"),
+    "keys-restore": ("restored", "entries", "left", "erased", "doubts"),
     "stack-down": ("stopped",),
     "directory": ("file", "exists", "digest", "classes", "custodians", "accounts", "conversations",
                   "groups", "matters", "notices", "exclusions"),
@@ -350,7 +350,8 @@ def test_status_names_every_alarm(firm: Installation) -> None:
     assert not line["ok"] and line["running"]
     assert {"rejected_requests", "quarantine_waiting", "edit_without_content"} <= {
         alarm["code"] for alarm in line["alarms"]}
-    assert {"gateway", "archiver", "indexer", "run"} == {part["role"] for part in line["parts"]}
+    assert {"gateway", "archiver", "indexer", "notary", "run"} == {
+        part["role"] for part in line["parts"]}
 
 
 def test_segments_are_listed_with_their_locks(firm: Installation) -> None:
@@ -446,3 +447,19 @@ def test_what_the_archive_leaks_is_recorded_and_said_in_shares(firm: Installatio
     wait_for(lambda: any(event.kind == "audit" and event.detail("action") == "leakage"
                          for _, event in inside.events()), "the measurement is recorded")
     assert firm.cli("leakage", "--archive", "--corpus", "talk.txt", code=65).out == ""
+
+
+def test_the_log_and_what_is_known_of_a_period_are_said(firm: Installation,
+                                                        tmp_path: Path) -> None:
+    """`log status`, and a statement that is written, printed and true when it is checked."""
+    wait_for(lambda: firm.cli("log", "status", "--json", code=None).code == 0, "the log is up")
+    as_stated("log-status", firm.cli("log", "status", "--json", code=None).row())
+    out = tmp_path / "statement.json"
+    said = firm.cli("coverage", "--from", "2020-01-01", "--channel", "whatsapp", "--out", str(out),
+                    "--json", code=1).row()
+    as_stated("coverage", said)
+    assert said["verdict"] in ("not_watched", "gaps")
+    assert json.loads(out.read_text("utf-8")) == said
+    checked = firm.cli("coverage", "--check", str(out), "--json").row()
+    as_stated("coverage-check", checked)
+    assert checked["ok"]

@@ -25,6 +25,7 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "gateway": frozenset({"gateway", "public"}),
     "archive": frozenset({"archiver", "public", "kek"}),
     "index": frozenset({"search", "public", "kek"}),
+    "notary": frozenset({"notary", "public"}),
 }
 BODY: Final = payloads.messages(payloads.text("wamid.KEYS", "words"))
 HEADERS: Final = hub_headers(BODY, SECRETS.whatsapp_app_secret.encode())
@@ -127,6 +128,7 @@ def test_the_parts_of_a_run_open_their_own_keys_only(tmp_path: Path) -> None:
     assert "gateway/routing.key" in _keys_opened(opened / str(children["gateway"]), firm.home)
     assert "archiver/sealing.key" in _keys_opened(opened / str(children["archive"]), firm.home)
     assert "search/index.key" in _keys_opened(opened / str(children["index"]), firm.home)
+    assert "notary/log.key" in _keys_opened(opened / str(children["notary"]), firm.home)
 
 
 def _assert_told(role: str, pid: int) -> None:

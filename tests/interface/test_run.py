@@ -333,7 +333,7 @@ def test_a_killed_run_leaves_nothing_to_clear_up(tmp_path: Path) -> None:
         firm.await_ready(first)
         assert firm.post("/hooks/whatsapp", BODY, HEADERS) == 200
         orphans = firm.children()
-        assert len(orphans) == 3 and all(map(is_alive, orphans.values()))
+        assert len(orphans) == 4 and all(map(is_alive, orphans.values()))
         first.send_signal(signal.SIGKILL)
         first.wait()
         second = firm.spawn("run", "--port", str(firm.port))
@@ -368,7 +368,7 @@ def test_status_of_a_killed_system_is_an_alarm(tmp_path: Path) -> None:
     firm = Installation(tmp_path / "home")
     process = firm.spawn("run", "--port", str(firm.port))
     firm.await_ready(process)
-    wait_for(lambda: len(list((firm.home / "run").glob("*.json"))) == 4, "each part has spoken")
+    wait_for(lambda: len(list((firm.home / "run").glob("*.json"))) == 5, "each part has spoken")
     for pid in (process.pid, *firm.children().values()):
         os.kill(pid, signal.SIGKILL)
     process.wait()

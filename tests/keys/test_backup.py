@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,18 @@ from tests.world import Watcher
 pytestmark = pytest.mark.slow
 
 PASSPHRASE = "a sentence that nobody guesses"
+# Made by an earlier version, before the firm's own files were in a backup.
+OLD = Path(__file__).parent / "v1.backup"
+OLD_ENTRIES = 16
+SETTINGS = {
+    "counterfoil.toml": "[search]\nzone = \"Europe/Berlin\"\n",
+    "directory.toml": "[classes]\ndefault = 7\n",
+    "access.toml": '[[person]]\nid = "carl"\nname = "Carl"\nroles = ["compliance"]\n',
+    "accounts.json": '{"version": 1, "accounts": [], "tokens": []}',
+    "policies/money-1.toml": "id = \"money\"\n", "sampling/weekly-1.toml": "id = \"weekly\"\n",
+    "lists/bank.txt": "iban\n",
+    "console/saved-searches.json": '{"carl": {"Taken back": ["state:retracted", 1]}}',
+}
 
 
 @pytest.fixture
@@ -69,6 +82,115 @@ def test_a_wiped_machine_and_the_backup_read_everything(wire: Wire, passphrase: 
     rebuild(again.reader(), SqliteIndexSet(wire.home / "index"), again.projector())
     [hit] = again.searcher().search("persephone", operator("test")).hits
     assert hit.text == "the boat is called Persephone"
+
+
+def settings(wire: Wire) -> None:
+    """Everything that people of a firm write."""
+    for name, text in SETTINGS.items():
+        path = wire.home / name
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        path.write_text(text)
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The last line that was printed."""
+    found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return found
+
+
+def test_a_wiped_machine_has_its_people_and_rules_again(wire: Wire, passphrase: Path,
+                                                        tmp_path: Path) -> None:
+    """Settings, directory, access, accounts, policies, plans, lists, saved searches: byte for byte,
+    and nobody else's to read."""
+    settings(wire)
+    backup = tmp_path / "keys.backup"
+    keys.backup(wire, backup, passphrase, json=True)
+    for path in wire.home.iterdir():
+        if path.name != "store":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert keys.restore(Wire(load(wire.home)), backup, passphrase, json=True) == 0
+    for name, text in SETTINGS.items():
+        assert (wire.home / name).read_text() == text
+        assert (wire.home / name).stat().st_mode & 0o077 == 0
+    assert "Europe/Berlin" == load(wire.home).search.zone
+
+
+def test_what_is_there_stays_and_is_named(wire: Wire, passphrase: Path, tmp_path: Path,
+                                          capsys: pytest.CaptureFixture[str]) -> None:
+    """Settings change every day: a lost key comes back all the same, and no newer file goes."""
+    settings(wire)
+    backup = tmp_path / "keys.backup"
+    keys.backup(wire, backup, passphrase, json=True)
+    (wire.home / "access.toml").write_text("# newer\n")
+    (wire.home / "keys" / "search" / "index.key").unlink()
+    assert keys.restore(wire, backup, passphrase, json=True) == 0
+    assert (1, ["access.toml"]) == ((told := said(capsys))["restored"], told["left"])
+    assert "# newer\n" == (wire.home / "access.toml").read_text()
+    (wire.home / "accounts.json").unlink()
+    assert keys.restore(wire, backup, passphrase, json=False) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "left as it is: access.toml" in out and "disable again who left since" in out
+
+
+def test_a_refused_restore_writes_nothing(wire: Wire, passphrase: Path, tmp_path: Path) -> None:
+    """Not the files that come before the key that differs."""
+    settings(wire)
+    backup = tmp_path / "keys.backup"
+    keys.backup(wire, backup, passphrase, json=True)
+    (wire.home / "access.toml").unlink()
+    (wire.home / "keys" / "gateway" / "routing.key").write_bytes(bytes(32))
+    with pytest.raises(Exists, match="differs"):
+        keys.restore(wire, backup, passphrase, json=True)
+    assert not (wire.home / "access.toml").exists()
+
+
+def test_check_names_settings(wire: Wire, passphrase: Path, tmp_path: Path,
+                              capsys: pytest.CaptureFixture[str]) -> None:
+    """Changed since: named, and the keys are safe; a file that is not in it at all: not enough.
+    A search that somebody saved is nobody's loss."""
+    settings(wire)
+    backup = tmp_path / "keys.backup"
+    saved = wire.home / "console" / "saved-searches.json"
+    body = saved.read_text()
+    saved.unlink()
+    keys.backup(wire, backup, passphrase, json=True)
+    saved.write_text(body)
+    (wire.home / "accounts.json").write_text("{}")
+    assert keys.check(wire, backup, passphrase, json=True) == 0
+    assert (True, ["accounts.json"], []) == (
+        (told := said(capsys))["ok"], told["changed"], told["absent"])
+    (wire.home / "policies" / "new-1.toml").write_text("x")
+    assert keys.check(wire, backup, passphrase, json=True) == 1
+    assert ["policies/new-1.toml"] == said(capsys)["absent"]
+
+
+def test_files_that_settings_name_are_told(wire: Wire, passphrase: Path, tmp_path: Path,
+                                           capsys: pytest.CaptureFixture[str]) -> None:
+    """A provider's secret lies where the firm put it: the backup says that it is not in it."""
+    (wire.home / "counterfoil.toml").write_text(
+        'twilio_auth_token_file = "/etc/counterfoil/twilio"\n'
+        '[console]\noidc_client_secret_file = "/etc/counterfoil/oidc"\n')
+    keys.backup(Wire(load(wire.home)), tmp_path / "keys.backup", passphrase, json=True)
+    assert ["/etc/counterfoil/oidc", "/etc/counterfoil/twilio"] == said(capsys)["outside"]
+
+
+def test_an_old_backup_is_read_and_told_to_be_old(passphrase: Path, tmp_path: Path,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that the version before made opens for ever; against today's folder the check says
+    what it lacks."""
+    again = Wire(load(tmp_path / "again"))
+    assert keys.restore(again, OLD, passphrase, json=True) == 0
+    row = said(capsys)
+    (doubt,) = row.pop("doubts")
+    assert "there is no archive here yet" in doubt
+    assert {"restored": OLD_ENTRIES, "entries": OLD_ENTRIES, "left": [], "erased": []} == row
+    assert 'id = "anna"' in (again.home / "directory.toml").read_text()
+    assert 32 == len(again.keys_folder.index_key())
+    assert keys.check(again, OLD, passphrase, json=True) == 0
+    (again.home / "accounts.json").write_text(SETTINGS["accounts.json"])
+    assert keys.check(again, OLD, passphrase, json=True) == 1
+    assert ["accounts.json"] == said(capsys)["absent"]
 
 
 def test_check_notices_a_key_that_the_backup_lacks(wire: Wire, passphrase: Path, tmp_path: Path,

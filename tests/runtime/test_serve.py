@@ -28,7 +28,8 @@ COMMON = {"PATH", "LC_ALL", "COUNTERFOIL_LOG__TOPIC", "COUNTERFOIL_HOME",
 @pytest.mark.parametrize(("role", "more"), [
     ("gateway", {"COUNTERFOIL_WHATSAPP_APP_SECRET", "COUNTERFOIL_TWILIO_AUTH_TOKEN_FILE"}),
     ("archive", {"AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY"}),
-    ("index", {"AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY"})])
+    ("index", {"AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY"}),
+    ("notary", {"AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY"})])
 def test_a_part_knows_only_what_is_its_own(role: str, more: set[str]) -> None:
     """The doors do not hold the cloud's keys, the archiver not the providers' secrets, and nobody
     what has another name."""

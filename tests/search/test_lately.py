@@ -114,7 +114,7 @@ def test_a_desk_asks_once_more_where_an_index_is_gone(tmp_path: Path) -> None:
             return super()._own()
 
     desk = Desk(wire, Auditor(MemoryRecorder(), AuditSettings("longest", 8), wire.clock,
-                              wire.random), Directory)
+                              wire.random), Directory, Lately(_Clock()))
     assert desk.search("hello", operator("x"), 10, None).total == 0 and len(asked) == 2
     asked.clear()
     desk.gone = 2

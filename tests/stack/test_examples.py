@@ -46,11 +46,12 @@ def test_policies_name_the_default_buckets() -> None:
             resources = statement["Resource"]
             for resource in [resources] if isinstance(resources, str) else resources:
                 assert re.match(rf"arn:aws:(kms:|s3:::({archive}|{keyring})(/|$))", resource)
-    for prefix in (layout.SEGMENTS, layout.SCHEMAS, layout.DICTIONARIES, layout.MEDIA):
+    for prefix in (layout.SEGMENTS, layout.SCHEMAS, layout.DICTIONARIES, layout.MEDIA,
+                   layout.LOG):
         assert 2 == read("s3/bucket-policy.json").count(f"{archive}/{prefix}*")
 
 
-@pytest.mark.parametrize("name", ["archiver", "gateway", "search"])
+@pytest.mark.parametrize("name", ["archiver", "gateway", "indexer", "notary", "search"])
 def test_no_process_may_delete_from_the_store(name: str) -> None:
     """No policy of a process allows a delete, a bypass or a change of the bucket."""
     for statement in json.loads(read(f"s3/{name}.json"))["Statement"]:
@@ -64,6 +65,26 @@ def test_the_gateway_puts_media_and_reads_nothing() -> None:
     (statement,) = json.loads(read("s3/gateway.json"))["Statement"]
     assert {"s3:PutObject", "s3:PutObjectRetention"} == set(statement["Action"])
     assert statement["Resource"].endswith(f"/{layout.MEDIA}*")
+
+
+def test_the_notary_puts_the_log_and_reads_no_key() -> None:
+    """PROTOCOL, keys: it writes below `log/` alone, reads segments, and reaches neither the keyring
+    nor its key service."""
+    text = read("s3/notary.json")
+    assert "keyring" not in text and "kms" not in text
+    for statement in json.loads(text)["Statement"]:
+        if any(action.startswith("s3:Put") for action in statement["Action"]):
+            assert statement["Resource"].endswith(f"/{layout.LOG}*")
+
+
+def test_the_indexer_sets_holds_and_writes_nothing_else() -> None:
+    """What a legal hold concerns are segments and files; otherwise it is the reader's policy."""
+    indexer, reader = (json.loads(read(f"s3/{name}.json"))["Statement"]
+                       for name in ("indexer", "search"))
+    (more,) = [one for one in indexer if one not in reader]
+    assert more["Action"] == "s3:PutObjectLegalHold" and more["Effect"] == "Allow"
+    assert [one.partition("/")[2] for one in more["Resource"]] == [
+        f"{layout.MEDIA}*", f"{layout.SEGMENTS}*"]
 
 
 def test_the_reader_of_the_store_writes_nothing() -> None:
@@ -104,10 +125,11 @@ def test_a_unit_starts_one_part_with_its_own_keys(unit: Path) -> None:
     """A unit runs a verb that exists, sees no other part's keys, and stops at Halt for good."""
     text = unit.read_text("utf-8")
     (verb,) = re.findall(r"^ExecStart=\S+/counterfoil (\w+)$", text, re.MULTILINE)
-    own = {"gateway": "gateway", "archive": "archiver", "index": "search"}[verb]
+    own = {"gateway": "gateway", "archive": "archiver", "index": "search",
+           "notary": "notary"}[verb]
     hidden = set(re.findall(r"-/var/lib/counterfoil/keys/(\w+)", text))
-    assert set(ROLES) - {own} == hidden - {"kek"}
-    assert ("kek" in hidden) == (verb == "gateway")
+    assert {*ROLES, "notary"} - {own} == hidden - {"kek"}
+    assert ("kek" in hidden) == (verb in ("gateway", "notary"))
     assert f"RestartPreventExitStatus={Halt.exit_code}\n" in text
     assert "LimitCORE=0\n" in text
 

@@ -25,9 +25,10 @@ from search.access.viewer import Viewer
 from search.audit import Auditor, AuditSettings
 from search.conversation import ConversationView
 from search.explain import Explanation
+from search.facets import Facets
 from search.files import FileView
 from search.follow import Follower, bind
-from search.searcher import Answer, Searcher
+from search.searcher import Answer, Beside, Searcher
 from search.thread import MessageView
 from search.web.app import make_app
 from search.web.ports import ConsoleParts, ConsoleSettings, FacetsView, FacetValue, Saved
@@ -59,8 +60,17 @@ class MemoryDesk:
             raise self.breaks
         return self.searcher.search(query, viewer, limit, after)
 
+    def page(self, query: str, viewer: Viewer, limit: int, fields: Sequence[str],
+             top: int) -> tuple[Answer, FacetsView]:
+        if self.breaks:
+            raise self.breaks
+        found = self.searcher.search(query, viewer, limit, beside=Beside(tuple(fields), top))
+        return found, self._view(found.facets or {})
+
     def facets(self, query: str, viewer: Viewer, fields: Sequence[str], top: int) -> FacetsView:
-        found = self.searcher.facets(query, viewer, fields, top)
+        return self._view(self.searcher.facets(query, viewer, fields, top))
+
+    def _view(self, found: Facets) -> FacetsView:
         return {name: tuple(FacetValue(value, value, count) for value, count in values)
                 for name, values in found.items()}
 

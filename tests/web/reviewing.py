@@ -65,8 +65,9 @@ class MemoryReviews:
         self.desk = world.desk
         self.office = Reports(world.ports(), lambda: world.indexes.open(world.index_name))
 
-    def queue(self, viewer: Viewer, filters: Filters, limit: int, after: str | None) -> QueuePage:
-        return self.desk.queue(viewer, filters, limit, after)
+    def queue(self, viewer: Viewer, filters: Filters, limit: int, after: str | None, *,
+              with_counts: bool = False) -> QueuePage:
+        return self.desk.queue(viewer, filters, limit, after, with_counts=with_counts)
 
     def counts(self, viewer: Viewer, filters: Filters) -> Mapping[str, int]:
         return self.desk.counts(viewer, filters)

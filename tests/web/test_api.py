@@ -225,6 +225,52 @@ def test_a_wrong_value_is_named(firm: Firm, query: str, key: str) -> None:
     assert key == problem(firm.ask("carl", "GET", f"{API}/search{query}"), 400, "input")["key"]
 
 
+def test_a_page_with_its_facets_is_one_look(firm: Firm) -> None:
+    """One record and one answer, the same as of the two calls; with the first page only."""
+    query = urlencode({"q": "kind:message", "limit": "2"})
+    plain = firm.ask("carl", "GET", f"{API}/search?{query}").json()
+    counted = firm.ask("carl", "GET", f"{API}/facets?q=kind:message&fields=channel,state").json()
+    actions(firm)
+    both = firm.ask("carl", "GET", f"{API}/search?{query}&fields=channel,state").json()
+    assert ["search"] == actions(firm)
+    assert both == {**plain, "facets": counted["facets"]}
+    assert {"channel", "state"} == set(both["facets"]) and "facets" not in plain
+    one = firm.ask("carl", "GET", f"{API}/search?{query}&fields=custodian&top=1").json()
+    assert 1 == len(one["facets"]["custodian"])
+    for more, key in ((f"&fields=state&after={plain['next']}", "fields"), ("&top=3", "top"),
+                      ("&fields=text", "fields"), ("&fields=state&top=0", "top")):
+        assert key == problem(firm.ask("carl", "GET", f"{API}/search?{query}{more}"), 400,
+                              "input")["key"]
+
+
+def test_a_page_stands_when_its_facets_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Null where they would be; the operator hears of it."""
+    office = filled()
+    browser = Browser(office)
+    browser.sign_in(COMPLIANCE)
+    away = Transient("the text of a message")
+    page = office.desk.page
+
+    def without(*given: Any) -> Any:
+        return replace(page(*given)[0], facets=None, uncounted=away), {}
+
+    monkeypatch.setattr(office.desk, "page", without)
+    answer = browser.get(f"{API}/search?q=hello&fields=state")
+    assert (200, None) == (answer.status_code, answer.json()["facets"])
+    assert 1 == answer.json()["total"] and "the text" not in answer.text
+    assert [away] == office.reported
+
+
+def test_a_queue_with_its_counts_is_one_look(firm: Firm) -> None:
+    """One record, and the counts of the other call."""
+    counted = firm.ask("carl", "GET", f"{API}/queue/counts?severity=high").json()
+    plain = firm.ask("carl", "GET", f"{API}/queue?severity=high").json()
+    actions(firm)
+    both = firm.ask("carl", "GET", f"{API}/queue?severity=high&counts=true").json()
+    assert ["queue"] == actions(firm)
+    assert both == {**plain, "counts": counted["counts"]} and "counts" not in plain
+
+
 def test_a_query_that_cannot_be_read_points_at_the_character(firm: Firm) -> None:
     """As on the page and at the command line; a cursor that is none is said so."""
     found = problem(firm.ask("carl", "GET", f"{API}/search?q=common AND (x"), 422, "query")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from infra.consolefigures import _KEEP_MS, _SHOWN_MS_MAX, ConsoleFigures, _Firm
 from infra.consoleglass import ConsoleGlass
-from infra.verbs.heard import Capture
 from search.access.breakglass import Request
 from search.access.people import Grant
 from search.access.sessions import Live
@@ -51,21 +49,3 @@ def test_that_nobody_broke_the_glass_is_asked_once_a_second() -> None:
     assert not office.grants(ann) and not office.grants(ben)
     now[0] += 1.0
     assert office.grants(ben) and glass.scans == 3
-
-
-def test_figures_that_are_being_asked_for_hold_nobody_up() -> None:
-    """Meanwhile the last ones are shown, unless they are old."""
-    office: Any = ConsoleFigures(None, None, None, None)  # type: ignore[arg-type]
-    asked: list[int] = []
-
-    def ask(now: int) -> _Firm:
-        asked.append(now)
-        if len(asked) == 2:
-            # While this one asks, another one comes.
-            assert office._firm(now).at == 0
-        return _Firm(now, (), (), Capture(None, None, ""), None, "")
-
-    office._ask = ask
-    assert office._firm(0).at == 0 and office._firm(_KEEP_MS - 1).at == 0
-    assert office._firm(_KEEP_MS).at == _KEEP_MS and asked == [0, _KEEP_MS]
-    assert office._firm(_KEEP_MS + _SHOWN_MS_MAX).at == _KEEP_MS + _SHOWN_MS_MAX

@@ -67,6 +67,7 @@ def test_answers_are_as_described(firm: Firm, described: dict[str, Any]) -> None
     message, other = firm.ids(ALPHA)[0], firm.ids(BETA)[0]
     for person, path, query in (
             ("carl", "/me", ""), ("carl", "/search", "?q=common"),
+            ("carl", "/search", "?q=common&fields=state,month"), ("carl", "/queue", "?counts=true"),
             ("carl", "/facets", "?q=common"), ("carl", "/explain", "?q=quick* OR common"),
             ("carl", f"/messages/{message}", ""), ("carl", f"/messages/{other}", ""),
             ("carl", f"/messages/{'0' * 32}", ""), ("rita", f"/messages/{other}", ""),
@@ -75,7 +76,11 @@ def test_answers_are_as_described(firm: Firm, described: dict[str, Any]) -> None
             ("carl", "/reports/period", f"?month={MONTH}"), ("carl", "/reports/narrowing", ""),
             ("carl", "/audit", ""), ("carl", "/audit", "?group=reviews&limit=3"),
             ("carl", "/policies", ""), ("carl", "/policies/runs", ""),
-            ("carl", "/search", ""), ("carl", "/search", "?q=("), ("rita", "/audit", "")):
+            ("carl", "/me/sessions", ""), ("carl", "/saved", ""), ("carl", "/reviewers", ""),
+            ("carl", "/dashboard", "?days=3"), ("ada", "/dashboard", ""), ("ada", "/people", ""),
+            ("ada", "/directory", ""), ("carl", "/access", ""), ("otto", "/access", ""),
+            ("carl", "/search", ""), ("carl", "/search", "?q=("), ("rita", "/audit", ""),
+            ("carl", "/people", ""), ("carl", "/dashboard", "?days=0")):
         answer = firm.ask(person, "GET", f"/api/v1{path}{query}")
         as_described(described, "get", path, answer.status_code, answer.json(),
                      answer.headers["content-type"])

@@ -18,7 +18,7 @@ from search.web.ask import Ask
 from search.web.oversight import PoliciesPort, RunView
 from search.web.pages import policies
 from search.web.times import Zone
-from tests.web.deskworld import POLICY, Desk, desk
+from tests.web.deskworld import DAY, POLICY, START, Desk, desk
 
 _WAIT_S = 60.0
 DANA, SUE = operator("dana"), operator("sue")
@@ -238,17 +238,21 @@ def test_senders_who_are_exempt_of_a_whole_policy_are_names_too(firm: Desk) -> N
     firm.clock.now += 10_000
     with pytest.raises(Refused, match="names are hidden here"):
         firm.policies.begin(MASKED, "", 'exempt = ["Maria Souza"]\n' + POLICY, None, None)
-    run = ended(firm.policies, MASKED, firm.policies.begin(MASKED, "", POLICY, None, None))
+    run = ended(firm.policies, MASKED, firm.policies.begin(MASKED, "", POLICY, START, None))
     assert [(2, 2)] == [(one.messages, len(one.samples)) for one in run.rules]
 
 
 def test_a_policy_of_the_firm_about_people_is_counted_and_not_shown(firm: Desk) -> None:
-    """Beside a pseudonym its samples would say whose it is; where names are shown they are there.
-    """
+    """Beside a pseudonym its samples would say whose it is, and so would its counts day by day;
+    where names are shown they are there."""
     path = firm.wire.home / "policies" / "souza-1.toml"
     path.write_text(POLICY.replace('"money"', '"souza"').replace(
         'query = "account"', 'query = "account"\nfrom = ["Maria Souza"]'), "utf-8")
     try:
+        with pytest.raises(Refused, match="try it on the whole archive"):
+            firm.policies.begin(MASKED, "souza/1", "", START, None)
+        with pytest.raises(Refused, match="the rule account asks about people"):
+            firm.policies.begin(MASKED, "souza/1", "", None, START + DAY)
         for viewer, shown in ((MASKED, 0), (SUE, 2)):
             firm.clock.now += 10_000
             run = ended(firm.policies, viewer,

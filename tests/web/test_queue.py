@@ -97,7 +97,7 @@ def test_a_look_at_the_queue_is_recorded_and_changes_nothing() -> None:
     firm = Reviewed()
     one = firm.world.message(1, ("cash", "medium"))
     firm.as_(DAN).get("/queue?severity=medium")
-    (look, _) = [event for event in firm.world.log.events if event.detail("action") == "queue"]
+    (look,) = [event for event in firm.world.log.events if event.detail("action") == "queue"]
     assert (one, "severity=medium") == (look.detail("shown"), look.detail("filters"))
     assert firm.world.acts() == []
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 
 import pytest
 
@@ -18,6 +19,7 @@ from infra.verbs import policy as policies
 from infra.wire import Wire
 from search.access.people import AccessPolicy, Person
 from search.access.viewer import Viewer, operator
+from search.lately import Lately
 from search.review.questions import Filters
 from search.review.views import Form, QueuePage
 from tests.runtime.test_policy import put, texts
@@ -38,7 +40,7 @@ def reviews(tmp_path: Path) -> Iterator[tuple[Wire, ConsoleReviews]]:
     policies.policy_replay(wire, "money", json=True)
     with closing(wire.capture_log()) as log:
         yield wire, ConsoleReviews(wire, state_store(wire), lambda: AccessPolicy((_ANN,)),
-                                   wire.recorder("search", log), wire.directory)
+                                   wire.recorder("search", log), wire.directory, Lately(monotonic))
 
 
 def test_a_page_of_the_queue_has_its_messages(reviews: tuple[Wire, ConsoleReviews]) -> None:

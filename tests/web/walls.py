@@ -196,6 +196,17 @@ class CountingIndex:
         self._tally.note("facets")
         return self._index.facets(*given)
 
+    def counts(self, *given: Any) -> Any:
+        """See Asked."""
+        self._tally.note("counts")
+        return self._index.counts(*given)
+
+    def newest(self, *given: Any) -> Any:
+        """See Asked."""
+        found = self._index.newest(*given)
+        self._tally.note("newest", sum(map(len, found)))
+        return found
+
     def each(self, *given: Any, **named: Any) -> Any:
         """See Asked."""
         self._tally.note("each")
@@ -238,11 +249,12 @@ class CountingReader:
 class Firm:
     """The firm, its console, and everybody's session."""
 
-    def __init__(self, home: Path, patch: pytest.MonkeyPatch, settings: str = "") -> None:
-        """`settings`: more lines of access.toml's last table."""
-        self.said = {topic: list(several) for topic, several in _said().items()}
+    def __init__(self, home: Path, patch: pytest.MonkeyPatch, settings: str = "",
+                 more: Iterable[CapturedEvent] = ()) -> None:
+        """`settings`: more lines of access.toml's last table; `more` was captured too."""
+        self.said = {topic: list(several) for topic, several in said_of().items()}
         self.tally = Tally()
-        wire, line = _built(home, self.said, settings)
+        wire, line = _built(home, self.said, settings, more)
         self.tokenizer = wire.tokenizer()
         policy = load_access(home / "access.toml")
         self.secrets, self.bearer = _signed_in(wire, policy)
@@ -333,7 +345,7 @@ def capabilities(person: str) -> frozenset[str]:
 
 
 def _built(home: Path, said: Mapping[str, list[CapturedEvent]],
-           settings: str) -> tuple[Wire, Line]:
+           settings: str, more: Iterable[CapturedEvent]) -> tuple[Wire, Line]:
     home.mkdir(mode=0o700)
     (home / "directory.toml").write_text(DIRECTORY, "utf-8")
     access = home / "access.toml"
@@ -343,7 +355,8 @@ def _built(home: Path, said: Mapping[str, list[CapturedEvent]],
     wire = Wire(load(home), clock, Random("walls"))
     wire.provision()
     line = Line(wire, clock)
-    wire.recorder("gateway").record_all([one for several in said.values() for one in several])
+    wire.recorder("gateway").record_all(
+        [*(one for several in said.values() for one in several), *more])
     for topic, rule, severity in ((ALPHA, "alpharule", "medium"), (BETA, "betarule", "high"),
                                   (ADVICE, "advicerule", "low")):
         wire.recorder("search").record(_flag(said[topic][0], rule, severity, f"reason{topic}"))
@@ -365,7 +378,7 @@ def _signed_in(wire: Wire, policy: AccessPolicy) -> tuple[dict[str, str], dict[s
             secrets[person] = desk.sign_in.open_for(person, Origin("", "a test"), DEMO).secret
             book, _, shown = tokens.issue(
                 AccountFile(wire.home).read(), person, capabilities(person), "matrix", 30,
-                capabilities(person) - tokens._NEVER, wire.clock(), wire.random)
+                capabilities(person) - tokens.NEVER, wire.clock(), wire.random)
             AccountFile(wire.home).change(_to(book))
             bearer[person] = shown
     return secrets, bearer
@@ -384,7 +397,8 @@ def _reviewed(wire: Wire, policy: AccessPolicy, doc_id: str) -> None:
         desk.tag(viewer, doc_id, Form(decisions.TAG, tag="betatag"))
 
 
-def _said() -> dict[str, list[CapturedEvent]]:
+def said_of() -> dict[str, list[CapturedEvent]]:
+    """What was said, by topic."""
     group: dict[str, Any] = {"conversation": GROUP_CHAT, "participants": (GREG, ANN, BOB)}
     beta = _event(BOB, PETRA, "b1", 10, "the quicksilver account", custodian="bob.vance",
                   attachments=(_file("betafile.pdf"),))

@@ -48,13 +48,14 @@ def conversation(view: ConversationView) -> dict[str, Any]:
         "conversation": view.conversation,
         "messages": [machine.message(one) for one in view.messages],
         "before": view.earlier, "after": view.later, "total": view.total,
-        "gaps": [_gap(one) for one in view.gaps],
+        "gaps": [gap(one) for one in view.gaps],
         "parties": [_identity(one) for one in view.parties],
         "accounts": list(view.accounts),
     }
 
 
-def _gap(one: Gap) -> dict[str, Any]:
+def gap(one: Gap) -> dict[str, Any]:
+    """A gap of capture."""
     return {"reason": one.reason, "channel": one.channel or None, "account": one.account or None,
             "since": machine.rfc3339(one.since), "until": machine.rfc3339(one.until),
             "settled": one.settled or None, "missing": one.missing}

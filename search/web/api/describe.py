@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from schemas import limits
 from search import trail
+from search.access import breakglass
 from search.conversation import PAGE_MAX
 from search.review import decisions, rules
 from search.review.facts import SEVERITIES
-from search.web.api import office, shapes
+from search.web.api import firm, glass, office, own, saved, shapes
 from search.web.api.given import BYTES_MAX, DEPTH_MAX
 from search.web.api.problems import MEDIA_TYPE
 from search.web.api.reads import AROUND_MAX, CURSOR_CHARS_MAX, FACETS
@@ -108,7 +109,9 @@ _MISSING: Final = (HTTPStatus.NOT_FOUND,)
 _ACT_ERRORS: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 _PARTS: Final[Mapping[str, Schema]] = {
     "id": _ID, "token": _HEX16, "number": {"type": "integer", "minimum": 1, "maximum": 99_999},
-    "run": _text(office.RUN_CHARS_MAX, 1)}
+    "run": _text(office.RUN_CHARS_MAX, 1), "request": _ID}
+# Denied to a token, whatever it may: its owner does this.
+_PERSON: Final = " For a person's session, not for a token."
 
 
 def _act(said: str, required: tuple[str, ...] = (), **body: Schema) -> Call:
@@ -118,10 +121,18 @@ def _act(said: str, required: tuple[str, ...] = (), **body: Schema) -> Call:
 
 CALLS: Final[Mapping[tuple[str, str], Call]] = {
     ("GET", "/me"): Call("Who calls, and what they may do.", "self", "Me"),
+    ("GET", "/me/sessions"): Call(f"Where the caller is signed in.{_PERSON}", "self", "Sessions"),
+    ("POST", "/me/sessions/end"): Call(
+        f"End one session, or `others`: all but this one.{_PERSON}", "self", "SessionsEnded",
+        body={"session": _text(own.SESSION_CHARS_MAX, 1)}, required=("session",), can=_MISSING),
     ("GET", "/openapi.json"): Call("This description.", "self", "Anything"),
     ("GET", "/search"): Call(
-        "Messages that match, the newest first. Recorded before it is answered.", "search",
-        "SearchPage", (_Q, Value("limit", _whole(1, limits.PAGE_HITS_MAX), "Hits a page."), _AFTER),
+        "Messages that match, the newest first; with `fields` the first page has facets too, in "
+        "the same record. Recorded before it is answered.", "search", "SearchPage",
+        (_Q, Value("limit", _whole(1, limits.PAGE_HITS_MAX), "Hits a page."), _AFTER,
+         Value("fields", _several(FACETS), "Facets, with commas between; none where it is not "
+                                           "said. With the first page only."),
+         Value("top", _whole(1, limits.FACET_VALUES_MAX), "Values of each; only with `fields`.")),
         can=_QUERY_ERRORS),
     ("GET", "/facets"): Call(
         "How many answers hold each value of some fields, exactly.", "search", "Facets",
@@ -130,6 +141,14 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
         can=_QUERY_ERRORS),
     ("GET", "/explain"): Call("How a query is understood, and what each part finds.", "search",
                               "Explain", (_Q,), can=_QUERY_ERRORS),
+    ("GET", "/saved"): Call("The caller's own saved searches, by name.", "search", "Saved"),
+    ("POST", "/saved"): Call(
+        "Keep a query under a name, in place of one of the same name.", "search", "SavedOne",
+        body={"name": _text(saved.NAME_CHARS_MAX, 1), "query": _text(limits.QUERY_CHARS_MAX, 1)},
+        required=("name", "query"), can=(HTTPStatus.CONFLICT,)),
+    ("POST", "/saved/remove"): Call(
+        "Remove one. One that is not there is removed already.", "search", "SavedRemoved",
+        body={"name": _text(saved.NAME_CHARS_MAX, 1)}, required=("name",)),
     ("GET", "/messages/{id}"): Call(
         "One message with all its versions, files and flags.", "messages", "Message",
         (Value("around", _whole(0, AROUND_MAX), "Lines of the conversation on each side."),
@@ -148,16 +167,19 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
     ("GET", "/queue"): Call(
         "What waits for a reviewer, the gravest first.", "review", "Queue",
         (*_FILTERS, Value("limit", _whole(1, 200), "Items a page."),
-         Value("after", _text(80, 1), "The `next` of the page before.")),
-        can=(HTTPStatus.CONFLICT,)),
+         Value("after", _text(80, 1), "The `next` of the page before."),
+         Value("counts", _FLAG, "With what `/queue/counts` says, in the same record.")),
+        can=(HTTPStatus.CONFLICT, *_QUERY_ERRORS)),
     ("GET", "/queue/counts"): Call("How many items hold each value.", "review", "Counts",
-                                   _FILTERS, can=(HTTPStatus.CONFLICT,)),
+                                   _FILTERS, can=(HTTPStatus.CONFLICT, *_QUERY_ERRORS)),
+    ("GET", "/reviewers"): Call("Who can be given items.", "review", "Reviewers", can=_MISSING),
     ("GET", "/items/{id}"): Call("One item. Opening it is not reviewing it.", "review",
                                  "ReviewItem", can=_MISSING),
     ("POST", "/items/{id}/claim"): Call("Take an item for a while; again to renew it.", "review",
                                         "Claim", body={}, can=_ACT_ERRORS),
-    ("POST", "/items/{id}/release"): Call("Give it back.", "review", "Released", body={},
-                                          can=_ACT_ERRORS),
+    ("POST", "/items/{id}/release"): Call(
+        "Give it back, if it was the caller's. Who may assign ends another's claim too; else it "
+        "stays.", "review", "Released", body={}, can=_ACT_ERRORS),
     ("POST", "/items/{id}/decide"): _act(
         "Decide. Of high severity, clear and false_positive wait for a second person.",
         ("decision",), decision=_one_of(decisions.DECISIONS), reason=_REASON, note=_NOTE,
@@ -187,13 +209,14 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
             "level": _LEVEL},
         required=("ids", "decision", "reason"), is_act=True, can=(HTTPStatus.CONFLICT,)),
     ("GET", "/reports/period"): Call("The reviews of a month, item by item.", "watching",
-                                     "ReviewReport", (_MONTH,)),
+                                     "ReviewReport", (_MONTH,), can=_QUERY_ERRORS),
     ("GET", "/reports/accountability"): Call(
         "The same and about those who reviewed, signed: `counterfoil review verify-report` checks "
-        "the bytes. Needs the capability `reports` too.", "watching", "Anything", (_MONTH,)),
+        "the bytes. Needs the capability `reports` too.", "watching", "Anything", (_MONTH,),
+        can=_QUERY_ERRORS),
     ("GET", "/reports/narrowing"): Call(
         "Words of rules that mostly hit what is nothing. Nothing changes by itself.", "watching",
-        "Narrowing"),
+        "Narrowing", can=_QUERY_ERRORS),
     ("GET", "/audit"): Call(
         "Who did what, the newest first.", "watching", "Trail",
         (Value("person", _text(office.NAME_CHARS_MAX, 1), "Whose."),
@@ -218,6 +241,42 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
         "policies", "Run", can=_MISSING),
     ("POST", "/policies/runs/{run}/stop"): Call("End a dry run.", "policies", "RunBegun", body={},
                                                 can=_MISSING),
+    ("GET", "/dashboard"): Call(
+        "How capture goes, how reviews go: of the firm for who sees no message, else of what the "
+        "caller may see.", "watching", "Dashboard",
+        (Value("days", _whole(1, firm.DAYS_MAX), "So many days, in the firm's zone; 30."),),
+        can=_MISSING),
+    ("GET", "/people"): Call(
+        f"Who signs in and with what, groups, matters, walls.{_PERSON}", "firm", "People",
+        can=_MISSING),
+    ("GET", "/directory"): Call("Groups and matters.", "firm", "Directory", can=_MISSING),
+    ("GET", "/access"): Call(
+        "What the caller may do and see, in words, and what was asked for beyond it: their own "
+        f"requests, or everybody's for who may approve.{_PERSON}", "access", "Access",
+        can=_MISSING),
+    ("POST", "/access/requests"): Call(
+        f"Break the glass: ask for more, for a time. Another person has to approve.{_PERSON}",
+        "access", "AccessRequest", body={
+            "what": _text(breakglass.WHAT_CHARS_MAX, 1, pattern=(
+                f"^({glass.EVERYTHING}|({'|'.join(glass.NAMED)}):.*[^ ].*)$"),
+                description="`everything`, or `custodian:ID`, `group:NAME`, `matter:ID`, "
+                            "`conversation:ID`."),
+            "reason": _text(breakglass.REASON_CHARS_MAX, breakglass.REASON_CHARS_MIN),
+            "minutes": _whole(1, breakglass.MINUTES_MAX),
+            "walls": {"type": "array", "maxItems": breakglass.WALLS_MAX,
+                      "items": _text(glass.WALL_CHARS_MAX, 1),
+                      "description": "Names of walls that are to be passed."},
+            "privileged": _FLAG},
+        required=("what", "reason", "minutes"), can=_ACT_ERRORS),
+    ("POST", "/access/requests/{request}/approve"): Call(
+        f"The second person opens it, from now on.{_PERSON}", "access", "AccessRequest", body={},
+        can=_ACT_ERRORS),
+    ("POST", "/access/requests/{request}/refuse"): Call(
+        f"The second person says no.{_PERSON}", "access", "AccessEnded",
+        body={"reason": _text(breakglass.REASON_CHARS_MAX)}, can=_ACT_ERRORS),
+    ("POST", "/access/requests/{request}/end"): Call(
+        f"Close what is open, or take a request back.{_PERSON}", "access", "AccessEnded", body={},
+        can=_ACT_ERRORS),
 }
 
 

@@ -111,6 +111,15 @@ class Given:
             raise Wrong(f"{name} is a list of 1 to {most} ids", key=name)
         return tuple(found)
 
+    def texts(self, name: str, most: int, chars_max: int) -> tuple[str, ...]:
+        """A list of strings; none where it is not there."""
+        found = self._left.pop(name, [])
+        if not isinstance(found, list) or len(found) > most or not all(
+                isinstance(one, str) and 0 < len(one) <= chars_max for one in found):
+            raise Wrong(f"{name} is a list of at most {most} strings of 1 to {chars_max} "
+                        "characters", key=name)
+        return tuple(found)
+
     def done(self) -> None:
         """Raises Wrong for a key that nobody has read."""
         for name in self._left:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -72,7 +73,7 @@ def audit(ask: Ask) -> Response:
     after = given.text("after", CURSOR_CHARS_MAX) or None
     given.done()
     with of_query():
-        found = _oversight(ask).trail.page(ask.who, wanted, limit, after)
+        found = oversight(ask).trail.page(ask.who, wanted, limit, after)
     return answers.said({"records": [_record(one) for one in found.records], "next": found.next,
                          "is_partial": found.is_partial})
 
@@ -81,7 +82,7 @@ def policies(ask: Ask) -> Response:
     """Every version on disk."""
     Given(ask.query).done()
     with _told():
-        found = _oversight(ask).policies.every(ask.who)
+        found = oversight(ask).policies.every(ask.who)
     return answers.said({"policies": [_policy(one) for one in found]})
 
 
@@ -90,7 +91,7 @@ def runs(ask: Ask) -> Response:
     Given(ask.query).done()
     with _told():
         return answers.said({"runs": [
-            _run(one) for one in _oversight(ask).policies.runs(ask.who)]})
+            _run(one) for one in oversight(ask).policies.runs(ask.who)]})
 
 
 def begin(ask: Ask) -> Response:
@@ -102,7 +103,7 @@ def begin(ask: Ask) -> Response:
     if bool(name) == bool(source):
         raise Wrong("send policy, the name of one, or source, the text of one")
     with _told():
-        run_id = _oversight(ask).policies.begin(ask.who, name, source, since, until)
+        run_id = oversight(ask).policies.begin(ask.who, name, source, since, until)
     return answers.said({"run": run_id})
 
 
@@ -110,14 +111,14 @@ def run(ask: Ask) -> Response:
     """How far a dry run is, or what it found."""
     Given(ask.query).done()
     with _told():
-        return answers.said(_run(_oversight(ask).policies.run(ask.who, _run_id(ask))))
+        return answers.said(_run(oversight(ask).policies.run(ask.who, _run_id(ask))))
 
 
 def stop(ask: Ask) -> Response:
     """End a dry run."""
     Given(ask.body, is_typed=True).done()
     with _told():
-        _oversight(ask).policies.stop(ask.who, _run_id(ask))
+        oversight(ask).policies.stop(ask.who, _run_id(ask))
     return answers.said({"run": _run_id(ask)})
 
 
@@ -128,8 +129,10 @@ def _told() -> Iterator[None]:
         yield
     except (Denied, Wrong):
         raise
+    except TooBroad as error:
+        raise Wrong(str(error), HTTPStatus.UNPROCESSABLE_ENTITY, "too_broad") from error
     except Refused as error:
-        raise Wrong(str(error), code="too_broad" if isinstance(error, TooBroad) else "") from error
+        raise Wrong(str(error)) from error
 
 
 def _record(one: Record) -> dict[str, Any]:
@@ -176,7 +179,8 @@ def _month(ask: Ask) -> tuple[str, tuple[int, int]]:
     month = given.text("month", _MONTH_CHARS, required=True)
     given.done()
     try:
-        return month, pages.span(month, ask.parts.settings.zone)
+        # Of a month that is not over what there is of it, as on the page.
+        return month, pages.period(month, ask.parts.settings.zone, ask.parts.clock())
     except Refused as error:
         raise Wrong("month is a month, as 2026-11", key="month") from error
 
@@ -187,7 +191,8 @@ def _reports(ask: Ask) -> ReportPort:
     return ask.parts.reports
 
 
-def _oversight(ask: Ask) -> Oversight:
+def oversight(ask: Ask) -> Oversight:
+    """What watches over things. Raises Missing for a console that has none."""
     if ask.parts.oversight is None:
         raise Missing("nothing is watched here")
     return ask.parts.oversight

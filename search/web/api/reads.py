@@ -27,15 +27,31 @@ _TOKEN_CHARS: Final = 16
 
 
 def search(ask: Ask) -> Response:
-    """A page of hits, the newest first."""
+    """A page of hits, the newest first; the first one with facets, where they are asked for: one
+    look, one record."""
     given = Given(ask.query)
     query = given.text("q", limits.QUERY_CHARS_MAX, required=True)
     limit = given.whole("limit", 1, limits.PAGE_HITS_MAX) or LIMIT_DEFAULT
     after = given.text("after", CURSOR_CHARS_MAX) or None
+    fields = given.choices("fields", FACETS)
+    top = given.whole("top", 1, limits.FACET_VALUES_MAX)
     given.done()
+    if fields is None and top is not None:
+        raise Wrong("top is of the facets: say which ones in fields", key="top")
+    if fields is not None and after is not None:
+        raise Wrong("facets are of the whole answer: ask for them with the first page",
+                    key="fields")
+    if fields is None:
+        with of_query():
+            found = ask.parts.desk.search(query, ask.who, limit, after)
+        return answers.said(answers.page(found))
     with of_query():
-        found = ask.parts.desk.search(query, ask.who, limit, after)
-    return answers.said(answers.page(found))
+        found, counts = ask.parts.desk.page(query, ask.who, limit, fields, top or _FACET_VALUES)
+    if found.uncounted is not None:
+        ask.parts.report(found.uncounted)
+    return answers.said({
+        **answers.page(found),
+        "facets": None if found.uncounted is not None else answers.facets(counts)})
 
 
 def facets(ask: Ask) -> Response:

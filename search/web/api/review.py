@@ -38,16 +38,19 @@ REPLAYED: Final = "idempotency-replayed"
 
 
 def queue(ask: Ask) -> Response:
-    """What waits, the gravest first."""
+    """What waits, the gravest first; with counts, where they are asked for: one look, one
+    record."""
     given = Given(ask.query)
     filters = _filters(given)
     limit = given.whole("limit", 1, PAGE_MAX) or PAGE_DEFAULT
     after = given.text("after", CURSOR_CHARS_MAX) or None
+    with_counts = given.flag("counts")
     given.done()
     with of_review():
-        found = _desk(ask).queue(ask.who, filters, limit, after)
+        found = _desk(ask).queue(ask.who, filters, limit, after, with_counts=with_counts)
     return answers.said({"items": [machine.row(one) for one in found.rows], "total": found.total,
-                         "next": found.next})
+                         "next": found.next,
+                         **({"counts": dict(found.counts)} if with_counts else {})})
 
 
 def counts(ask: Ask) -> Response:
@@ -67,6 +70,13 @@ def show(ask: Ask) -> Response:
     return answers.said(machine.view(_desk(ask).open(ask.who, doc_id)))
 
 
+def reviewers(ask: Ask) -> Response:
+    """Who can be given items."""
+    Given(ask.query).done()
+    return answers.said({"reviewers": [{"person": one, "name": ask.parts.name(one)}
+                                       for one in _desk(ask).reviewers()]})
+
+
 def claim(ask: Ask) -> Response:
     """The item is the caller's for a while."""
     Given(ask.body, is_typed=True).done()
@@ -76,7 +86,8 @@ def claim(ask: Ask) -> Response:
 
 
 def release(ask: Ask) -> Response:
-    """The item is free again, if it was the caller's."""
+    """The item is free again, if it was the caller's. Whoever may give items to others ends
+    another's claim too, on record; else another's claim stays, and that is no error."""
     Given(ask.body, is_typed=True).done()
     doc_id = id_of(ask.params["id"])
     with of_review():

@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from search.access import roles
-from search.web.api import office, own, reads, review
+from search.web.api import firm, glass, office, own, reads, review, saved
 from search.web.ask import Ask
 
 PREFIX: Final = "/api/v1"
@@ -18,15 +18,21 @@ _POST: Final = "POST"
 # Path, method, what answers, the capability; null = whoever is signed in.
 ROWS: Final[tuple[tuple[str, str, Callable[[Ask], Response], str | None], ...]] = (
     ("/me", _GET, own.me, None),
+    ("/me/sessions", _GET, own.sessions, None),
+    ("/me/sessions/end", _POST, own.end_sessions, None),
     ("/openapi.json", _GET, own.openapi, None),
     ("/search", _GET, reads.search, roles.SEARCH),
     ("/facets", _GET, reads.facets, roles.SEARCH),
     ("/explain", _GET, reads.explain, roles.SEARCH),
+    ("/saved", _GET, saved.listed, roles.SEARCH),
+    ("/saved", _POST, saved.save, roles.SEARCH),
+    ("/saved/remove", _POST, saved.remove, roles.SEARCH),
     ("/messages/{id}", _GET, reads.message, roles.VIEW),
     ("/messages/{id}/files/{number}", _GET, reads.file, roles.VIEW),
     ("/conversations/{token}", _GET, reads.conversation, roles.VIEW),
     ("/queue", _GET, review.queue, roles.QUEUE),
     ("/queue/counts", _GET, review.counts, roles.QUEUE),
+    ("/reviewers", _GET, review.reviewers, roles.ASSIGN),
     ("/items/{id}", _GET, review.show, roles.VIEW),
     ("/items/{id}/claim", _POST, review.claim, roles.DECIDE),
     ("/items/{id}/release", _POST, review.release, roles.DECIDE),
@@ -49,4 +55,12 @@ ROWS: Final[tuple[tuple[str, str, Callable[[Ask], Response], str | None], ...]] 
     ("/policies/runs", _POST, office.begin, roles.POLICY_TEST),
     ("/policies/runs/{run}", _GET, office.run, roles.POLICY_TEST),
     ("/policies/runs/{run}/stop", _POST, office.stop, roles.POLICY_TEST),
+    ("/dashboard", _GET, firm.dashboard, roles.DASHBOARD),
+    ("/people", _GET, firm.people, roles.ACCOUNTS),
+    ("/directory", _GET, firm.directory, roles.DIRECTORY),
+    ("/access", _GET, glass.access, None),
+    ("/access/requests", _POST, glass.request, roles.BREAK_GLASS),
+    ("/access/requests/{request}/approve", _POST, glass.approve, roles.BREAK_GLASS_APPROVE),
+    ("/access/requests/{request}/refuse", _POST, glass.refuse, roles.BREAK_GLASS_APPROVE),
+    ("/access/requests/{request}/end", _POST, glass.end, None),
 )

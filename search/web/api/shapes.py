@@ -22,6 +22,9 @@ _TEXT: Final = {"type": "string"}
 _NAME: Final = {"type": ["string", "null"]}
 _COUNT: Final = {"type": "integer", "minimum": 0}
 _ID: Final = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_FLAG: Final = {"type": "boolean"}
+_MAYBE_COUNT: Final = {"type": ["integer", "null"], "minimum": 0}
+_COUNTS: Final = {"type": "object", "additionalProperties": _COUNT}
 
 
 def components(interface: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,6 +55,11 @@ def _object(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
+def _and(shape: dict[str, Any], **properties: Any) -> dict[str, Any]:
+    """With fields that are there when they were asked for."""
+    return {**shape, "properties": {**shape["properties"], **properties}}
+
+
 def _list(of: Any) -> dict[str, Any]:
     return {"type": "array", "items": of}
 
@@ -60,7 +68,69 @@ def _of(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+_FACETS: Final = {"type": "object", "additionalProperties": _list(_object(
+    value=_TEXT, label=_TEXT, count=_COUNT))}
+_GAP: Final = _object(reason=_TEXT, channel=_NAME, account=_NAME, since=_TIME, until=_TIME,
+                      settled=_NAME, missing=_COUNT)
+_GROUPS: Final = _list(_object(group=_TEXT, members=_list(_TEXT), supervisors=_list(_TEXT)))
+_MATTERS: Final = _list(_object(matter=_TEXT, name=_TEXT, custodians=_list(_TEXT)))
+# What is of the firm, of the caller's account, and of access for a time.
+_FIRM: Final[Mapping[str, Any]] = {
+    "Sessions": _object(sessions=_list(_object(
+        session=_TEXT, is_this=_FLAG, how=_TEXT, began_at=_TIME, seen_at=_TIME, until=_TIME,
+        address=_TEXT, agent=_TEXT))),
+    "SessionsEnded": _object(ended=_COUNT),
+    "Saved": _object(saved=_list(_object(name=_TEXT, query=_TEXT, saved_at=_TIME))),
+    "SavedOne": _object(name=_TEXT, query=_TEXT),
+    "SavedRemoved": _object(name=_TEXT),
+    "Dashboard": _object(
+        is_whole={**_FLAG, "description": "Of the whole firm."}, problem=_NAME,
+        days=_list(_object(day={**_TEXT, "format": "date"}, channels=_COUNTS, total=_COUNT)),
+        reviews={**_object(
+            waiting=_COUNTS, ageing=_COUNTS, overdue=_COUNT,
+            rules=_list(_object(
+                rule=_TEXT, items=_COUNT, decided=_COUNT, false_positive=_COUNT, clear=_COUNT,
+                breach=_COUNT, precision={"type": ["number", "null"]}))),
+            "type": ["object", "null"]},
+        health=_object(
+            at=_TIME, parts=_list(_object(part=_TEXT, runs=_FLAG)),
+            alarms=_list(_object(code=_TEXT, words=_TEXT, since=_TIME, detail=_TEXT)),
+            unsealed={**_MAYBE_COUNT, "description": "Records on the log that are not archived "
+                                                     "yet; null = not known."},
+            oldest_unsealed_ms=_MAYBE_COUNT, unindexed=_MAYBE_COUNT,
+            accounts=_list(_object(
+                channel=_TEXT, account=_TEXT, whose=_NAME, last_at=_TIME,
+                silence_hours_max={"type": ["number", "null"]}, is_silent=_FLAG,
+                has_notice=_FLAG)),
+            accounts_count=_COUNT, silent_count=_COUNT, unheard_count=_COUNT,
+            custodians_count=_COUNT, custodians_without_account=_COUNT, gaps=_list(_GAP),
+            coverage=_list(_object(source=_TEXT, parts=_list(_object(
+                part=_TEXT, answer=_TEXT, words=_TEXT)))), problem=_NAME)),
+    "People": _object(
+        people=_list(_object(
+            person=_TEXT, name=_TEXT, active=_FLAG, roles=_list(_TEXT), groups=_list(_TEXT),
+            matters=_list(_TEXT), custodian=_NAME, reports_to=_list(_TEXT),
+            account={"enum": ["left", "none", "disabled", "not_used_yet", "password",
+                              "firm_login"]},
+            has_totp=_FLAG, wait_s=_COUNT)),
+        groups=_GROUPS, matters=_MATTERS,
+        walls=_list(_object(
+            wall=_TEXT, reason=_TEXT, behind=_TEXT,
+            against={"type": ["array", "null"], "items": _TEXT},
+            everybody_but={"type": ["array", "null"], "items": _TEXT})),
+        problems=_list(_TEXT)),
+    "Directory": _object(groups=_GROUPS, matters=_MATTERS),
+    "Access": _object(may=_list(_TEXT), sees=_list(_TEXT), kept=_list(_TEXT),
+                      requests=_list(_of("AccessRequest"))),
+    "AccessRequest": _object(
+        request=_ID, state={"enum": ["waiting", "open"]}, person=_TEXT, what=_TEXT, reason=_TEXT,
+        minutes=_COUNT, walls=_list(_TEXT), privileged=_FLAG, asked_at=_TIME, second=_NAME,
+        until=_TIME),
+    "AccessEnded": _object(request=_ID, state={"enum": ["refused", "ended"]}),
+    "Reviewers": _object(reviewers=_list(_object(person=_TEXT, name=_TEXT))),
+}
 OWN: Final[Mapping[str, Any]] = {
+    **_FIRM,
     "Anything": {"type": "object"},
     "Problem": {
         **_object(type=_TEXT, title=_TEXT, status={"type": "integer"},
@@ -73,18 +143,20 @@ OWN: Final[Mapping[str, Any]] = {
         session=_TEXT, until=_TIME, capabilities=_list({"enum": sorted(roles.CAPABILITIES)}),
         pseudonyms={"type": "boolean"},
         csrf={**_NAME, "description": "For the header X-CSRF-Token; null for a token."}),
-    "SearchPage": _object(hits=_list(_of("Hit")), total=_COUNT, next=_NAME, unread=_COUNT),
-    "Facets": _object(query=_TEXT, facets={
-        "type": "object", "additionalProperties": _list(_object(
-            value=_TEXT, label=_TEXT, count=_COUNT))}),
+    "SearchPage": _and(
+        _object(hits=_list(_of("Hit")), total=_COUNT, next=_NAME, unread=_COUNT),
+        facets={**_FACETS, "type": ["object", "null"], "description":
+                "Where `fields` asked for it. Null: it could not be counted now; `/facets` tells "
+                "why."}),
+    "Facets": _object(query=_TEXT, facets=_FACETS),
     "Conversation": _object(
         conversation=_TEXT, messages=_list(_of("Message")), before=_NAME, after=_NAME,
         total=_COUNT,
-        gaps=_list(_object(reason=_TEXT, channel=_NAME, account=_NAME, since=_TIME, until=_TIME,
-                           settled=_NAME, missing=_COUNT)),
+        gaps=_list(_GAP),
         parties=_list(_object(id=_TEXT, type=_TEXT, name=_NAME)), accounts=_list(_TEXT)),
-    "Queue": _object(items=_list(_of("ReviewRow")), total=_COUNT, next=_NAME),
-    "Counts": _object(counts={"type": "object", "additionalProperties": _COUNT}),
+    "Queue": _and(_object(items=_list(_of("ReviewRow")), total=_COUNT, next=_NAME),
+                  counts={**_COUNTS, "description": "Where `counts=true` asked for it."}),
+    "Counts": _object(counts=_COUNTS),
     "Claim": _object(id=_ID, person=_TEXT, since=_TIME, until=_TIME),
     "Released": _object(id=_ID),
     "Narrowing": _object(proposals=_list(_object(

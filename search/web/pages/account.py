@@ -1,27 +1,53 @@
-"""One's own account: sessions, password, second factor."""
+"""One's own account: sessions, password, second factor, recovery codes, tokens for programs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Final
 
 from starlette.responses import Response
 
-from schemas.errors import Missing
+from schemas.errors import Denied, Missing, Refused
+from search.access import roles, tokens, wording
+from search.access.accounts import ServiceToken
+from search.access.lockout import TooManyAttempts
+from search.access.own import NewToken
 from search.access.passwords import Unfit
 from search.access.signin import NotSignedIn
 from search.web.ask import Ask
 
 _WRONG = "The password or the code is not right. Nothing was changed."
+_DAYS: Final = 90
+# Those that have ended are shown too, the youngest first: somebody looks for when one was used.
+_ENDED_MAX: Final = 20
+# A field of the form for each thing that a token may do.
+_MAY: Final = "may-"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A token as the page shows it. `may`: in words; `used_day`: as 2026-11-22 in UTC, no more is
+    kept; "" = never, or nobody remembers."""
+
+    token: ServiceToken
+    may: tuple[str, ...]
+    used_day: str
+    is_good: bool
 
 
 def show(ask: Ask, error: str = "", said: str = "", status: int = HTTPStatus.OK) -> Response:
     """The page."""
     account, live = ask.parts.account, ask.session
     has = account.state(live)
+    may_have = roles.TOKENS in ask.who.may
     return ask.page("account.html", "Your account", status, sessions=account.sessions(live),
                     session=live, error=error, said=said or _said(ask), zones=_ZONES,
                     has_password=bool(has.password), has_totp=bool(has.totp),
-                    codes_left=len(has.recovery))
+                    codes_left=len(has.recovery), tokens=_tokens(ask),
+                    can=_can(ask) if may_have else (), form=ask.form,
+                    days=_DAYS, days_max=tokens.DAYS_MAX, name_max=tokens.NAME_CHARS_MAX)
 
 
 def password(ask: Ask) -> Response:
@@ -63,6 +89,51 @@ def totp(ask: Ask) -> Response:
     return ask.page("recovery.html", "Recovery codes", codes=signed.recovery, next="/account")
 
 
+def recovery(ask: Ask) -> Response:
+    """New recovery codes, to be shown this once."""
+    try:
+        made = ask.parts.account.new_recovery_codes(
+            ask.session, ask.form.get("password", ""), ask.form.get("code", "").strip(), ask.origin)
+    except NotSignedIn:
+        return show(ask, _WRONG, status=HTTPStatus.FORBIDDEN)
+    except (Denied, TooManyAttempts):
+        raise
+    except Refused as error:
+        return show(ask, _sentence(error), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    return ask.page("recovery.html", "Recovery codes", codes=made, next="/account")
+
+
+def make_token(ask: Ask) -> Response:
+    """A token for a program, to be shown this once."""
+    days = ask.form.get("days", "").strip()
+    wanted = NewToken(ask.form.get("name", "").strip(),
+                      int(days) if days.isascii() and days.isdigit() and len(days) < 6 else 0,
+                      frozenset(one for one in roles.CAPABILITIES if f"{_MAY}{one}" in ask.form))
+    try:
+        made = ask.parts.account.add_token(
+            ask.session, wanted, ask.form.get("password", ""), ask.form.get("code", "").strip(),
+            ask.origin)
+    except NotSignedIn:
+        return show(ask, _WRONG, status=HTTPStatus.FORBIDDEN)
+    except (Denied, TooManyAttempts):
+        raise
+    except Refused as error:
+        return show(ask, _sentence(error), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    (row,) = (one for one in _tokens(ask) if one.token.token_id == made.split("_")[1])
+    return ask.page("token.html", "A new token", token=made, row=row)
+
+
+def revoke_token(ask: Ask) -> Response:
+    """One of one's own ends. Also for who may make none any more."""
+    try:
+        ask.parts.account.revoke_token(ask.session, ask.form.get("token", ""), ask.origin)
+    except Denied:
+        raise
+    except Refused as error:
+        raise Missing("no such token") from error
+    return ask.go("/account?done=token")
+
+
 def sessions(ask: Ask) -> Response:
     """End one session, or all others."""
     which = ask.form.get("session", "")
@@ -73,9 +144,37 @@ def sessions(ask: Ask) -> Response:
     return ask.go("/account?done=sessions")
 
 
+def _can(ask: Ask) -> tuple[tuple[str, str, str], ...]:
+    """What a new token can be given: (the form's field, the capability, in words)."""
+    return tuple((f"{_MAY}{one}", one, words) for one, words in wording.WORDS.items()
+                 if one in ask.who.may - tokens.NEVER)
+
+
+def _tokens(ask: Ask) -> tuple[TokenRow, ...]:
+    """One's own: those that are good, then those that ended, each the youngest first."""
+    now = ask.parts.clock()
+    rows = [TokenRow(one, tuple(words for may, words in wording.WORDS.items()
+                                if may in one.capabilities), _day(used),
+                     tokens.is_good(one, now))
+            for one, used in ask.parts.account.tokens(ask.session)]
+    rows.sort(key=lambda row: -row.token.created_at)
+    return (*(row for row in rows if row.is_good),
+            *[row for row in rows if not row.is_good][:_ENDED_MAX])
+
+
+def _day(used_at: int | None) -> str:
+    return "" if used_at is None else f"{datetime.fromtimestamp(used_at / 1000, UTC):%Y-%m-%d}"
+
+
+def _sentence(error: Refused) -> str:
+    said = str(error)
+    return f"{said[:1].upper()}{said[1:]}. Nothing was changed."
+
+
 def _said(ask: Ask) -> str:
     return {"password": "Your password is changed. Your other sessions have ended.",
             "sessions": "Done. What was signed in there is signed out.",
+            "token": "The token is revoked. What uses it is refused from now on.",
             }.get(ask.text("done"), "")
 
 

@@ -20,4 +20,7 @@ KEYS = (
 
 def show(ask: Ask) -> Response:
     """The page."""
-    return ask.page("help.html", "Help", blocks=blocks(query_help()), keys=KEYS)
+    # What stands before the first section is about the command line and our tests.
+    top, mark, sections = query_help().partition("\n## ")
+    title = top.partition("\n")[0]
+    return ask.page("help.html", "Help", blocks=blocks(f"{title}\n{mark}{sections}"), keys=KEYS)

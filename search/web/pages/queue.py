@@ -6,7 +6,6 @@ showed; it claims nothing and decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -109,9 +108,10 @@ def _holder(row: QueueRow) -> str:
 def _page(ask: Ask, chosen: Chosen, problem: str = "",
           picked: frozenset[str] = frozenset()) -> Response:
     parts, review, viewer = ask.parts, desk(ask), ask.who
-    page = review.queue(viewer, chosen.filters, LIMIT, chosen.after or None)
-    # Of the whole queue: the same on each page, so it is asked for once.
-    counts: Mapping[str, int] = {} if chosen.after else review.counts(viewer, chosen.filters)
+    # Counts are of the whole queue: the same on each page, so the first one has them.
+    page = review.queue(viewer, chosen.filters, LIMIT, chosen.after or None,
+                        with_counts=not chosen.after)
+    counts = page.counts
     now = parts.clock()
     messages = review.messages(viewer, page.rows)
     lines = [itemview.line(place, row, message, viewer, now, ask.zone, parts.name)

@@ -132,10 +132,15 @@ def _wanted(ask: Ask) -> str:
     return found
 
 
+def period(month: str, zone: Zone, now: int) -> tuple[int, int]:
+    """(since, until), UTC ms, of a month; of one that is not over what there is of it at `now`:
+    nothing is older than it is. Raises Refused as `span`."""
+    since, until = span(month, zone)
+    return since, max(since, min(until, now))
+
+
 def _period(ask: Ask, month: str) -> tuple[int, int]:
-    """Of a month that is not over what there is of it: nothing is older than it is."""
-    since, until = span(month, ask.parts.settings.zone)
-    return since, max(since, min(until, ask.parts.clock()))
+    return period(month, ask.parts.settings.zone, ask.parts.clock())
 
 
 def _office(ask: Ask) -> ReportPort:

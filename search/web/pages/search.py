@@ -13,9 +13,10 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from schemas.errors import QueryError, Refused, Transient
+from schemas.errors import QueryError, Refused
 from schemas.limits import QUERY_CHARS_MAX
 from search.index import TooBroad
+from search.searcher import Answer
 from search.web import narrow
 from search.web.ask import Ask
 from search.web.ports import FacetsView
@@ -57,9 +58,7 @@ def show(ask: Ask) -> Response:
                         chips=(), saved=saved, examples=EXAMPLES, after=None, names=_names(),
                         saved_name="")
     try:
-        answer = ask.parts.desk.search(query, ask.who, LIMIT, after)
-        # Of the whole answer: the same on each page, so it is asked for once.
-        facets = _facets(ask, query) if after is None else {}
+        answer, facets = _answer(ask, query, after)
     except (QueryError, TooBroad) as error:
         return _wrong(ask, query, error)
     name = next((one.name for one in saved if one.query == query), "")
@@ -105,13 +104,14 @@ def _wrong(ask: Ask, query: str, error: QueryError | Refused) -> Response:
                     names=_names(), saved_name="")
 
 
-def _facets(ask: Ask, query: str) -> FacetsView:
-    try:
-        found = ask.parts.desk.facets(query, ask.who, FACETS, FACET_VALUES)
-    except Transient as error:
-        ask.parts.report(error)
-        return {}  # they help to narrow; the answer stands without them
-    return {name: found[name] for name in FACETS if found.get(name)}
+def _answer(ask: Ask, query: str, after: str | None) -> tuple[Answer, FacetsView]:
+    if after is not None:
+        # Counts are of the whole answer: the same on each page, so the first one has them.
+        return ask.parts.desk.search(query, ask.who, LIMIT, after), {}
+    answer, found = ask.parts.desk.page(query, ask.who, LIMIT, FACETS, FACET_VALUES)
+    if answer.uncounted is not None:
+        ask.parts.report(answer.uncounted)
+    return answer, {name: found[name] for name in FACETS if found.get(name)}
 
 
 def _names() -> dict[str, str]:

@@ -27,6 +27,8 @@ from search.access.signin import (
 from search.web.ask import Ask, local
 
 _WRONG = "That did not work. Check the name, the password and the code, and try again."
+_WRONG_CODE = ("That code does not fit, or was used before: each is good once. Wait for the next "
+               "one and type that, or a recovery code.")
 
 
 def form(ask: Ask) -> Response:
@@ -53,7 +55,7 @@ def submit(ask: Ask) -> Response:
         return _new_password(ask, to, ticket, str(error))
     except NotSignedIn:
         if ticket and ask.form.get("step") == "code":
-            return _code(ask, to, ticket, _WRONG, HTTPStatus.FORBIDDEN)
+            return _code(ask, to, ticket, _WRONG_CODE, HTTPStatus.FORBIDDEN)
         return _form(ask, to, _WRONG, HTTPStatus.FORBIDDEN)
     except TooManyAttempts as error:
         return _waits(ask, to, error)
@@ -81,7 +83,7 @@ def oidc_finish(ask: Ask) -> Response:
     try:
         done = _oidc(ask).finish(cookie, ask.query, ask.origin)
     except NotBelieved as error:
-        return _form(ask, "/", str(error), HTTPStatus.FORBIDDEN)
+        return _form(ask, "/", _sentence(error), HTTPStatus.FORBIDDEN)
     except TooManyAttempts as error:
         return _waits(ask, "/", error)
     except NotSignedIn:
@@ -141,12 +143,14 @@ def _new_password(ask: Ask, to: str, ticket: str, error: str = "") -> Response:
 
 
 def _waits(ask: Ask, to: str, error: TooManyAttempts) -> Response:
-    minutes = max(1, round(error.retry_after_s / 60))
-    plural = "" if minutes == 1 else "s"
-    said = f"Too many attempts. Wait {minutes} minute{plural}, and try again."
-    response = _form(ask, to, said, HTTPStatus.TOO_MANY_REQUESTS)
+    response = _form(ask, to, _sentence(error), HTTPStatus.TOO_MANY_REQUESTS)
     response.headers["retry-after"] = str(max(1, error.retry_after_s))
     return response
+
+
+def _sentence(error: Refused) -> str:
+    said = str(error)
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _oidc(ask: Ask) -> OidcSignIn:

@@ -40,8 +40,9 @@
   if (facets && matchMedia("(max-width: 52rem)").matches) facets.open = false;
 
   // Of a row of links that is wider than the screen, the one of this page is seen.
-  const here = document.querySelector("header nav [aria-current]");
-  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 48;
+  for (const here of document.querySelectorAll("header nav [aria-current], .tabs [aria-current]")) {
+    here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 48;
+  }
 
   const rows = () => [...document.querySelectorAll("[data-row]")]
     .filter((one) => one.offsetParent !== null);

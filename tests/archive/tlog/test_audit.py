@@ -9,15 +9,24 @@ import pytest
 from archive.store import Lock
 from archive.tlog import checkpoint, note
 from archive.tlog import tiles as tiling
-from archive.tlog.audit import FAULTS
+from archive.tlog.audit import LogReport
 from archive.tlog.checkpoint import Head
-from archive.tlog.sequence import batch_key, checkpoint_key, cosignature_key, tile_key
+from archive.tlog.sequence import (
+    batch_key,
+    checkpoint_key,
+    cosignature_key,
+    tile_key,
+    timestamp_key,
+)
 from archive.tlog.tiles import Tile
+from schemas.findings import FINDINGS
 from tests.archive import logs
 from tests.archive.logs import NOW, ORIGIN, Book, signer
+from tests.archive.tlog.tsa import Authorities
 from tests.fakes.store import COMPLIANCE, FakeStore
 
 UNTIL = Lock(COMPLIANCE, NOW + 10**12)
+STAMPED = Authorities()
 WITNESS = logs.witness()
 Damage = Callable[[Book, FakeStore], object]
 
@@ -34,7 +43,14 @@ def grown() -> tuple[Book, FakeStore]:
     assert signed is not None
     store.plant(cosignature_key(300, WITNESS.key), note.with_signatures(
         signed, [note.cosign(signed.text, WITNESS, NOW // 1000)]).render().encode(), UNTIL)
+    store.plant(timestamp_key(300, STAMPED.authority().name), STAMPED.response(
+        signed.render().encode()), UNTIL)
     return book, store
+
+
+def audited(book: Book) -> LogReport:
+    """By somebody who knows the witness and the authority."""
+    return book.audit(witnesses=(WITNESS.key,), authorities=(STAMPED.authority(),))
 
 
 def forged(size: int) -> bytes:
@@ -48,6 +64,11 @@ def _flip(store: FakeStore, key: str) -> None:
     store.damage(key, bytes(body))
 
 
+def _hidden_and_gone(_book: Book, store: FakeStore) -> None:
+    store.remove(batch_key(1))
+    store.add_marker(batch_key(1))
+
+
 def _other_segment(book: Book, store: FakeStore) -> None:
     other = Book(FakeStore(lambda: NOW))
     other.random(1)
@@ -58,12 +79,13 @@ def _other_segment(book: Book, store: FakeStore) -> None:
 
 DAMAGES: dict[str, tuple[set[str], Damage]] = {
     "a batch was changed": (
-        {"tlog_damaged", "tlog_missing", "tlog_forked"},
-        lambda book, store: _flip(store, batch_key(1))),
+        {"tlog_damaged"}, lambda book, store: _flip(store, batch_key(1))),
     "the last batch was changed": (
-        {"tlog_damaged", "tlog_forked"}, lambda book, store: _flip(store, batch_key(2))),
+        {"tlog_damaged"}, lambda book, store: _flip(store, batch_key(2))),
     "a batch is gone": (
-        {"tlog_missing", "tlog_forked"}, lambda book, store: store.remove(batch_key(0))),
+        {"tlog_missing"}, lambda book, store: store.remove(batch_key(0))),
+    "a batch is gone, and a delete marker stands in its place": (
+        {"tlog_missing", "tlog_hidden"}, _hidden_and_gone),
     "the last batch is gone": (
         {"tlog_forked"}, lambda book, store: store.remove(batch_key(2))),
     "another head of a size that there is": (
@@ -76,6 +98,8 @@ DAMAGES: dict[str, tuple[set[str], Damage]] = {
     "a head at another's name": (
         {"tlog_checkpoint_damaged", "tlog_forked"},
         lambda book, store: store.plant(checkpoint_key(121), forged(120), UNTIL)),
+    "a checkpoint is gone": (
+        {"tlog_checkpoint_damaged"}, lambda book, store: store.remove(checkpoint_key(270))),
     "a checkpoint was changed": (
         {"tlog_checkpoint_damaged"}, lambda book, store: _flip(store, checkpoint_key(270))),
     "a tile was changed": (
@@ -89,8 +113,26 @@ DAMAGES: dict[str, tuple[set[str], Damage]] = {
     "a segment was changed": (
         {"tlog_leaf_differs"}, lambda book, store: _flip(store, book.segments[2])),
     "a cosignature was changed": (
-        {"tlog_signature_damaged"},
+        {"tlog_cosignature_damaged"},
         lambda book, store: _flip(store, cosignature_key(300, WITNESS.key))),
+    "a cosignature was moved to another checkpoint": (
+        {"tlog_cosignature_damaged"}, lambda book, store: store.plant(
+            cosignature_key(270, WITNESS.key),
+            store.objects[cosignature_key(300, WITNESS.key)][0].body, UNTIL)),
+    "a cosignature of nobody's": (
+        {"tlog_cosignature_damaged"},
+        lambda book, store: store.plant("log/cosignature/" + "0" * 20 + "/00000000", b"", UNTIL)),
+    "a time stamp was changed": (
+        {"tlog_timestamp_damaged"}, lambda book, store: _flip(store, timestamp_key(300, "tsa"))),
+    "a time stamp was moved to another checkpoint": (
+        {"tlog_timestamp_damaged"}, lambda book, store: store.plant(
+            timestamp_key(270, "tsa"), store.objects[timestamp_key(300, "tsa")][0].body, UNTIL)),
+    "a lock that ends too early": (
+        {"tlog_unlocked"},
+        lambda book, store: store.relock(tile_key(Tile(0, 0)), Lock(COMPLIANCE, NOW + 1))),
+    "a tile of leaves that there are not": (
+        {"tlog_tile_damaged"},
+        lambda book, store: store.plant(tile_key(Tile(0, 1)), bytes(256 * 32), UNTIL)),
     "a younger version over a batch": (
         {"tlog_hidden", "tlog_damaged", "tlog_unlocked"},
         lambda book, store: store.put_over(batch_key(1), b"junk")),
@@ -109,7 +151,10 @@ DAMAGES: dict[str, tuple[set[str], Damage]] = {
 def test_a_clean_log_has_no_fault() -> None:
     """And every part of it was looked at."""
     book, _ = grown()
-    report = book.audit(witnesses=(WITNESS.key,))
+    report = audited(book)
+    assert ({"witness1.example": (300, NOW // 1000)}, 300, 0) == (
+        report.cosigned, report.stamped["tsa"][0], report.unnamed)
+    assert 2 == book.audit().unnamed
     assert [] == report.faults
     assert (3, 3, 1, 0, 0, 300) == (report.batches, report.checkpoints, report.tiles,
                                     report.tiles_absent, report.waiting, report.head.size)
@@ -122,12 +167,13 @@ def test_a_damage_is_named(name: str) -> None:
     book, store = grown()
     codes, damage = DAMAGES[name]
     damage(book, store)
-    assert codes == {fault.code for fault in book.audit(witnesses=(WITNESS.key,)).faults}
+    assert codes == {fault.code for fault in audited(book).faults}
 
 
 def test_every_code_has_a_damage_that_shows_it() -> None:
     """A code that nothing can show is a promise without a test."""
-    assert set(FAULTS) == set().union(*(codes for codes, _ in DAMAGES.values()))
+    assert {code for code in FINDINGS if code.startswith("tlog_")} == set().union(
+        *(codes for codes, _ in DAMAGES.values()))
 
 
 def test_a_checkpoint_that_somebody_kept_is_compared() -> None:
@@ -143,6 +189,18 @@ def test_a_checkpoint_that_somebody_kept_is_compared() -> None:
         store.remove(key)
     assert [] == book.audit().faults
     assert {"tlog_forked"} == {one.code for one in book.audit(kept[1]).faults}
+
+
+def test_what_the_batches_make_again_is_no_fault() -> None:
+    """A tile, and the last checkpoint, which a notary that died has not signed yet."""
+    book, store = grown()
+    store.remove(tile_key(Tile(0, 0)))
+    assert ([], [tile_key(Tile(0, 0))]) == (audited(book).faults, audited(book).absent)
+    for key in (checkpoint_key(300), cosignature_key(300, WITNESS.key),
+                timestamp_key(300, "tsa")):
+        store.remove(key)
+    assert ([], [tile_key(Tile(0, 0)), checkpoint_key(300)]) == (
+        audited(book).faults, audited(book).absent)
 
 
 def test_what_is_not_in_the_log_yet_is_counted() -> None:

@@ -209,6 +209,24 @@ ess_cert_id_chain = no
 """
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_no_flipped_bit_says_anything_else() -> None:
+    """What is not signed (a version, the list of digests) decides nothing; all else is refused, and
+    never with another error than ours."""
+    response = HONEST.response(MESSAGE)
+    honest = timestamp.check(response, MESSAGE, HONEST.authority())
+    version = response.index(b"\xa0\x03\x02\x01\x02") + 4      # of the first certificate
+    refused = 0
+    for at in (*range(0, len(response) * 8, 5), *range(version * 8, version * 8 + 8)):
+        changed = bytearray(response)
+        changed[at // 8] ^= 1 << at % 8
+        try:
+            assert honest == timestamp.check(bytes(changed), MESSAGE, HONEST.authority())
+        except Refused:
+            refused += 1
+    assert refused > len(response) * 8 // 5 * 9 // 10
+
+
 def real_authority(folder: Path, made: Authorities, query: bytes) -> bytes:
     """openssl's answer to a query, as a local authority."""
     (folder / "serial").write_text("01")

@@ -271,7 +271,7 @@ def test_a_checkpoint_keeps_what_its_witnesses_said() -> None:
     """Beside it in the store, found again, audited; one that is silent stops nothing."""
     book = Book()
     notary = book.notary()
-    collector = Witnessing(book.store, notary, lambda: NOW + 1)
+    collector = Witnessing(book.store, notary, lambda: NOW + 10**12)
     first, second, third = (logs.witness(number) for number in (1, 2, 3))
     asked = [(one.key, Local(Witness(one, {ORIGIN: (book.signer.key,)}, FakeLatest(),
                                      lambda: NOW))) for one in (first, second)]
@@ -300,6 +300,6 @@ def test_a_fork_that_a_witness_saw_is_said() -> None:
     ahead = FakeLatest()
     ahead.heads[ORIGIN] = Head(9, b"9" * 32)
     one = Witness(logs.witness(), {ORIGIN: (book.signer.key,)}, ahead, lambda: NOW)
-    (outcome,) = Witnessing(book.store, notary, lambda: NOW + 1).collect(
+    (outcome,) = Witnessing(book.store, notary, lambda: NOW + 10**12).collect(
         [(logs.witness().key, Local(one))])
     assert outcome.forked

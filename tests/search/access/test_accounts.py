@@ -415,6 +415,12 @@ def test_an_open_session_is_not_its_owner(strict: Firm) -> None:
     with pytest.raises(TooManyAttempts):
         own.change_password(here.live, GOOD, OTHER, code, DESK)
     assert "wait" == strict.records.last[2]["reason"]
+    # As at sign-in: that a wait began is on record, and no line for each attempt in it.
+    written = len(strict.records.said)
+    for _ in range(50):
+        with pytest.raises(TooManyAttempts):
+            own.begin_totp(here.live, GOOD, code, DESK)
+    assert written == len(strict.records.said)
 
 
 def test_an_unfit_new_password_changes_nothing(firm: Firm) -> None:
@@ -449,6 +455,14 @@ def test_new_recovery_codes_replace_the_old(strict: Firm) -> None:
     assert 10 == len(strict.account(ANNA).recovery)
     refused(strict, "a.novak", GOOD, code=RECOVERY)
     inside(strict.sign_in.begin("a.novak", GOOD, DESK, made[0]))
+
+
+def test_recovery_codes_stand_in_for_a_telephone(firm: Firm) -> None:
+    """There are none without one: a password alone makes nothing that signs in."""
+    here = signed_in(firm)
+    with pytest.raises(Refused, match="an authenticator first"):
+        firm.own.new_recovery_codes(here.live, GOOD, "", DESK)
+    assert () == firm.account(ANNA).recovery
 
 
 def test_ones_own_sessions(firm: Firm) -> None:

@@ -8,12 +8,11 @@ import pytest
 
 from schemas.assignment import Assignment, Assignments
 from schemas.directory import Account, Custodian, Directory
-from schemas.errors import Denied, QueryError, Refused, Transient
+from schemas.errors import QueryError
 from schemas.events import IDENTITY, Identity
 from schemas.gaps import PROVED, Gap
 from search import query, tree
-from search.access.people import viewer_of
-from search.access.pseudonyms import HIDDEN, Pseudonyms, label, unmasked
+from search.access.pseudonyms import HIDDEN, Pseudonyms, label
 from search.candidates import holds
 from search.conversation import ConversationView
 from search.parse import parse
@@ -25,12 +24,10 @@ from tests.search.access.firm import (
     CLIENT,
     DIRECTORY,
     NUMBERS,
-    POLICY,
     SPARE,
     filed,
     message,
 )
-from tests.search.access.test_breakglass import Log
 from tests.search.world import NOON, TOKENIZER
 
 MASK = Pseudonyms(TOKENIZER, DIRECTORY)
@@ -151,22 +148,6 @@ def test_what_names_nobody_may_be_asked() -> None:
     """Words, dates, a conversation by the digits that its messages show."""
     asked = f"hello conversation:{'a' * 16} from:{MASK.custodian('ann')} channel:sms"
     MASK.check(parse(asked), asked)
-
-
-def test_names_are_shown_for_a_reason_that_is_written_down() -> None:
-    """By whoever may, on one item; log down: no names."""
-    log = Log()
-    carl = replace(viewer_of(POLICY, DIRECTORY, "carl", NOON), pseudonyms=True, session="s1")
-    assert not unmasked(carl, "0" * 32, "to ask the client", log).pseudonyms
-    assert log.said == [("unmask", "carl", "to ask the client",
-                         {"document": "0" * 32, "session": "s1"})]
-    with pytest.raises(Refused, match="say why"):
-        unmasked(carl, "0" * 32, " ", log)
-    with pytest.raises(Denied):
-        unmasked(viewer_of(POLICY, DIRECTORY, "rita", NOON), "0" * 32, "curious", log)
-    log.is_down = True
-    with pytest.raises(Transient):
-        unmasked(carl, "0" * 32, "to ask the client", log)
 
 
 def _node(asked: str, assigned: Assignments | None = None) -> query.Node:

@@ -23,6 +23,7 @@ from search.access.people import AccessPolicy, Grant, Wall, viewer_of
 from search.access.scope import EVERYTHING, NOTHING, Reach, Scope
 from search.access.scoped import ScopedIndex, quiet, without_words
 from search.explain import Explanation, Pattern, Step
+from search.facets import Part
 from search.index import Index, Stored, Write
 from search.query import TokenQuery, TooManyWords
 from tests.fakes.index import FakeIndexSet
@@ -102,6 +103,14 @@ def test_answers_are_what_may_be_seen_and_nothing_else(index: Index, seed: int) 
         assert sum(count for _, count in facets["conversation"]) == len(shown)
         assert {one.doc_id for one in seen.each(everything, 100)} == {
             one.doc_id for one in shown}
+        whole, none, texts = seen.counts(everything, [
+            Part(query.All(), ("kind", "custodian"), 50), Part(query.Nothing()),
+            Part(query.Or((query.Term("kind", "message"), query.Not(query.All()))))])
+        assert (len(shown), 0) == (whole.total, none.total)
+        assert {one: facets[one] for one in ("kind", "custodian")} == dict(whole.facets)
+        assert sum(one.kind == "message" for one in shown) == texts.total
+        assert [page.documents, ()] == list(seen.newest(
+            [everything, TokenQuery(query.Nothing(), EVERY_KIND)], 100))
 
 
 @pytest.mark.parametrize("root", [
@@ -116,6 +125,9 @@ def test_no_question_gets_around_the_scope(index: Index, root: query.Node) -> No
     page = scoped(index, "rita").search(TokenQuery(root), 10)
     assert [inside.document.doc_id] == [one.doc_id for one in page.documents]
     assert page.total == 1
+    (counted,) = scoped(index, "rita").counts(TokenQuery(root), [Part(root)])
+    ((newest,),) = scoped(index, "rita").newest([TokenQuery(root)], 10)
+    assert (1, inside.document.doc_id) == (counted.total, newest.doc_id)
 
 
 def test_a_reviewed_message_is_a_message(index: Index) -> None:

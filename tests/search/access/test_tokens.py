@@ -11,6 +11,7 @@ from schemas.directory import Directory, Group
 from schemas.errors import Denied, Refused
 from search.access import roles, tokens
 from search.access.lockout import TooManyAttempts
+from search.access.own import FRESH_MS, NewToken
 from search.access.people import Grant, viewer_of
 from search.access.signin import NotSignedIn, Signed
 from tests.search.access.signin_world import ANNA, BEN, DAY, DESK, GOOD, STRANGER, Firm
@@ -178,22 +179,44 @@ def test_the_day_of_its_use_is_remembered(firm: Firm) -> None:
 def test_ones_own_tokens(firm: Firm) -> None:
     """Made, listed and revoked by whoever has TOKENS; never by a token, never another's."""
     signed = firm.sign_in.open_for("b.ito", DESK, "demo").live
-    text = firm.own.add_token(signed, "mine", 10, CAN, DESK)
+    text = firm.own.add_token(signed, NewToken("mine", 10, CAN), GOOD, "", DESK)
     assert "token_added" in firm.records.actions
     assert ["mine"] == [one.name for one, _ in firm.own.tokens(signed)]
     live = firm.gate.bearer(f"Bearer {text}", DESK)
     with pytest.raises(Denied):
-        firm.own.add_token(live, "more", 10, CAN, DESK)
+        firm.own.add_token(live, NewToken("more", 10, CAN), GOOD, "", DESK)
     anna = firm.sign_in.open_for("a.novak", DESK, "demo").live
     assert () == firm.own.tokens(anna)
     with pytest.raises(Denied):
-        firm.own.add_token(anna, "hers", 10, CAN, DESK)
+        firm.own.add_token(anna, NewToken("hers", 10, CAN), GOOD, "", DESK)
+    written = len(firm.records.said)
     with pytest.raises(Refused, match="no such token"):
         firm.own.revoke_token(anna, live.session, DESK)
+    assert written == len(firm.records.said)
     firm.own.revoke_token(signed, live.session, DESK)
     with pytest.raises(NotSignedIn):
         bearer(firm, text)
     assert ANNA.person_id == anna.person
+
+
+def test_a_token_outlives_the_session_that_it_is_made_in(firm: Firm) -> None:
+    """So it takes the password; of who has none here, a sign-in of just now. What is wrong with it
+    is said first, without a guess."""
+    signed = firm.sign_in.open_for("b.ito", DESK, "password").live
+    wanted = NewToken("mine", 10, CAN)
+    with pytest.raises(Refused, match="1 to 366 days"):
+        firm.own.add_token(signed, replace(wanted, days=400), "wrong", "", DESK)
+    assert ["sign_in"] == firm.records.actions
+    with pytest.raises(NotSignedIn):
+        firm.own.add_token(signed, wanted, "wrong", "", DESK)
+    firm.has(BEN, password="", subject="provider#ben")
+    federated = firm.sign_in.open_for("b.ito", DESK, "oidc").live
+    firm.clock.now += FRESH_MS
+    assert firm.own.add_token(federated, wanted, "", "", DESK)
+    firm.clock.now += 1
+    with pytest.raises(Refused, match="sign in again"):
+        firm.own.add_token(federated, wanted, "", "", DESK)
+    assert 1 == firm.records.actions.count("token_added")
 
 
 def test_nothing_follows_from_what_a_token_was_not_given(firm: Firm) -> None:
