@@ -40,6 +40,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "search.web.api": ("search", "schemas"),
     "search.web.pages": ("search", "schemas"),
     "infra": ("infra", "search", "archive", "ingest", "schemas"),
+    "infra.commands": ("infra", "search", "archive", "ingest", "schemas"),
     "infra.demo": ("infra", "search", "archive", "ingest", "schemas"),
     "infra.embedded": ("infra", "search", "archive", "ingest", "schemas"),
     # The servers know nothing of messages, archives or searches.
@@ -82,7 +83,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "snowballstemmer": ("search.stems",),
     "starlette": ("ingest.gateway", "search.web"),
     "structlog": ("infra",),
-    "typer": ("infra.cli",),
+    "typer": ("infra.cli", "infra.commands"),
     "types_boto3_kms": ("infra.kms",),
     "types_boto3_s3": ("infra.s3", "infra.s3keyring"),
     "uvicorn": ("infra.console", "infra.gateway", "infra.http", "infra.serve", "infra.witness"),

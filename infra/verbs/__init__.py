@@ -1,1 +1,1 @@
-"""What each verb of the command line does; `infra/cli.py` declares them."""
+"""What each verb of the command line does; `infra/commands/` declares them."""
