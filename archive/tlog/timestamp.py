@@ -174,8 +174,11 @@ def _signed_data(token: Element) -> tuple[bytes, list[x509.Certificate], Element
         raise Refused("tlog_timestamp: not signed data")
     data = Fields(der.only(fields.take(0xA0), der.SEQUENCE))
     fields.end()
-    data.take(der.INTEGER)
-    data.take(der.SET)
+    # Nobody signs these two; what they must say (RFC 5652 §5.1) is asked for all the same, so that
+    # a change of any byte is told.
+    if der.integer(data.take(der.INTEGER)) != 3:
+        raise Refused("tlog_timestamp: a version that is not known")
+    digests = {_hash(one).name for one in data.take(der.SET).children()}
     encapsulated = Fields(data.take(der.SEQUENCE))
     if encapsulated.take().raw != _TST_INFO:
         raise Refused("tlog_timestamp: not a time stamp")
@@ -188,8 +191,10 @@ def _signed_data(token: Element) -> tuple[bytes, list[x509.Certificate], Element
     carried = [one.raw for one in bag.children() if one.tag == der.SEQUENCE] if bag else []
     if len(carried) > _CERTIFICATES_MAX:
         raise Refused("tlog_timestamp: too many certificates")
-    return (content, [x509.load_der_x509_certificate(one) for one in carried],
-            der.only(signers, der.SEQUENCE))
+    signer = der.only(signers, der.SEQUENCE)
+    if not digests & {_hash(one).name for one in signer.children()[2:3]}:
+        raise Refused("tlog_timestamp: signed under another digest than is said")
+    return content, [x509.load_der_x509_certificate(one) for one in carried], signer
 
 
 def _info(content: bytes) -> _Info:
@@ -219,8 +224,9 @@ def _check_signer(signer: Element, content: bytes,
                   known: Sequence[x509.Certificate]) -> x509.Certificate:
     """The certificate whose key signed the content, by the attributes that it signed."""
     fields = Fields(signer)
-    fields.take(der.INTEGER)
-    named = fields.take()
+    version, named = der.integer(fields.take(der.INTEGER)), fields.take()
+    if version != (1 if named.tag == der.SEQUENCE else 3):
+        raise Refused("tlog_timestamp: a version that does not fit (RFC 5652 §5.3)")
     algorithm = _hash(fields.take(der.SEQUENCE))
     attributes = fields.maybe_context(0)
     signature_algorithm = fields.take(der.SEQUENCE)

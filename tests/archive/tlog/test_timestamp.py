@@ -72,6 +72,9 @@ LIES: dict[str, bytes] = {
     "no signer": lie(signers=0),
     "a weak digest": lie(digest=tsa.SHA1),
     "a version that is not known": lie(version=2),
+    "another version of what nobody signs": lie(data_version=1),
+    "another version of the signer": lie(signer_version=3),
+    "another digest listed than used": lie(listed=tsa.SHA384),
     "a local time": lie(time=b"20261122100000+0100"),
     "no time": lie(time=b"20261322100000Z"),
     "an extension": lie(extra=b"\xa1\x00"),
@@ -98,7 +101,7 @@ def test_the_lies_differ_from_the_truth_by_one_thing() -> None:
     """Without a lie the same answer is believed, and that of a second honest signer too."""
     for response in (lie(), lie(status=1), OTHER.response(MESSAGE),
                      lie(certificates=(HONEST.root, OTHER.certificate, HONEST.certificate)),
-                     lie(sid=der.encode(0x80, _key_identifier()))):
+                     lie(sid=der.encode(0x80, _key_identifier()), signer_version=3)):
         assert AT == timestamp.check(response, MESSAGE, HONEST.authority(), 7).at
 
 
@@ -211,8 +214,8 @@ ess_cert_id_chain = no
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
 def test_no_flipped_bit_says_anything_else() -> None:
-    """What is not signed (a version, the list of digests) decides nothing; all else is refused, and
-    never with another error than ours."""
+    """The little that is not signed and not fixed decides nothing; all else is refused, and never
+    with another error than ours."""
     response = HONEST.response(MESSAGE)
     honest = timestamp.check(response, MESSAGE, HONEST.authority())
     version = response.index(b"\xa0\x03\x02\x01\x02") + 4      # of the first certificate

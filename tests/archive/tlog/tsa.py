@@ -22,6 +22,7 @@ from archive.tlog.timestamp import Authority
 MOMENT = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
 POLICY = "1.3.6.1.4.1.99999.1"
 SHA256 = der.encode_oid("2.16.840.1.101.3.4.2.1")
+SHA384 = der.encode_oid("2.16.840.1.101.3.4.2.2")
 SHA1 = der.encode_oid("1.3.14.3.2.26")
 
 
@@ -85,13 +86,15 @@ class Authorities:
         key = lies.get("key", self.key)
         signature = sign(key, b"\x31" + der.encode(0xA0, *attributes)[1:])
         signer = der.encode(
-            der.SEQUENCE, der.encode_integer(1), lies.get("sid", self.sid()),
+            der.SEQUENCE, der.encode_integer(lies.get("signer_version", 1)),
+            lies.get("sid", self.sid()),
             algorithm(lies.get("digest", SHA256)), der.encode(0xA0, *attributes),
             der.encode(der.SEQUENCE, signature_algorithm(key)),
             der.encode(der.OCTETS, lies.get("signature", signature)))
         certificates = lies.get("certificates", (self.certificate,))
         data = der.encode(
-            der.SEQUENCE, der.encode_integer(3), der.encode(der.SET, algorithm()),
+            der.SEQUENCE, der.encode_integer(lies.get("data_version", 3)),
+            der.encode(der.SET, algorithm(lies.get("listed", SHA256))),
             der.encode(der.SEQUENCE, der.encode_oid(
                 lies.get("type", "1.2.840.113549.1.9.16.1.4")),
                 der.encode(0xA0, der.encode(der.OCTETS, content))),
