@@ -83,7 +83,7 @@ def grounds_of(wire: Wire, found: Survey) -> Grounds:
     """What the holds on record say of each domain: the acts from the archive itself, what their
     scopes mean from the index, where a doubt keeps. Raises Transient."""
     facts = holds.facts_of(found.holds) | holds.HoldFacts(doubts=frozenset(found.doubts))
-    sources = sources_of(wire) or CautiousSources(wire)
+    sources = sources_of(wire, found.ends) or CautiousSources(wire)
     return lambda domain, about: holds.grounds(domain, about, facts, sources)
 
 
@@ -126,8 +126,7 @@ class Disposer:
     def make_list(self, names: Iterable[str] | None = None) -> Listing:
         """Put a list on record: of everything that is due, or of `names`, each of which has to be
         due. Raises Refused with the ground and the date where one is not."""
-        self.settle()
-        found = self.survey()
+        found = self.settled()
         judged = {one.name: one for one in self.standings(found=found)}
         wanted = sorted(set(names)) if names is not None else [
             name for name, one in judged.items() if one.is_due]
@@ -180,8 +179,7 @@ class Disposer:
         with the certificate on the log, or raises; called again it goes on. Raises Refused with
         the grounds where nothing may go."""
         with self._only_one():
-            self.settle()
-            found = self.survey()
+            found = self.settled()
             listing = self._again(self._listing(list_id, found), found)
             if _is_done(listing, found):
                 return listing
@@ -257,9 +255,8 @@ class Disposer:
                 if self.wire.clock() < listing.intents[-1].at + KEPT_MS + _MARGIN_MS:
                     raise Refused("announced; other processes may still remember these keys: run "
                                   "it again in a quarter of an hour")
-            # What they sealed until then is seen, counted and indexed.
-            self.settle()
-        found = self.survey()
+        # What others sealed until then is seen, counted and indexed.
+        found = self.settled()
         now = self._listing(listing.list_id, found)
         if not now.intents:
             # Somebody's no was recorded before our intent: of two words at once that one counts.
@@ -508,6 +505,16 @@ class Disposer:
             with suppress(FileNotFoundError):
                 carry.ask_to_close(self.wire.home)
             carry.await_searchable(self.wire, ends)
+
+    def settled(self) -> Survey:
+        """What was on the log, archived and read; and all that was read is indexed, what came
+        meanwhile too. Else holds would be in doubt for as long as anybody writes."""
+        self.settle()
+        found = self.survey()
+        if not self.is_alone:
+            carry.await_searchable(
+                self.wire, {place: end - 1 for place, end in found.ends.items() if end})
+        return found
 
     def _trim(self) -> None:
         """As the archiver would within the hour, were it running."""

@@ -6,7 +6,7 @@ parts. One instance belongs to one thread, as its index does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -35,6 +35,7 @@ from search.query import Term, TokenQuery
 from search.reading import Progress, silent
 
 MAP: Final = "holds.db"
+BEHIND: Final = "the index does not have everything that is archived yet"
 _DIRECTORIES: Final = TokenQuery(Term("kind", events.DIRECTORY), frozenset({events.DIRECTORY}))
 
 
@@ -79,7 +80,7 @@ class Holding:
         done = index.state().cursors
         for place in self.reader.partitions():
             if next(self.reader.follow(*place, done.get(place, 0)), None) is not None:
-                return "the index does not have everything that is archived yet"
+                return BEHIND
         return ""
 
     def sources(self, index: Index, known: HoldMap | None = None,
@@ -242,12 +243,20 @@ class Holding:
         return index.count(TokenQuery(Term(field, value), events.ALL_KINDS))
 
 
-def sources_of(wire: Wire) -> Sources | None:
+def sources_of(wire: Wire, ends: Mapping[tuple[str, int], int] | None = None) -> Sources | None:
     """What holds ask of content, for one evaluation at the end of the archive; null before anything
-    was indexed. Where the index is behind, every answer is a doubt. Raises Transient."""
+    was indexed. Where the index is behind, every answer is a doubt. `ends`: the next offset of each
+    partition, for who read the archive up to there and judges only that: beside a running system
+    the archive is always a moment ahead of the index. Raises Transient."""
     parts = Holding(wire)
     index = parts.index()
-    return None if index is None else parts.sources(index)
+    if index is None:
+        return None
+    if ends is None:
+        return parts.sources(index)
+    done = index.state().cursors
+    said = "" if all(done.get(place, 0) >= end for place, end in ends.items()) else BEHIND
+    return parts.sources(index, behind=lambda: said)
 
 
 def verifying(wire: Wire) -> SourcesOf | None:

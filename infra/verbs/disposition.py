@@ -256,7 +256,7 @@ def _chosen(work: Disposer, wanted: Wanted) -> Sequence[str] | None:
         return wanted.keys
     if not wanted.custodian and not wanted.month:
         return None
-    meant = [one for one in work.standings() if one.facts
+    meant = [one for one in work.standings(found=work.settled()) if one.facts
              and wanted.custodian in ("", one.facts.custodian)
              and wanted.month in ("", one.facts.month) and one.why != EMPTY]
     due_now = [one.name for one in meant if one.is_due]

@@ -293,6 +293,12 @@ def test_disposition_is_told_where_the_index_is_behind(wire: Wire, lines: Verb,
     behind = sources_of(wire)
     assert behind is not None
     assert [one.why for one in grounds(domain, about, facts, behind)] == [DOUBT]
+    # Who read the archive up to where the index is judges only that: no doubt; one further, doubt.
+    done = index_of(wire).state().cursors
+    for ends, why in ((done, []), ({place: end + 1 for place, end in done.items()}, [DOUBT])):
+        bounded = sources_of(wire, ends)
+        assert bounded is not None
+        assert [one.why for one in grounds(domain, about, facts, bounded)] == why
     index_all(wire)
     caught_up = sources_of(wire)
     assert caught_up is not None and grounds(domain, about, facts, caught_up) == ()
