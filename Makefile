@@ -17,7 +17,7 @@ demo: venv-run ## a week of a small law firm, captured, searched, verified: embe
 test: lint ## everything, on the real Kafka, S3 and Elasticsearch (started and stopped by the tests)
 	$(BIN)/python -m pytest -q $(BESIDE) $(ARGS)
 
-check: lint ## style, types, layers, docs and the fast tests: about two minutes
+check: lint ## style, types, layers, docs and the fast tests: a few minutes
 	$(BIN)/python -m pytest -q $(BESIDE) -m "not real and not slow" $(ARGS)
 
 lint: venv
