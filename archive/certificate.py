@@ -68,8 +68,8 @@ def words(values: Mapping[str, Any]) -> Iterator[str]:
     events = sum(one["events"] for one in domains)
     yield "CERTIFICATE OF ERASURE" + (" (TRIAL: not a real one)" if values["trial"] else "")
     yield ""
-    yield (f"{events} records of {len(domains)} groups were erased on {_at(values['erased_at'])}, "
-           "by destroying the keys that they were sealed with.")
+    yield (f"{events} records of {len(domains)} groups were erased on "
+           f"{moment(values['erased_at'])}, by destroying the keys that they were sealed with.")
     yield "A group is one person's records of one retention class and one month."
     yield ""
     for one in domains:
@@ -77,12 +77,12 @@ def words(values: Mapping[str, Any]) -> Iterator[str]:
                + (f", compartment {one['compartment']}" if one["compartment"] else "")
                + f": {one['events']} records in {one['segments']} segments; key {one['key']}")
         yield (f"  Ground: kept for {one['years']} years from the end of {one['month']}; that time "
-               f"ended on {_at(one['ended_at'])}.")
+               f"ended on {moment(one['ended_at'])}.")
     yield ""
-    yield f"Listed by {_line(values['listed']['by'])} on {_at(values['listed']['at'])}."
-    yield f"Approved by {_line(values['approved']['by'])} on {_at(values['approved']['at'])}."
-    yield (f"Announced on {_at(values['intent_at'])}. Holds were read again after that, and before "
-           "anything was destroyed.")
+    yield f"Listed by {_line(values['listed']['by'])} on {moment(values['listed']['at'])}."
+    yield f"Approved by {_line(values['approved']['by'])} on {moment(values['approved']['at'])}."
+    yield (f"Announced on {moment(values['intent_at'])}. Holds were read again after that, and "
+           "before anything was destroyed.")
     if values["kept"]:
         yield ""
         yield "Listed and not erased:"
@@ -114,7 +114,8 @@ def _line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())
 
 
-def _at(at: int) -> str:
+def moment(at: int) -> str:
+    """UTC ms as a person reads it, to the minute."""
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

@@ -6,13 +6,14 @@ already done) and the judgement of one key. It destroys nothing: that is `infra/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from archive.holds import Ground, Grounds
 from archive.keyring import name_of, read_name
 from archive.reader import CellSeen, ReadEvent
-from archive.retention import DAY_MS, end_of
+from archive.retention import ended_at
 from schemas import codec, domains, events
 from schemas.disposition import Act, Record, read_act, record_of
 from schemas.domains import DomainFacts
@@ -32,30 +33,6 @@ EMPTY: Final = "empty"                 # nothing lies under it
 ERASED: Final = "erased"
 
 Partition = tuple[str, int]
-
-
-class Ground(Protocol):
-    """Why a key has to stay (`archive.holds.Ground`)."""
-
-    @property
-    def hold_id(self) -> str:
-        """"" = no hold that can be named."""
-
-    @property
-    def name(self) -> str:
-        """What the hold is called."""
-
-    @property
-    def why(self) -> str:
-        """A code."""
-
-    @property
-    def detail(self) -> str:
-        """In words."""
-
-
-Grounds = Callable[[bytes, DomainFacts | None], Iterable[Ground]]
-"""What holds say of a domain. Raises Transient where they cannot be asked."""
 
 
 class Surveyed(Protocol):
@@ -80,7 +57,6 @@ class KeySeen:
     generation: int
     events: int = 0
     segments: int = 0
-    sealed_last: int = 0
     locked_until: int = 0
     last: dict[Partition, int] = field(default_factory=dict)
     has_record: bool = False
@@ -95,7 +71,6 @@ class KeySeen:
         """One cell more."""
         self.events += len(cell.addresses)
         self.segments += 1  # a segment has one cell of a domain
-        self.sealed_last = max(self.sealed_last, cell.sealed_at)
         self.locked_until = max(self.locked_until, cell.retain_until)
         self.is_real = self.is_real or not cell.trial
         place = cell.topic_id, cell.partition
@@ -104,8 +79,8 @@ class KeySeen:
 
 @dataclass(slots=True)
 class Survey:
-    """An archive as it was read. `ends`: the next offset of each partition; `firm`: events in the
-    firm's own domains, of the kinds that were asked for; `doubts`: why there may be more."""
+    """An archive as it was read. `ends`: the next offset of each partition; `acts`, `holds`:
+    what the firm's own records say of erasures and of holds; `doubts`: why there may be more."""
 
     keys: dict[str, KeySeen] = field(default_factory=dict)
     ends: dict[Partition, int] = field(default_factory=dict)
@@ -115,7 +90,7 @@ class Survey:
 
     @property
     def record(self) -> Record:
-        """What was done so far."""
+        """What was done so far: folded anew each time it is asked for."""
         return record_of(self.acts)
 
     def key(self, name: str) -> KeySeen:
@@ -141,10 +116,10 @@ class Standing:
         return self.why == DUE
 
 
-def survey(reader: Surveyed, progress: Callable[[int], None] = lambda _cells: None) -> Survey:
+def survey(reader: Surveyed) -> Survey:
     """Read all of the archive once; only the firm's own cells are decrypted. Raises Halt where the
     chain does not hold: then nothing can be said, and nothing is destroyed."""
-    found, cells = Survey(), 0
+    found = Survey()
     for place in reader.partitions():
         for cell in reader.survey(*place, domains.is_reserved):
             name = name_of(cell.domain, cell.generation)
@@ -155,8 +130,6 @@ def survey(reader: Surveyed, progress: Callable[[int], None] = lambda _cells: No
             for event in cell.events:
                 _read(found, seen, event)
             found.ends[place] = max(found.ends.get(place, 0), seen.last[place] + 1)
-            cells += 1
-            progress(cells)
     return found
 
 
@@ -200,10 +173,10 @@ def judge(seen: KeySeen, facts: DomainFacts | None, grounds: Grounds, now: int, 
     senseless = _senseless(facts)
     if senseless is not None or facts is None:
         return stands(*(senseless or (UNREADABLE, "")))
-    held = tuple(grounds(seen.domain, facts))
+    held = grounds(seen.domain, facts)
     if held:
         return stands(HOLD, _held(held))
-    ends = end_of(facts) + DAY_MS
+    ends = ended_at(facts)
     if now < ends:
         return stands(RETENTION, f"class {facts.retention_class}, {facts.years} years from the end "
                                  f"of {facts.month}", ends)

@@ -124,12 +124,13 @@ class HoldCheck:
               sources: Sources) -> Iterator[tuple[bytes, str]]:
         """Each domain that is surely held, and by which hold."""
         newest = dict(sorted({one for cells in self._cells for one in cells}))
+        grounds = holds.judged(acts, sources)
         for domain, generation in sorted(newest.items()):
             try:
                 facts = _facts_of(keys, domain, generation)
             except (Missing, Refused):
                 continue                          # verify names what is lost or does not open
-            for one in holds.grounds(domain, facts, acts, sources):
+            for one in grounds(domain, facts):
                 if one.why in _SURE:
                     yield domain, f"hold {one.hold_id} ({one.name}) concerns it"
                     break

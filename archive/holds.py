@@ -7,12 +7,13 @@ what only the archive's content can say is asked of the port Sources.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from schemas import domains
 from schemas.directory import Matter
+from schemas.disposition import same_person
 from schemas.domains import DomainFacts
 from schemas.errors import Refused
 from schemas.events import CapturedEvent
@@ -67,11 +68,9 @@ class Hold:
     asks: tuple[Fact, ...] = ()
     history: tuple[Fact, ...] = ()
 
-    def is_in_force(self, at: int | None = None) -> bool:
-        """Whether it holds at `at` (UTC ms); without a time: whether it holds now."""
-        if at is None:
-            return self.released_at is None
-        return self.placed_at <= at and (self.released_at is None or at < self.released_at)
+    def is_in_force(self) -> bool:
+        """Whether it holds now."""
+        return self.released_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +95,9 @@ class HoldFacts:
         return tuple(sorted((one for one in found if one is not None),
                             key=lambda one: (one.placed_at, one.hold_id)))
 
-    def in_force(self, at: int | None = None) -> tuple[Hold, ...]:
-        """Those that hold at `at` (UTC ms); without a time: now."""
-        return tuple(one for one in self.holds() if one.is_in_force(at))
+    def in_force(self) -> tuple[Hold, ...]:
+        """Those that hold now."""
+        return tuple(one for one in self.holds() if one.is_in_force())
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +135,11 @@ class Ground:
     detail: str = ""
 
 
+Grounds = Callable[[bytes, DomainFacts | None], tuple[Ground, ...]]
+"""Why the key of a domain has to stay; () = no hold keeps it. With the domain's id: what it stands
+for, null where that cannot be read, which is a doubt. Raises what the Sources do."""
+
+
 def fact_of(event: CapturedEvent) -> Fact:
     """The fact that an event of kind `hold` states. Raises Refused for one that states none: the
     caller puts that into `HoldFacts.doubts`."""
@@ -154,17 +158,17 @@ def facts_of(events: Iterable[CapturedEvent]) -> HoldFacts:
     return HoldFacts(frozenset(facts), frozenset(doubts))
 
 
-def grounds(domain: bytes, facts: DomainFacts | None, holds: HoldFacts, sources: Sources,
-            at: int | None = None) -> tuple[Ground, ...]:
-    """Why the key of `domain` has to stay; () = no hold keeps it. `facts`: what it stands for, null
-    where that cannot be read, which is a doubt. `at`: as in `in_force`. Raises what `sources` does.
+def judged(holds: HoldFacts, sources: Sources) -> Grounds:
+    """What holds say of one domain after the other, for one evaluation: the acts are folded once.
     """
-    found = [Ground("", "", DOUBT, one) for one in sorted(holds.doubts)]
-    for hold in holds.in_force(at):
-        one = _ground(domain, facts, hold, sources)
-        if one is not None:
-            found.append(one)
-    return tuple(found)
+    doubts = tuple(Ground("", "", DOUBT, one) for one in sorted(holds.doubts))
+    in_force = holds.in_force()
+
+    def grounds(domain: bytes, facts: DomainFacts | None) -> tuple[Ground, ...]:
+        found = (_ground(domain, facts, hold, sources) for hold in in_force)
+        return (*doubts, *(one for one in found if one is not None))
+
+    return grounds
 
 
 def keeps_objects(found: Iterable[Ground]) -> bool:
@@ -178,14 +182,9 @@ def may_grant(hold: Hold, ask: Fact, person: str) -> None:
     """Raises Refused where `person` is not the second one."""
     if not hold.is_in_force():
         raise Refused("this hold was released already")
-    if _same(ask.act.person, person):
+    if same_person(ask.act.person, person):
         raise Refused("nobody releases a hold alone: a second person has to grant what you asked "
                       "for")
-
-
-def is_month_within(scope: Scope, month: str) -> bool:
-    """Whether a month ("2026-11") is one of the whole months that a scope's period lies in."""
-    return _month_fits(month, scope.since, scope.until)
 
 
 def widened(since: int | None, until: int | None) -> tuple[int | None, int | None]:
@@ -226,7 +225,7 @@ def _granted(ask: Fact, facts: Iterable[Fact]) -> Iterator[int]:
     answers = [one.act for one in facts if one.act.about == ask.name]
     refused_at = min((one.at for one in answers if one.action == RELEASE_REFUSED), default=None)
     for one in answers:
-        if one.action == RELEASE_GRANTED and not _same(one.person, ask.act.person) and (
+        if one.action == RELEASE_GRANTED and not same_person(one.person, ask.act.person) and (
                 refused_at is None or one.at < refused_at):
             yield max(one.at, ask.act.at)
 
@@ -241,10 +240,6 @@ def _once(facts: Iterable[Fact]) -> tuple[Fact, ...]:
 
 def _order(one: Fact) -> tuple[int, bytes, str]:
     return one.act.at, one.name, repr(one)
-
-
-def _same(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
 
 
 # --- one hold and one domain ---------------------------------------------------------------------
@@ -284,7 +279,7 @@ def _why(view: _View, scope: Scope, sources: Sources) -> tuple[str, str] | None:
         is_before = scope.since is not None and facts.month < domains.month_text(scope.since)
         return None if is_before else (NOBODYS, "items that nobody could read")
     said = (_custodians(view, scope.custodians), _matters(view, scope, sources),
-            _ALL if is_month_within(scope, facts.month) else _SOME,
+            _ALL if _month_fits(facts.month, scope.since, scope.until) else _SOME,
             _SOME if scope.conversations or scope.query else _ALL)
     if _NONE in said:
         return None

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from itertools import groupby
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Protocol, TypeVar
 
 from archive import formats, layout
 from archive.authentic import LOCK_MODES, Authenticator, winner
@@ -28,6 +29,14 @@ from schemas.errors import Exists, Missing, Refused, Transient
 PREFIXES: Final = (layout.DICTIONARIES, layout.SCHEMAS, layout.MEDIA, layout.SEGMENTS, layout.LOG)
 PIECE_BYTES: Final = 8 * 1024 * 1024
 _OFFSET_DIGITS: Final = 20
+_T = TypeVar("_T")
+
+
+class Again(Protocol):
+    """A call once more, after a pause, while it raises Transient."""
+
+    def __call__(self, call: Callable[[], _T], /) -> _T:
+        """What the call gives."""
 
 
 class CopyStore(ObjectStore, Protocol):
@@ -39,14 +48,14 @@ class CopyStore(ObjectStore, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What the copying works on. `scratch`: these pieces as a file, gone afterwards. `again`: the
-    call once more, after a pause, while it raises Transient. `clock`: UTC ms."""
+    """What the copying works on. `scratch`: these pieces as a file, gone afterwards. `clock`: UTC
+    ms."""
 
     source: ObjectStore
     target: CopyStore
     authenticator: Authenticator
     scratch: Callable[[Iterator[bytes]], AbstractContextManager[BinaryIO]]
-    again: Callable[[Callable[[], object]], object]
+    again: Again
     clock: Callable[[], int]
 
 
@@ -107,8 +116,16 @@ class Walk:
             self._next = next(self._listing, None)
 
 
-def digest_of(store: ObjectStore, one: ObjectVersion,
-              again: Callable[[Callable[[], object]], object]) -> bytes:
+def put_at(store: ObjectStore, key: str) -> ObjectVersion:
+    """What was put at `key`: the oldest version, whatever was put over it since. Raises Transient
+    while none is listed."""
+    bodies = [one for one in store.versions(key) if one.key == key and not one.is_delete_marker]
+    if not bodies:
+        raise Transient(f"{key} was put and is not listed")
+    return bodies[-1]
+
+
+def digest_of(store: ObjectStore, one: ObjectVersion, again: Again) -> bytes:
     """SHA-256 of a version, a piece at a time."""
     digest = sha256()
     for piece in pieces_of(store, one, again):
@@ -116,14 +133,12 @@ def digest_of(store: ObjectStore, one: ObjectVersion,
     return digest.digest()
 
 
-def pieces_of(store: ObjectStore, one: ObjectVersion,
-              again: Callable[[Callable[[], object]], object]) -> Iterator[bytes]:
+def pieces_of(store: ObjectStore, one: ObjectVersion, again: Again) -> Iterator[bytes]:
     """The bytes of a version, `PIECE_BYTES` at a time."""
     for start in range(0, one.size, PIECE_BYTES):
         length = min(PIECE_BYTES, one.size - start)
-        piece = again(lambda start=start, length=length: store.get(  # type: ignore[misc]
-            one.key, one.version_id, start, length))
-        if not isinstance(piece, bytes) or len(piece) != length:
+        piece = again(partial(store.get, one.key, one.version_id, start, length))
+        if len(piece) != length:
             raise Transient(f"{one.key} ended before its size")
         yield piece
 
@@ -184,7 +199,7 @@ class Replicator:
         except Exists:
             digest = digest_of(self._ports.source, record, self._ports.again)
         # Read back: what the store made of it is what counts, not what was sent.
-        made = self._found(record.key)
+        made = put_at(self._ports.target, record.key)
         if made.size != record.size or \
                 digest_of(self._ports.target, made, self._ports.again) != digest:
             raise Refused("the copy holds something else under this name")
@@ -211,13 +226,6 @@ class Replicator:
         with ports.scratch(hashed()) as file:
             ports.again(lambda: ports.target.put_file(record.key, file, until))
         return digest.digest()
-
-    def _found(self, key: str) -> ObjectVersion:
-        bodies = [one for one in self._ports.target.versions(key)
-                  if one.key == key and not one.is_delete_marker]
-        if not bodies:
-            raise Transient(f"{key} was put and is not listed")
-        return bodies[-1]
 
     def _lock(self, record: ObjectVersion, there: ObjectVersion, lock: Lock | None = None) -> None:
         ports = self._ports

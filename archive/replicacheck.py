@@ -16,7 +16,7 @@ from typing import Final
 from archive import layout
 from archive.authentic import Authenticator
 from archive.keyring import Keyring, KeyService, made_at, opened
-from archive.replica import PREFIXES, Walk, digest_of, records
+from archive.replica import PREFIXES, Again, Walk, digest_of, records
 from archive.store import ObjectStore, ObjectVersion
 from schemas.errors import Missing
 from schemas.findings import Finding
@@ -30,15 +30,14 @@ class Compared:
     """The two, and how they are to be read. `lock_mode`: what the copy's locks are called. What is
     younger than `lag_ms` may wait for the next turn. `locks_due`: by when (UTC ms) a turn has
     compared the locks again; till then a lock that grew, or a hold that was put, may be missing
-    where the copy's own lock keeps the object for longer than that. `again` as in
-    `archive/replica.py`."""
+    where the copy's own lock keeps the object for longer than that."""
 
     source: ObjectStore
     target: ObjectStore
     authenticator: Authenticator
     lock_mode: str
     lag_ms: int
-    again: Callable[[Callable[[], object]], object]
+    again: Again
     locks_due: int = 0
 
 

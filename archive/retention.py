@@ -27,7 +27,7 @@ def retain_until(facts: Iterable[DomainFacts], sealed_at: int, *, trial: bool,
         if one.years > lock_years_max:
             raise Halt("lock_years", f"class {one.retention_class} asks for {one.years} years, "
                                      f"lock_years_max is {lock_years_max}")
-        latest = max(latest, end_of(one) + DAY_MS)
+        latest = max(latest, ended_at(one))
     return latest
 
 
@@ -38,3 +38,9 @@ def end_of(facts: DomainFacts) -> int:
     if month == 13:
         year, month = year + 1, 1
     return int(datetime(year + facts.years, month, 1, tzinfo=UTC).timestamp() * 1000)
+
+
+def ended_at(facts: DomainFacts) -> int:
+    """UTC ms of the first instant at which nothing asks for a domain any more: a day after
+    `end_of`."""
+    return end_of(facts) + DAY_MS

@@ -6,8 +6,14 @@ verify stops the trimming for good, and the log keeps everything from there on.
 
 from __future__ import annotations
 
+from typing import Final
+
 from archive.log import ArchiveLog
 from archive.reader import ArchiveReader
+from archive.retention import DAY_MS
+
+# How long records stay on the log after they were archived.
+SAFETY_MS: Final = 7 * DAY_MS
 
 
 class Trimmer:

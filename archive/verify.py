@@ -41,7 +41,9 @@ _Ends = dict[tuple[str, str, int], dict[int, str]]
 
 @dataclass
 class Report:
-    """What one verification saw. Notes are remarks, never findings."""
+    """What one verification saw. Notes are remarks, never findings. `erased`: names of keys that
+    were destroyed by right; for whoever compares more with the archive, and no field of what is
+    said."""
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -54,6 +56,7 @@ class Report:
     trial: bool = False
 
     def __post_init__(self) -> None:
+        self.erased = frozenset[str]()
         self._known = set(self.findings)
 
     def add(self, code: str, where: str, detail: str = "") -> None:
@@ -116,11 +119,11 @@ class Verifier:
         for name in names:
             ends[name.topic, name.topic_id.hex(), name.partition] = self._partition(
                 name, report, seen)
-        destroyed = _check_erased(report, seen, frozenset(erased))
+        report.erased = _check_erased(report, seen, frozenset(erased))
         self._check_objects(report, seen)
         self._check_media(report, seen, now, deep=deep)
         self._check_dictionaries(report, seen)
-        self._check_keys(report, destroyed)
+        self._check_keys(report)
         _check_parts(report, seen.parts, now)
         _check_acknowledged(report, seen.acknowledged, now)
         _check_head(report, head, ends)
@@ -264,13 +267,13 @@ class Verifier:
             return False
         return lock.mode == self._lock_mode and lock.retain_until // 1000 >= until // 1000
 
-    def _check_keys(self, report: Report, erased: frozenset[str]) -> None:
+    def _check_keys(self, report: Report) -> None:
         self._keys.forget()
         for domain, generation, opened in self._keys.all():
             name = name_of(domain, generation)
             if isinstance(opened, Refused):
                 report.add("key_unreadable", name, str(opened))
-            elif name in erased:
+            elif name in report.erased:
                 report.add("key_resurrected", name)
 
 

@@ -335,8 +335,7 @@ class AccessFile:
         said = changes(before or AccessPolicy(), found)
         self._record(access_event(found, said, self._actor, self._clock(), self._firm_years()))
         folder.make_folder(self._kept.parent)
-        with folder.temporary(self._kept.parent, found.source, 0o600) as draft:
-            os.replace(draft, self._kept)
+        folder.replace(self._kept, found.source)
 
     def _last(self) -> AccessPolicy | None:
         try:

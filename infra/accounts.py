@@ -70,10 +70,7 @@ class AccountFile:
         body = (json.dumps(_written(book), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
                 ).encode()
         try:
-            with folder.temporary(self._path.parent, body, 0o600) as draft:
-                # Before: the old one, whole. After: the new one, whole.
-                os.replace(draft, self._path)
-                folder.sync_folder(self._path.parent)
+            folder.replace(self._path, body)
         except OSError as error:
             raise Transient(f"{self._path} cannot be written: {error.strerror}") from error
 

@@ -15,7 +15,7 @@ import structlog
 from archive.authentic import Authentic
 from archive.heads import HeadLine, render
 from archive.tail import last_segment
-from archive.trim import Trimmer
+from archive.trim import SAFETY_MS, Trimmer
 from infra.carry import FLUSH
 from infra.keyfiles import writer_id
 from infra.process import Worker
@@ -31,7 +31,6 @@ from schemas.wire import LogIdentity
 _POLL_S: Final = 0.2
 _CLOCK_MS_MAX: Final = 10 * 60_000
 _TRIM_EVERY_MS: Final = 3_600_000
-_TRIM_SAFETY_MS: Final = 7 * DAY_MS
 _BEHIND_MS: Final = 10 * 60_000
 _MEASURE_EVERY_MS: Final = 10_000
 _HEAD_AGAIN_MS: Final = 60_000
@@ -101,7 +100,7 @@ class ArchiverProcess:
             self._write_head(now)
         if now - self._trim_at >= _TRIM_EVERY_MS:
             self._trim_at = now
-            trimmer = Trimmer(self._log, self._wire.reader(), _TRIM_SAFETY_MS)
+            trimmer = Trimmer(self._log, self._wire.reader(), SAFETY_MS)
             for partition in self._archiver.assigned():
                 end = max((line.last for line in self._ends.values()
                            if line.partition == partition), default=0)

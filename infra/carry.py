@@ -19,10 +19,12 @@ from archive.authentic import Authentic
 from archive.consume import retry
 from archive.log import ArchiveLog
 from infra import filelock
+from infra.holdmap import path_of
 from infra.wire import Wire
 from schemas.errors import Transient
 from schemas.findings import Finding
 from search.follow import Follower, ready
+from search.hold.records import ACTS
 from search.index import IndexSet, Outdated, Retired
 
 FLUSH: Final = "flush"
@@ -100,16 +102,21 @@ def index_all(wire: Wire) -> int:
 def hold_all(wire: Wire, told: Callable[[str], None]) -> None:
     """The store is told of every object that a legal hold concerns. What it does not take is said,
     and left to the next call: what is archived is archived. Raises Transient for the index."""
-    # Nearly nobody has a hold: what knows them is imported where there is one.
-    from infra.holdwatch import settle
-
     indexes = wire.indexes()
     name = indexes.current()
-    if name is not None:
-        figures = settle(wire, indexes.open(name))
-        if figures.get("waiting"):
-            told(f"hold_not_set: {figures['waiting']} objects wait for the store's hold: "
-                 f"{figures.get('said', '')}")
+    if name is None:
+        return
+    index = indexes.open(name)
+    # Nearly nobody has a hold: what knows them is imported and put together where there ever was
+    # one, or where the store was told of one.
+    if not index.count(ACTS) and not path_of(wire.home).exists():
+        return
+    from infra.holdwatch import settle
+
+    figures = settle(wire, index)
+    if figures.get("waiting"):
+        told(f"hold_not_set: {figures['waiting']} objects wait for the store's hold: "
+             f"{figures.get('said', '')}")
 
 
 def log_all(wire: Wire, told: Callable[[str], None]) -> None:

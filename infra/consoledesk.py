@@ -20,7 +20,6 @@ from search.access.pseudonyms import Pseudonyms
 from search.access.viewer import Viewer
 from search.audit import Auditor
 from search.conversation import PAGE_DEFAULT, ConversationView
-from search.expander import CurrentExpander
 from search.explain import Explanation
 from search.facets import Facets
 from search.files import FileView
@@ -54,12 +53,10 @@ class SharedExpander:
         with self._lock:
             return self._expander.expand(slot, terms_max)
 
-
     def read(self) -> None:
-        """Read the words now, before somebody waits for them. Raises what reading does."""
-        if isinstance(self._expander, CurrentExpander):
-            with self._lock:
-                self._expander.read()
+        """See Expander."""
+        with self._lock:
+            self._expander.read()
 
 
 class SearchDesk:

@@ -13,19 +13,21 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-from infra.consolescope import Own, Threads
+from infra.consolescope import Threads
 from infra.dryrun import DONE, RUNNING, Hit, Run
 from infra.policies import PolicyFile, engine, in_force, read_folder
 from infra.policyrun import TYPED, chosen, record_of, typed
 from infra.wire import Wire
-from schemas.document import Document
+from schemas.assignment import Assignments
 from schemas.errors import Missing, Refused, Transient
 from schemas.recorder import Recorder
 from search import tree
 from search.access import roles
+from search.access.bound import Look
 from search.access.pseudonyms import Pseudonyms
 from search.access.viewer import Viewer
 from search.audit import Auditor
+from search.bodies import Bodies
 from search.policy.lexicon import Lexicon, NumberChanged, Rule
 from search.query import Between, TokenQuery
 from search.results import hit
@@ -131,9 +133,10 @@ class ConsolePolicies:
         if made.state != DONE:
             return made
         own = self._threads.own()
-        rules, shown = self._found(own, viewer, job)
-        index = own.bound.shown(viewer)
-        messages = index.count(TokenQuery(Between(job.run.since, job.run.until))) if index else 0
+        look = own.bound.look(viewer)
+        rules, shown = self._found(own.bodies, look, viewer, job)
+        messages = look.shown.count(
+            TokenQuery(Between(job.run.since, job.run.until))) if look else 0
         self._auditor.record(TESTED, viewer.person, None, {
             "policy": f"{job.file.policy.policy_id}/{job.file.policy.version}", "run": run_id,
             "shown": " ".join(shown), "session": viewer.session})
@@ -186,11 +189,11 @@ class ConsolePolicies:
             if one.began_at < old:
                 self._jobs.pop(one.run_id, None)
 
-    def _found(self, own: Own, viewer: Viewer,
+    def _found(self, bodies: Bodies, look: Look | None, viewer: Viewer,
                job: _Job) -> tuple[tuple[RuleFound, ...], Sequence[str]]:
         """(what each rule found, ids of what is shown of it), within the viewer's scope."""
         hits = job.run.hits
-        seen = frozenset(_visible(own, viewer, dict.fromkeys(one.doc_id for one in hits)))
+        seen = frozenset(_visible(look, dict.fromkeys(one.doc_id for one in hits)))
         by_rule: dict[str, list[Hit]] = {}
         for one in hits:
             if one.doc_id in seen:
@@ -201,22 +204,21 @@ class ConsolePolicies:
         picked = {rule: _sampled(several) for rule, several in by_rule.items()
                   if rule not in silent}
         wanted = {one.doc_id for several in picked.values() for one in several}
-        index = own.bound.shown(viewer)
-        stored = index.get(wanted) if index is not None else {}
+        stored = look.shown.get(wanted) if look else {}
+        assigned = look.assigned if look else Assignments()
+        masks = self._masks() if viewer.pseudonyms and stored else None
+
+        def sample(one: Hit) -> Sample:
+            made = hit(stored[one.doc_id].document, bodies, assigned=assigned)
+            return Sample(masks.hit(made) if masks else made, one.reason, one.severity)
         out = []
         for rule in job.file.policy.rules:
             several = by_rule.get(rule.rule_id, [])
             out.append(RuleFound(
                 rule.rule_id, rule.why, len(several), len({one.doc_id for one in several}),
-                tuple(self._sample(own, viewer, stored[one.doc_id].document, one)
-                      for one in picked.get(rule.rule_id, ()) if one.doc_id in stored)))
+                tuple(sample(one) for one in picked.get(rule.rule_id, ())
+                      if one.doc_id in stored)))
         return tuple(out), sorted(stored)
-
-    def _sample(self, own: Own, viewer: Viewer, found: Document, one: Hit) -> Sample:
-        made = hit(found, own.bodies, assigned=own.bound.assigned())
-        if viewer.pseudonyms:
-            made = self._masks().hit(made)
-        return Sample(made, one.reason, one.severity)
 
 
 def _sampled(hits: Sequence[Hit]) -> list[Hit]:
@@ -249,13 +251,12 @@ def _is_about(policy: Lexicon, rule: Rule) -> bool:
                for one in trees for leaf in tree.leaves(one))
 
 
-def _visible(own: Own, viewer: Viewer, doc_ids: Iterable[str]) -> Iterator[str]:
-    index = own.bound.shown(viewer)
-    if index is None:
+def _visible(look: Look | None, doc_ids: Iterable[str]) -> Iterator[str]:
+    if look is None:
         return
     left = iter(doc_ids)
     while batch := list(islice(left, _BATCH)):
-        yield from index.get(batch)
+        yield from look.shown.get(batch)
 
 
 def _run_view(job: _Job) -> RunView:

@@ -19,7 +19,6 @@ from search.access.people import AccessPolicy
 from search.access.pseudonyms import Pseudonyms
 from search.access.state import StateStore
 from search.access.viewer import Viewer
-from search.bodies import Bodies
 from search.lately import Lately
 from search.review.decisions import LEVEL_FIRST
 from search.review.leases import Claim
@@ -30,18 +29,10 @@ from search.review.views import BulkDone, Done, Form, ItemView, QueuePage, Queue
 from search.thread import MessageView
 
 
-class _Own:
-    """The parts of one thread."""
-
-    def __init__(self, wire: Wire, made: Reviewing) -> None:
-        self.made = made
-        self.bodies = Bodies(wire.reader())
-
-
 class ConsoleReviews:
     """For any number of threads. `state`: shared by all of them; `policy`: access.toml as it is in
-    force; `recorder`: of the search role; `lately`: what
-    all desks of this console share of the index."""
+    force; `recorder`: of the search role; `lately`: what all desks of this console share of the
+    index."""
 
     def __init__(self, wire: Wire, state: StateStore, policy: Callable[[], AccessPolicy],
                  recorder: Recorder, directory: Callable[[], Directory],
@@ -57,17 +48,16 @@ class ConsoleReviews:
     def queue(self, viewer: Viewer, filters: Filters, limit: int, after: str | None, *,
               with_counts: bool = False) -> QueuePage:
         """See ReviewPort."""
-        return self._own().made.desk.queue(viewer, filters, limit, after,
-                                           with_counts=with_counts)
+        return self._own().desk.queue(viewer, filters, limit, after, with_counts=with_counts)
 
     def counts(self, viewer: Viewer, filters: Filters) -> Mapping[str, int]:
         """See ReviewPort."""
-        return self._own().made.desk.counts(viewer, filters)
+        return self._own().desk.counts(viewer, filters)
 
     def messages(self, viewer: Viewer, rows: Sequence[QueueRow]) -> tuple[MessageView, ...]:
         """See ReviewPort. Names stand behind pseudonyms as on the item's own page."""
         own = self._own()
-        assigned = own.made.bound.assigned()
+        assigned = own.bound.assigned()
         masks = Pseudonyms(self._tokenizer, self._directory()) if viewer.pseudonyms else None
         found = []
         for row in rows:
@@ -78,23 +68,23 @@ class ConsoleReviews:
 
     def open(self, viewer: Viewer, doc_id: str) -> ItemView:
         """See ReviewPort."""
-        return self._own().made.desk.open(viewer, doc_id)
+        return self._own().desk.open(viewer, doc_id)
 
     def claim(self, viewer: Viewer, doc_id: str) -> Claim:
         """See ReviewPort."""
-        return self._own().made.desk.claim(viewer, doc_id)
+        return self._own().desk.claim(viewer, doc_id)
 
     def release(self, viewer: Viewer, doc_id: str) -> None:
         """See ReviewPort."""
-        self._own().made.desk.release(viewer, doc_id)
+        self._own().desk.release(viewer, doc_id)
 
     def act(self, viewer: Viewer, doc_id: str, form: Form) -> Done:
         """See ReviewPort."""
-        return self._own().made.desk.act(viewer, doc_id, form)
+        return self._own().desk.act(viewer, doc_id, form)
 
     def bulk(self, viewer: Viewer, doc_ids: Sequence[str], form: Form) -> BulkDone:
         """See ReviewPort."""
-        return self._own().made.desk.bulk(viewer, doc_ids, form)
+        return self._own().desk.bulk(viewer, doc_ids, form)
 
     def reviewers(self) -> Sequence[str]:
         """See ReviewPort."""
@@ -104,25 +94,25 @@ class ConsoleReviews:
 
     def period(self, viewer: Viewer, since: int, until: int) -> PeriodReport:
         """See ReportPort."""
-        return self._own().made.office.period(viewer, since, until)
+        return self._own().office.period(viewer, since, until)
 
     def accountability(self, viewer: Viewer, since: int, until: int) -> Mapping[str, Any]:
         """See ReportPort."""
-        return self._own().made.office.accountability(viewer, since, until)
+        return self._own().office.accountability(viewer, since, until)
 
     def signed(self, viewer: Viewer, month: str, since: int, until: int) -> bytes:
         """See ReportPort."""
-        told = self._own().made.office.accountability(viewer, since, until)
+        told = self._own().office.accountability(viewer, since, until)
         return sign(self._wire, {**told, "month": month})
 
     def proposals(self, viewer: Viewer) -> tuple[Proposal, ...]:
         """See ReportPort."""
-        return self._own().made.office.proposals(viewer)
+        return self._own().office.proposals(viewer)
 
-    def _own(self) -> _Own:
-        own: _Own | None = getattr(self._local, "own", None)
+    def _own(self) -> Reviewing:
+        """This thread's."""
+        own: Reviewing | None = getattr(self._local, "own", None)
         if own is None:
-            made = Reviewing(self._wire, self._state, self._policy, self._recorder,
-                             self._lately)
-            own = self._local.own = _Own(self._wire, made)
+            own = self._local.own = Reviewing(self._wire, self._state, self._policy,
+                                              self._recorder, self._lately)
         return own

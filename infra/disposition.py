@@ -15,26 +15,26 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 
 from archive import certificate, holds
+from archive.certificate import moment
 from archive.disposition import (
     DUE,
     HOLD,
-    Grounds,
     Partition,
     Standing,
     Survey,
     judge,
     survey,
 )
+from archive.holds import Grounds
 from archive.keyring import KEPT_MS, DomainKeys, Keyring, read_name
-from archive.retention import end_of
+from archive.retention import ended_at
 from archive.tlog.note import ED25519, Key, Signer
-from archive.trim import Trimmer
+from archive.trim import SAFETY_MS, Trimmer
 from infra import carry, filelock
 from infra.disposition_told import Still, Told
 from infra.embedded.keys import FolderKeyring
@@ -50,7 +50,6 @@ from schemas.kinds import kinds_of
 
 # Beyond the age of keys in memory: a segment that is sealed and being written.
 _MARGIN_MS: Final = 60_000
-_TRIM_SAFETY_MS: Final = 7 * DAY_MS
 _LOCK: Final = "disposition.lock"
 
 
@@ -84,7 +83,7 @@ def grounds_of(wire: Wire, found: Survey) -> Grounds:
     scopes mean from the index, where a doubt keeps. Raises Transient."""
     facts = holds.facts_of(found.holds) | holds.HoldFacts(doubts=frozenset(found.doubts))
     sources = sources_of(wire, found.ends) or CautiousSources(wire)
-    return lambda domain, about: holds.grounds(domain, about, facts, sources)
+    return holds.judged(facts, sources)
 
 
 @dataclass
@@ -113,9 +112,16 @@ class Disposer:
         """The archive, read once. Raises Halt, Transient."""
         return survey(self.wire.reader())
 
-    def listings(self, found: Survey | None = None) -> tuple[Listing, ...]:
-        """Every list there ever was, the oldest first."""
-        return (found or self.survey()).record.listings
+    def listing(self, list_id: str, record: Record | None = None) -> Listing:
+        """One list as `record` has it; without one, as everything that is on the log now makes it.
+        Raises Missing."""
+        if record is None:
+            self.settle()
+            record = self.survey().record
+        listing = record.listing(list_id)
+        if listing is None:
+            raise Missing(f"there is no list {list_id}: see `counterfoil disposition status`")
+        return listing
 
     def store_now(self) -> int:
         """The store's clock decides (PROTOCOL D1); ours, where it is behind. UTC ms."""
@@ -152,25 +158,26 @@ class Disposer:
             raise Refused("disposition.wait_days = 0 is for a trial only: give it 1 or more days")
         return days * DAY_MS
 
-    def approve(self, list_id: str) -> Act:
-        """The second person's word. Raises Refused for whoever made the list."""
-        listing = self._listing(list_id)
+    def approve(self, list_id: str) -> Listing:
+        """The second person's word; the list with it. Raises Refused for whoever made the list."""
+        listing = self.listing(list_id)
         if disposition.same_person(listing.listed.by, self.by):
             raise Refused("nobody approves a list of their own: ask a second person")
         if listing.refused is not None:
             raise Refused(f"{listing.refused.by} refused this list: make another")
         if listing.approved is not None:
             raise Refused(f"{listing.approved.by} approved this list already")
-        return self._about(listing, disposition.APPROVED)
+        return replace(listing, approved=self._about(listing, disposition.APPROVED))
 
-    def refuse(self, list_id: str, reason: str) -> Act:
-        """No, and why; the list is dead. Raises Refused once an intent is on the log."""
+    def refuse(self, list_id: str, reason: str) -> Listing:
+        """No, and why; the list, which is dead. Raises Refused once an intent is on the log."""
         if not reason.strip():
             raise Refused("--reason: say why, in a few words")
-        listing = self._listing(list_id)
+        listing = self.listing(list_id)
         if listing.intents:
             raise Refused("what this list names is being destroyed: it is too late to refuse it")
-        return self._about(listing, disposition.REFUSED, said=reason.strip())
+        act = self._about(listing, disposition.REFUSED, said=reason.strip())
+        return replace(listing, refused=listing.refused or act)    # the first no counts
 
     # -- the destruction
 
@@ -180,13 +187,14 @@ class Disposer:
         the grounds where nothing may go."""
         with self._only_one():
             found = self.settled()
-            listing = self._again(self._listing(list_id, found), found)
-            if _is_done(listing, found):
+            record = found.record
+            listing = self._again(self.listing(list_id, record), found)
+            if _is_done(listing, record):
                 return listing
             if not listing.intents:
                 listing = self._intend(listing, found)
             else:
-                self._close(found, listing.meant - found.record.erased)
+                self._close(listing.meant - record.erased)
             # From here the intent is on the log, and nothing new is sealed under these keys once
             # other processes have dropped what they remember.
             found, listing = self._followed(listing)
@@ -201,7 +209,7 @@ class Disposer:
     def _again(self, listing: Listing, found: Survey) -> Listing:
         """A key that was erased and is there again (`key_resurrected`: somebody brought back a
         backup) goes again, unless a hold keeps it by now."""
-        back = [name for name in sorted(listing.erased) if not self._is_gone(name)]
+        back = [name for name in sorted(listing.erased) if not _is_gone(self.wire.keyring, name)]
         if not back:
             return listing
         held = [one for one in self._judged(found, back, self.store_now(), frozenset())
@@ -211,7 +219,7 @@ class Disposer:
                           + _against(held))
         self.told(f"{len(back)} keys that were erased are there again: they go again")
         self._destroy(listing, back)
-        return self._listing(listing.list_id)
+        return self.listing(listing.list_id)
 
     def _intend(self, listing: Listing, found: Survey) -> Listing:
         approved = listing.approved
@@ -222,19 +230,19 @@ class Disposer:
                           f"`counterfoil disposition approve {listing.list_id}`")
         ends = approved.at + listing.wait_ms
         if self.store_now() < ends:
-            raise Refused(f"approved, and nothing is destroyed before {_day(ends)}")
+            raise Refused(f"approved, and nothing is destroyed before {moment(ends)}")
         judged = self._judged(found, sorted(listing.keys), self.store_now())
         goes = [one.name for one in judged if one.is_due]
         if not goes:
             raise Refused("nothing of this list may go: " + _against(judged))
         # First the new generations: the domain must never begin at 0 again, and whoever reads the
         # intent may count on them. A crash here leaves keys that nothing lies under yet.
-        self._close(found, goes)
+        self._close(goes)
         act = self._about(listing, disposition.INTENT, {"keys": goes})
         self.told(f"announced: {len(goes)} keys")
-        return Listing(listing.listed, listing.approved, None, (act,))
+        return replace(listing, intents=(act,))
 
-    def _close(self, found: Survey, names: Iterable[str]) -> None:
+    def _close(self, names: Iterable[str]) -> None:
         keys = self.wire.domain_keys()
         for name in sorted(names):
             facts = self._facts(keys, name)
@@ -245,8 +253,8 @@ class Disposer:
     def _followed(self, listing: Listing) -> tuple[Survey, Listing]:
         """Archive and index are past the intent on every partition (D1), and every other process
         has dropped the keys that it remembered."""
-        self.settle()
         if not self.is_alone:
+            self.settle()
             left = listing.intents[-1].at + KEPT_MS + _MARGIN_MS - self.wire.clock()
             if left > 0:
                 self.told(f"waiting {left // 1000} s: until then another process may still "
@@ -257,7 +265,7 @@ class Disposer:
                                   "it again in a quarter of an hour")
         # What others sealed until then is seen, counted and indexed.
         found = self.settled()
-        now = self._listing(listing.list_id, found)
+        now = self.listing(listing.list_id, found.record)
         if not now.intents:
             # Somebody's no was recorded before our intent: of two words at once that one counts.
             raise Refused("this list was refused while it was announced; nothing was destroyed")
@@ -270,7 +278,7 @@ class Disposer:
         if not open_now:
             return None
         self._require_indexed(found)
-        gone = {name for name in open_now if self._is_gone(name)}
+        gone = {name for name in open_now if _is_gone(self.wire.keyring, name)}
         earlier = {str(row["key"]): row for one in listing.counted
                    for row in one.value("domains") or ()}
         if not gone <= earlier.keys():
@@ -278,23 +286,23 @@ class Disposer:
             raise Halt("key_service", f"key {lost} is gone, and this list did not destroy it: see "
                                       "`counterfoil verify`")
         judged = self._judged(found, sorted(open_now - gone), self.store_now())
-        goes = [one for one in judged if one.is_due]
+        goes = {one.name: one for one in judged if one.is_due}
         kept = [one for one in judged if not one.is_due]
         if not goes and not gone:
             raise Refused("announced, and nothing may go now: " + _against(judged))
         for one in kept:
             self.told(f"kept: {one.name}: {one.words}")
-        going = {one.name for one in goes} | gone
+        going = goes.keys() | gone
         last = listing.counted[-1] if listing.counted else None
         if last is not None and last.keys == going:
             return last                           # counted before a crash: it says more than we can
         told = Told(self.wire, self.told)
         values = {
             "keys": sorted(going),
-            "domains": [earlier.get(name) or _row(judged_of(goes, name)) for name in sorted(going)],
+            "domains": [earlier.get(name) or _row(goes[name]) for name in sorted(going)],
             "kept": [{"key": one.name, "why": one.why, "words": one.words, "until": one.until or 0}
                      for one in kept],
-            **told.traces({one.name for one in goes}, last.values() if last else {}),
+            **told.traces(set(goes), last.values() if last else {}),
         }
         return self._about(listing, disposition.COUNTED, values)
 
@@ -308,7 +316,8 @@ class Disposer:
                 try:
                     with suppress(Missing):       # destroyed before a crash, or never copied
                         copy.keyring.destroy(name)
-                    self._require_gone(copy, name)
+                    if not _is_gone(copy.keyring, name):
+                        raise Transient("it is still there after its destruction")
                 except Transient as error:
                     raise Transient(f"key {name} may remain in {copy.name}, so this is not done: "
                                     f"{error}. Make it reachable and run this again") from error
@@ -318,45 +327,36 @@ class Disposer:
         self._about(listing, disposition.ERASED, {
             "keys": names, "copies": [*(one.name for one in self.copies), self._ours]})
 
-    def _require_gone(self, copy: KeyCopy, name: str) -> None:
-        try:
-            copy.keyring.read(name)
-        except Missing:
-            return
-        raise Transient("it is still there after its destruction")
-
     def _finish(self, list_id: str) -> Listing:
         self.settle()
         said = self._purge_index()
-        found = self.survey()
-        listing = self._listing(list_id, found)
+        record = self.survey().record
+        listing = self.listing(list_id, record)
         if not listing.erasures:
             raise Transient("the erasure is on the log and not archived yet: run this again")
         told = Told(self.wire, self.told)
-        still = told.still(found.record.listings)
-        values = told.certificate(listing, self._copy_rows(found, said, listing, still), still)
+        still = told.still(record.listings)
+        values = told.certificate(listing, self._copy_rows(record, said, listing, still), still)
         text = certificate.signed(values, signer(self.wire))
         act = self._about(listing, disposition.CERTIFIED, {
             "keys": sorted(listing.erased), "text": text})
         self.told("certificate on record")
-        self._answer(found.record, act)
+        self._answer(record, act)
         self.settle()
-        return Listing(listing.listed, listing.approved, None, listing.intents, listing.counted,
-                       listing.erasures, act)
+        return replace(listing, certificate=act)
 
     def _answer(self, record: Record, certified: Act) -> None:
         """Requests of people of whom nothing that was asked for is left."""
-        answered = {one.subject for one in record.others
-                    if one.action == disposition.ANSWERED}
-        for one in record.others:
-            if one.action == disposition.REQUESTED and one.subject not in answered \
-                    and one.keys <= record.erased:
+        erased = record.erased
+        for one in record.waiting():
+            if one.keys <= erased:
                 self.say(Act(disposition.ANSWERED, one.subject, self.wire.clock(), self.by,
                              "everything that was asked for is erased",
                              body_of({"certificate": certified.subject})))
 
     def _purge_index(self) -> str:
-        """No file of any index has what was erased."""
+        """Older indexes go, and the current one is written anew; what that says of its files, in
+        its own words, for the certificate."""
         indexes = self.wire.indexes()
         current = indexes.current()
         if current is None:
@@ -391,7 +391,7 @@ class Disposer:
                                  for name, keyring in key_copies(self.wire).items())
         return self._copies
 
-    def _copy_rows(self, found: Survey, index_said: str, listing: Listing,
+    def _copy_rows(self, record: Record, index_said: str, listing: Listing,
                    still: Still) -> list[dict[str, str]]:
         rows = [{"what": "keys", "said": f"destroyed in {name}"}
                 for name in listing.erasures[-1].value("copies") or ()]
@@ -407,7 +407,7 @@ class Disposer:
         rows += [{"what": f"file {name}", "said": (
             "quotes a word that was said nowhere else. People wrote it, and it was not changed: "
             "take the word out yourself")} for name in listing.counted[-1].value("files") or ()]
-        done = {one.subject: one for one in found.record.others
+        done = {one.subject: one for one in record.others
                 if one.action == disposition.BACKUP_GONE}
         for backup_id, words in sorted(still.backups.items()):
             gone = done.get(backup_id)
@@ -424,22 +424,16 @@ class Disposer:
                 erased: frozenset[str] | None = None) -> list[Standing]:
         keys, starts = self.wire.domain_keys(), self._log_starts()
         grounds, directory = self.grounds(self.wire, found), self.wire.directory()
+        gone = found.record.erased if erased is None else erased
         return [judge(found.key(name), _of_today(self._facts(keys, name), directory), grounds, now,
-                      log_starts=starts, erased=found.record.erased if erased is None else erased,
-                      trial=self.wire.config.retention.trial) for name in names]
+                      log_starts=starts, erased=gone, trial=self.wire.config.retention.trial)
+                for name in names]
 
     def _facts(self, keys: DomainKeys, name: str) -> DomainFacts | None:
         try:
             return keys.open(*read_name(name)).facts
         except (Missing, Refused):
             return None
-
-    def _is_gone(self, name: str) -> bool:
-        try:
-            self.wire.keyring.read(name)
-        except Missing:
-            return True
-        return False
 
     def _log_starts(self) -> Mapping[Partition, int]:
         with closing(self.wire.archive_log()) as log:
@@ -453,7 +447,7 @@ class Disposer:
             if one is None:
                 raise Missing(f"the archive knows no key {name}")
             if not one.is_due:
-                until = f", until {_day(one.until)}" if one.until else ""
+                until = f", until {moment(one.until)}" if one.until else ""
                 raise Refused(f"{name} may not go: {one.words}{until}")
 
     def _require_indexed(self, found: Survey) -> None:
@@ -465,15 +459,6 @@ class Disposer:
         if behind:
             raise Transient(f"the index is behind the archive in {len(behind)} partitions: start "
                             "`counterfoil run`, wait, and run this again")
-
-    def _listing(self, list_id: str, found: Survey | None = None) -> Listing:
-        if found is None:
-            self.settle()
-            found = self.survey()
-        listing = found.record.listing(list_id)
-        if listing is None:
-            raise Missing(f"there is no list {list_id}: see `counterfoil disposition status`")
-        return listing
 
     def _about(self, listing: Listing, action: str, values: Mapping[str, Any] | None = None,
                said: str = "") -> Act:
@@ -520,7 +505,7 @@ class Disposer:
         """As the archiver would within the hour, were it running."""
         with closing(self.wire.archive_log()) as log:
             identity = log.identity()
-            trimmer = Trimmer(log, self.wire.reader(), _TRIM_SAFETY_MS)
+            trimmer = Trimmer(log, self.wire.reader(), SAFETY_MS)
             for partition in range(identity.partitions):
                 _, end = log.bounds(partition)
                 trimmer.trim(partition, end, self.wire.clock())
@@ -536,14 +521,22 @@ class Disposer:
             os.close(descriptor)
 
 
-def _is_done(listing: Listing, found: Survey) -> bool:
+def _is_gone(keyring: Keyring, name: str) -> bool:
+    try:
+        keyring.read(name)
+    except Missing:
+        return True
+    return False
+
+
+def _is_done(listing: Listing, record: Record) -> bool:
     """Everything that was meant is gone and certified, and nothing was said since that a
     certificate would say."""
     last = listing.certificate
-    return last is not None and found.record.erased >= listing.meant \
+    return last is not None and record.erased >= listing.meant \
         and last.at >= listing.erasures[-1].at and not any(
             one.action == disposition.BACKUP_GONE and one.at >= last.at
-            for one in found.record.others)
+            for one in record.others)
 
 
 def _of_today(facts: DomainFacts | None, directory: Directory) -> DomainFacts | None:
@@ -554,11 +547,6 @@ def _of_today(facts: DomainFacts | None, directory: Directory) -> DomainFacts | 
     firm = facts.role != domains.ROLE_NAMES[domains.UNASSIGNED]
     least = directory.firm_years() if firm else directory.longest()
     return replace(facts, years=max(facts.years, least)) if facts.years > 0 else facts
-
-
-def judged_of(judged: Iterable[Standing], name: str) -> Standing:
-    """The one of that name."""
-    return next(one for one in judged if one.name == name)
 
 
 def store_time(wire: Wire) -> int:
@@ -616,23 +604,13 @@ def _row(one: Standing) -> dict[str, Any]:
             "locked_until": one.seen.locked_until, "ended_at": ended_at(facts)}
 
 
-def ended_at(facts: DomainFacts) -> int:
-    """The first instant at which nothing asks for a domain any more, UTC ms."""
-    return end_of(facts) + DAY_MS
-
-
 def _against(judged: Iterable[Standing]) -> str:
     found = [one for one in judged if one.why != DUE]
     said = "; ".join(dict.fromkeys(
-        f"{one.words}" + (f" (until {_day(one.until)})" if one.until else "") for one in found[:5]))
+        one.words + (f" (until {moment(one.until)})" if one.until else "") for one in found[:5]))
     return said or "it is gone already"
 
 
 def _soonest(judged: Iterable[Standing]) -> str:
     dates = [one.until for one in judged if one.until is not None]
-    return f"the next date is {_day(min(dates))}" if dates else "no date can be named"
-
-
-def _day(at: int | None) -> str:
-    return "" if at is None else datetime.fromtimestamp(at / 1000, UTC).strftime(
-        "%Y-%m-%d %H:%M UTC")
+    return f"the next date is {moment(min(dates))}" if dates else "no date can be named"

@@ -33,8 +33,8 @@ from search.links import LinkReader
 from search.parse import parse
 from search.query import Compiler, party_values
 
+# No bound: a copy, or a request to erase, that leaves something out says too little.
 _EVERY: Final = 1 << 40
-_IDS_MAX: Final = 200
 # A word of a third party's name in a text, at least so long: "Al" would black out half of it.
 _NAME_CHARS_MIN: Final = 3
 FORMAT: Final = "counterfoil/access-package/v1"
@@ -68,13 +68,13 @@ class Group:
 
 @dataclass(slots=True)
 class Held:
-    """What is held about somebody. `own`: identities that are theirs; `others`: third parties, with
-    how many records they are in; `unread`: records that cannot be read any more."""
+    """What is held about somebody. `own`: identities that are theirs; `others`: ids of third
+    parties; `unread`: records that cannot be read any more."""
 
     person: str
     own: dict[str, Identity] = field(default_factory=dict)
-    others: Counter[str] = field(default_factory=Counter)
-    conversations: Counter[str] = field(default_factory=Counter)
+    others: set[str] = field(default_factory=set)
+    conversations: set[str] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
     groups: list[Group] = field(default_factory=list)
     first_at: int | None = None
@@ -175,7 +175,7 @@ class PersonDesk:
             return ""                             # of no group; it is counted as not readable
 
     def _tell(self, held: Held, document: Document) -> None:
-        held.conversations[document.conversation] += 1
+        held.conversations.add(document.conversation)
         for entry in document.entries:
             if entry.kind in STUB_KINDS:
                 continue
@@ -192,7 +192,7 @@ class PersonDesk:
                 if self.is_own(one, held.person):
                     held.own.setdefault(one.native_id, one)
                 elif one.native_id != event.account:
-                    held.others[one.native_id] += 1
+                    held.others.add(one.native_id)
 
     def is_own(self, one: Identity, person: str) -> bool:
         """Whether an identity is that of whom a value means: the rule of `from:`, but for links."""
@@ -203,7 +203,7 @@ class PersonDesk:
     def _lines(self, document: Document, person: str,
                others: dict[str, int]) -> Iterator[Mapping[str, Any]]:
         for entry in document.entries:
-            if entry.kind in STUB_KINDS or entry.kind not in events.CAPTURE_KINDS:
+            if entry.kind not in events.CAPTURE_KINDS:
                 continue
             try:
                 event = self._bodies.event(document, entry)
@@ -227,15 +227,6 @@ class PersonDesk:
                 "text": None if event.text is None else redacted(event.text, strangers, marks),
                 "files": [{"name": one.name, "media_type": one.media_type, "size": one.size}
                           for one in event.attachments]}
-
-
-def requests(found: Survey) -> list[tuple[Act, frozenset[str]]]:
-    """Every request that was not answered, the oldest first, with the keys of it that are still
-    there."""
-    record = found.record
-    answered = {one.subject for one in record.others if one.action == disposition.ANSWERED}
-    return [(one, one.keys - record.erased) for one in record.others
-            if one.action == disposition.REQUESTED and one.subject not in answered]
 
 
 def redacted(text: str, strangers: Sequence[Identity], marks: Mapping[str, str]) -> str:

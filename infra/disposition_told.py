@@ -50,10 +50,11 @@ class Told:
 
     def traces(self, names: set[str], before: Mapping[str, Any]) -> dict[str, Any]:
         """Which records still name what goes (`names`: of key records), which backups of keys and
-        which exports there are. `before`: what an earlier count said, of keys that are gone."""
+        which exports there are. `before`: what an earlier count said, of keys that are gone; never
+        are there fewer than it counted."""
         ids, words = self._erased(names)
-        found: set[str] = set(before.get("ids") or ())
-        count = len(found)
+        counted: set[str] = set(before.get("ids") or ())
+        found = set(counted)
         backups: dict[str, str] = dict(before.get("backups") or {})
         exports: set[str] = set(before.get("exports") or ())
         self._told("looking for records that still name it")
@@ -62,8 +63,12 @@ class Told:
             own = self._own_id(event)
             if own not in found and self._names(event, ids, words):
                 found.add(own)
-                count += 1
-        return {"ids": sorted(found)[:NAMED_MAX], "named": count, "backups": backups,
+        # Of more than fit an earlier count kept the number alone. Which of those that are new here
+        # it counted nobody knows any more: as many as that may be.
+        unnamed = max(int(before.get("named") or 0) - len(counted), 0)
+        return {"ids": sorted(found)[:NAMED_MAX],
+                "named": len(counted) + max(unnamed, len(found) - len(counted)),
+                "backups": backups,
                 "exports": sorted(exports),
                 "files": sorted({*self._files(words), *(before.get("files") or ())})}
 

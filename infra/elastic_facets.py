@@ -37,8 +37,7 @@ def aggregations(parts: Sequence[Part], zone: tzinfo) -> dict[str, Any]:
     """What a request asks for, to count parts of its answer. Spans of time that want the same
     facets are one aggregation: the days of a month are counted in one pass, not in thirty."""
     asked: dict[str, Any] = {}
-    for name, place in zip(_names(parts), range(len(parts)), strict=True):
-        part = parts[place]
+    for place, (name, part) in enumerate(zip(_names(parts), parts, strict=True)):
         inner = {"aggs": {one: aggregation(one, part.top, zone) for one in part.fields}}
         if _is_span(part):
             assert isinstance(part.where, Between)

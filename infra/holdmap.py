@@ -42,6 +42,11 @@ CREATE TEMP TABLE concerned (object INTEGER PRIMARY KEY);
 """
 
 
+def path_of(home: Path) -> Path:
+    """Where the map of a data folder lies, if there is one."""
+    return home / "watch" / "holds.db"
+
+
 @dataclass(frozen=True, slots=True)
 class HeldObject:
     """One object as the map knows it. `version` "" = not looked up yet (a media object's).

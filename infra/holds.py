@@ -13,12 +13,12 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from archive.heldcheck import SourcesOf
-from archive.holds import Ground, HoldFacts, Sources, grounds
+from archive.holds import Ground, HoldFacts, Sources, judged
 from archive.keyring import reserved_facts
 from infra.directory import DirectoryFile, parse_directory
-from infra.holdmap import HoldMap
+from infra.holdmap import HoldMap, path_of
 from infra.wire import Wire
-from schemas import domains, events, limits
+from schemas import domains, events
 from schemas.directory import Directory, Matter
 from schemas.document import Document, Entry
 from schemas.domains import DomainFacts
@@ -30,11 +30,9 @@ from search.assigned import AssignedReader
 from search.bodies import Bodies
 from search.hold.records import HoldReader
 from search.hold.sources import IndexSources, Meaning, Ways
-from search.index import Index, PageCursor
+from search.index import Index, pages
 from search.query import Term, TokenQuery
-from search.reading import Progress, silent
 
-MAP: Final = "holds.db"
 BEHIND: Final = "the index does not have everything that is archived yet"
 _DIRECTORIES: Final = TokenQuery(Term("kind", events.DIRECTORY), frozenset({events.DIRECTORY}))
 
@@ -84,7 +82,8 @@ class Holding:
         return ""
 
     def sources(self, index: Index, known: HoldMap | None = None,
-                behind: Callable[[], str] | None = None, progress: Progress = silent,
+                behind: Callable[[], str] | None = None,
+                progress: Callable[[int], None] = lambda _looked: None,
                 counts: Callable[[str], bool] = lambda _segment: True) -> IndexSources:
         """For one evaluation. `known`: knows the domain of a cell without asking the store;
         `behind`: who has seen to it that the index is at the end says so; `counts`: of which
@@ -95,11 +94,6 @@ class Holding:
                 lambda pointer: self._home(pointer, known, counts),
                 lambda matter_id: self._matters(index, matter_id),
                 behind if behind is not None else lambda: self.behind(index)), progress)
-
-    def grounds(self, domain: bytes, facts: DomainFacts | None, holds: HoldFacts,
-                sources: Sources) -> tuple[Ground, ...]:
-        """See archive.holds."""
-        return grounds(domain, facts, holds, sources)
 
     def domain(self, domain: bytes, generation: int) -> DomainFacts | None:
         """What a domain stands for; null where its key's record cannot be read. Raises Missing when
@@ -114,10 +108,10 @@ class Holding:
         is not there are in `lost` afterwards: destroyed by right or taken away, nobody knows here
         what they were."""
         found: dict[bytes, tuple[Ground, ...]] = {}
-        lost = set[bytes]()
+        lost, grounds = set[bytes](), judged(holds, sources)
         for domain, generation in known.domains():
             try:
-                why = grounds(domain, self.domain(domain, generation), holds, sources)
+                why = grounds(domain, self.domain(domain, generation))
             except Missing:
                 lost.add(domain)
                 continue
@@ -179,7 +173,7 @@ class Holding:
     def map(self) -> HoldMap:
         """A connection of its own to the map of objects."""
         store = self._wire.config.store
-        return HoldMap(self._wire.home / "watch" / MAP,
+        return HoldMap(path_of(self._wire.home),
                        f"{store.driver} {store.endpoint or ''} {store.bucket}")
 
     def _conversation(self, index: Index, said: str) -> str:
@@ -289,12 +283,5 @@ class DirectoryHistory:
 
 
 def _loads(index: Index) -> Iterator[tuple[Document, Entry]]:
-    after: PageCursor | None = None
-    while True:
-        page = index.search(_DIRECTORIES, limits.PAGE_HITS_MAX, after)
-        for document in page.documents:
-            yield from ((document, one) for one in document.entries
-                        if one.kind == events.DIRECTORY)
-        after = page.next
-        if after is None:
-            return
+    for document in pages(index, _DIRECTORIES):
+        yield from ((document, one) for one in document.entries if one.kind == events.DIRECTORY)

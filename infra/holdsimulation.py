@@ -68,7 +68,7 @@ def simulated(wire: Wire, parts: Holding, index: Index | None, scopes: Sequence[
     with closing(parts.map()) as known:
         known.advance(parts.reader, index.state().cursors,
                       progress=lambda done: told("reading the archive, segments", done))
-        sources = parts.sources(index, known, progress=lambda done, _of: told(
+        sources = parts.sources(index, known, progress=lambda done: told(
             "looking at messages", done))
         return _counted(wire, parts, known, sources, scopes)
 

@@ -14,13 +14,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 from archive.holds import DOUBT, Ground, Hold, HoldFacts, keeps_objects
-from archive.store import ObjectStore
-from infra.holdmap import HeldObject, HoldMap
-from infra.holds import MAP, Holding
+from archive.media import record_of
+from infra.holdmap import HeldObject, HoldMap, path_of
+from infra.holds import Holding
 from infra.wire import Wire
 from schemas.errors import Missing, Refused, Transient
 from schemas.holdacts import PLACED
@@ -28,9 +27,11 @@ from search.index import Index, Partition
 
 ALARM: Final = "hold_not_set"
 _LOOK_MS: Final = 2_000
-# Of one look; then the follower has its turn.
+# Of one look, for reading the archive and for telling the store; then the follower has its turn. An
+# evaluation, which may take longer, is not cut short.
 _LOOK_S: Final = 0.5
-# An evaluation takes a tenth of the time at most: a query over a large archive takes seconds.
+# After an evaluation the next one waits so many times as long as it took, ten minutes at most: a
+# query over a large archive takes seconds.
 _EVERY_TIMES: Final = 10
 _EVERY_MS_MAX: Final = 600_000
 # So long the store may lag behind what is archived before somebody has to look.
@@ -68,7 +69,7 @@ class HoldWatch:
     def __init__(self, wire: Wire, board: Board,
                  monotonic: Callable[[], float] = time.monotonic) -> None:
         self._wire, self._board, self._monotonic = wire, board, monotonic
-        self._path: Path = wire.home / "watch" / MAP
+        self._path = path_of(wire.home)
         self._parts: Holding | None = None
         self._map: HoldMap | None = None
         self._looked_at = self._evaluated_at = -_EVERY_MS_MAX
@@ -207,7 +208,7 @@ class HoldWatch:
 
     def _set(self, known: HoldMap, one: HeldObject, *, on: bool) -> None:
         try:
-            version = one.version or _version(self._wire.store, one.key)
+            version = one.version or record_of(self._wire.store, one.key).version_id
             self._wire.store.set_legal_hold(one.key, version, on=on)
         except Missing:
             version = one.version                 # gone: `verify` names what should be there
@@ -217,7 +218,7 @@ class HoldWatch:
     def _forget(self, known: HoldMap, one: HeldObject) -> None:
         """What we told the store of an object is not known any more, and no hold concerns it."""
         try:
-            version = one.version or _version(self._wire.store, one.key)
+            version = one.version or record_of(self._wire.store, one.key).version_id
             self._count()
             if not self._wire.store.lock(one.key, version).legal_hold:
                 return
@@ -289,11 +290,3 @@ def _doubts(kept: Mapping[bytes, tuple[Ground, ...]]) -> str:
             if one.why == DOUBT and one.hold_id:
                 return f"hold {one.hold_id} ({one.name}) keeps more than it says: {one.detail}"
     return ""
-
-
-def _version(store: ObjectStore, key: str) -> str:
-    """The oldest version of a key: the one that was put. Raises Missing."""
-    found = [one for one in store.versions(key) if one.key == key and not one.is_delete_marker]
-    if not found:
-        raise Missing(f"{key} is not there")
-    return found[-1].version_id

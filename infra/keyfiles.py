@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from archive.tlog import note
 from archive.unseal import Enrolled, TransitPrivate
-from infra.embedded.folder import exclusive, link_once, make_folder, sync_folder, temporary
+from infra.embedded.folder import exclusive, link_once, make_folder, replace, temporary
 from ingest.transit import ArchiverPublic, capture_id_of
 from schemas import pack
 from schemas.errors import Missing, Refused
@@ -244,9 +244,7 @@ class KeyFolder:
         path = self.root / name
         self._read(name)  # refused where it is not there, or others may read it
         make_folder(self.root / "tmp")
-        with temporary(self.root / "tmp", content, 0o600) as source:
-            source.replace(path)
-            sync_folder(path.parent)
+        replace(path, content, temporaries=self.root / "tmp")
 
     def _make_transit(self, suite: int) -> None:
         exchange = X25519PrivateKey.generate()
@@ -338,6 +336,4 @@ def _merge_public(path: Path, entries: Mapping[str, Any]) -> None:
 def _write_public(path: Path, content: Mapping[str, Any]) -> None:
     body = (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
     make_folder(path.parent.parent / "tmp")
-    with temporary(path.parent.parent / "tmp", body, 0o600) as source:
-        source.replace(path)
-        sync_folder(path.parent)
+    replace(path, body, temporaries=path.parent.parent / "tmp")

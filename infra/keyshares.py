@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import combinations, islice
-from math import ceil
+from itertools import chain, combinations, islice
+from math import comb
 from typing import Final
 
 from schemas.errors import Refused
@@ -167,18 +167,24 @@ def join(shares: Iterable[Share]) -> Joined:
     if missing > 0:
         raise Refused(f"{len(given)} of the {first.threshold} shares that are needed are here: "
                       f"{missing} more of set {first.set_id.hex()}")
-    tried = islice(combinations(given, first.threshold), _TRIES_MAX)
-    for numbers in tried:
+    for numbers in _choices(list(given), first.threshold):
         chosen = {number: given[number].body for number in numbers}
         secret = _opened(first, bytes(BYTES.join(chosen)))
         if secret is not None:
             wrong = tuple(number for number, one in given.items() if number not in chosen
                           and bytes(BYTES.join(chosen, at=number)) != one.body)
             return Joined(first.kind, first.set_id, wrong, secret)
-    raise Refused("the shares are whole and of one set, and do not give the secret together: one "
-                  "was made anew or forged" + (
-                      "; with one more share it could be told which"
-                      if len(given) == first.threshold else ""))
+    said = ("the shares are whole and of one set, and do not give the secret together: one was "
+            "made anew or forged")
+    if len(given) == first.threshold:
+        said += "; with one more share it could be told which"
+    elif comb(len(given), first.threshold) > _TRIES_MAX:
+        # Not more than one: a choice without it would have been among the first.
+        said = (f"the shares are whole and of one set, and {_TRIES_MAX} of the ways to choose "
+                f"{first.threshold} of them do not give the secret: more than one was made anew or "
+                "forged. The other ways were not tried: leave shares out that you doubt, and join "
+                "again")
+    raise Refused(said)
 
 
 def read(text: str) -> Share:
@@ -216,10 +222,12 @@ def read_line(line: str) -> tuple[int, str]:
     return number, data
 
 
-def lines_of(secret_bytes: int) -> int:
-    """How many lines a share of such a secret has."""
-    packed = _HEAD_BYTES + len(_padded(bytes(secret_bytes))) + 2 * _CHECK_BYTES
-    return ceil(packed * 8 / 5 / (_GROUP * _GROUPS))
+def _choices(numbers: Sequence[int], need: int) -> Iterator[tuple[int, ...]]:
+    """Ways to choose `need` of them, some twice. First those that stand side by side in a ring:
+    where there are more than are needed, each single share is left out of one of these."""
+    ring = [*numbers, *numbers]
+    beside = (tuple(ring[at:at + need]) for at in range(len(numbers)))
+    return chain(beside, islice(combinations(numbers, need), _TRIES_MAX))
 
 
 def _of_one_set(shares: Sequence[Share]) -> dict[int, Share]:

@@ -7,7 +7,6 @@ the bucket, and in no backup that is ever put back over a newer one.
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -55,10 +54,8 @@ class FolderLatest:
             with folder.exclusive(self._lock):
                 if self.load(origin) != known:
                     return False
-                with folder.temporary(self._temporaries, body, 0o600) as source:
-                    os.replace(source, self._path(origin))
-                    # From here a crash finds the new head: nothing older is signed again.
-                    folder.sync_folder(self._root)
+                # From here a crash finds the new head: nothing older is signed again.
+                folder.replace(self._path(origin), body, temporaries=self._temporaries)
         except OSError as error:
             raise Transient(f"{self._path(origin)} was not written: {error.strerror}") from error
         return True

@@ -13,8 +13,6 @@ goes on as if nothing had been; a second call skips what is there already and co
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +25,7 @@ from typing import Final, TypeVar
 from archive import layout
 from archive.consume import retry
 from archive.keyring import Keyring
+from archive.replica import PIECE_BYTES, digest_of, put_at
 from archive.store import ObjectStore, ObjectVersion
 from infra import carry
 from infra.config import CONFIG_NAME, load
@@ -35,10 +34,8 @@ from infra.embedded.spool import SqliteSpool
 from infra.s3 import S3Store
 from infra.wire import DAY_MS, Wire
 from ingest.spool import remember_log
-from schemas.errors import Exists, Refused, Transient
+from schemas.errors import Exists, Refused
 
-# Of a body that is compared or put at a time.
-_PIECE_BYTES: Final = 8 * 1024 * 1024
 _COPIES: Final = 8
 _RETRY_S: Final = (0.2, 1.0, 3.0, 10.0)
 # A lock of less than this may be over before the PUT arrives, and a store refuses one in the past.
@@ -184,7 +181,8 @@ class _Copier:
             _again(lambda: self._put(one, until))
         except Exists:
             is_new = False
-        version = self._record_of(one)
+        # The oldest version: what was put over it since changes nothing.
+        version = put_at(self._target, one.key)
         if self._target.lock(one.key, version.version_id).retain_until // 1000 < \
                 lock.retain_until // 1000:
             _again(lambda: self._target.extend(one.key, version.version_id, lock.retain_until))
@@ -192,36 +190,19 @@ class _Copier:
         return is_new
 
     def _put(self, one: ObjectVersion, until: int) -> None:
-        if one.size <= _PIECE_BYTES:
+        if one.size <= PIECE_BYTES:
             self._target.put_once(one.key, self._source.get(one.key, one.version_id), until)
             return
         with (self._files / one.key).open("rb") as body:
             self._large.put_file(one.key, body, until)
 
-    def _record_of(self, one: ObjectVersion) -> ObjectVersion:
-        """The oldest version: what was put over it since changes nothing."""
-        found = [version for version in self._target.versions(one.key)
-                 if version.key == one.key and not version.is_delete_marker]
-        if not found:
-            raise Transient(f"{one.key} was put and is not listed")
-        return found[-1]
-
     def _require_equal(self, one: ObjectVersion, version: ObjectVersion) -> None:
-        ours = _digest(self._source, one)
-        theirs = _digest(self._target, version)
-        if one.size != version.size or ours != theirs:
+        if one.size != version.size or digest_of(self._source, one, _again) != digest_of(
+                self._target, version, _again):
             raise Refused(f"the bucket holds other bytes at {one.key}: name an empty one")
         lock = self._target.lock(version.key, version.version_id)
         if lock.mode != "COMPLIANCE" or lock.retain_until <= self._clock():
             raise Refused(f"{one.key} lies in the bucket without a lock: name an empty one")
-
-
-def _digest(store: ObjectStore, one: ObjectVersion) -> bytes:
-    digest = hashlib.sha256()
-    for start in range(0, one.size, _PIECE_BYTES):
-        length = min(_PIECE_BYTES, one.size - start)
-        digest.update(_again(partial(store.get, one.key, one.version_id, start, length)))
-    return digest.digest()
 
 
 def _replace_configuration(home: Path, file: Path) -> None:
@@ -230,9 +211,7 @@ def _replace_configuration(home: Path, file: Path) -> None:
     if path.exists():
         kept = home / f"{CONFIG_NAME}.embedded"
         kept.write_bytes(path.read_bytes())
-    with folder.temporary(home / "run", body, 0o600) as made:
-        os.replace(made, path)
-        folder.sync_folder(home)
+    folder.replace(path, body, temporaries=home / "run")
 
 
 def _again(call: Callable[[], _T]) -> _T:

@@ -8,7 +8,6 @@ process and no other (decision 0031).
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -139,8 +138,7 @@ class Relocking:
         # Lost, or put back from a backup, it costs a round that finds nothing to do.
         folder.make_folder(self._path.parent)
         body = json.dumps({"after": self._after, "round_at": self._round_at}).encode()
-        with folder.temporary(self._path.parent, body, 0o600) as source:
-            os.replace(source, self._path)
+        folder.replace(self._path, body)
 
 
 def _position(path: Path) -> tuple[str, int]:

@@ -8,7 +8,6 @@ a turn was last whole. What is copied and what is a difference is `archive/repli
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, TypeVar, cast
 
 from archive import layout
 from archive.consume import retry
@@ -25,7 +24,6 @@ from archive.keyring import Keyring
 from archive.replica import CopyStore, KeyTurn, Ports, Replicator, Turn, copy_keys
 from archive.replicacheck import Compared, compare, compare_keys
 from infra import storecheck
-from infra.config import text_of
 from infra.embedded import folder
 from infra.embedded.keys import FolderKeyring
 from infra.embedded.store import FolderStore
@@ -36,6 +34,7 @@ from schemas.findings import Alarm, Finding
 _MARK: Final = "counterfoil-copy"
 _STATE: Final = "state.json"
 _RETRY_S: Final = (0.2, 1.0, 3.0)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,9 @@ class Replica:
         if not self._section.driver:
             raise Refused("no second copy is configured: set replica.driver, and replica.folder "
                           "or replica.bucket")
-        if self._section.driver == "folder" and self._section.folder is None:
+        # Null: it lies in buckets.
+        self._folder = self._section.folder if self._section.driver == "folder" else None
+        if self._section.driver == "folder" and self._folder is None:
             raise Refused("replica.folder is not set")
         if self._is_the_archive():
             raise Refused("replica.* names a place of the archive itself: a copy lies elsewhere")
@@ -71,21 +72,21 @@ class Replica:
     def name(self) -> str:
         """Where it lies, for people."""
         section = self._section
-        if section.driver == "folder":
-            return str(section.folder)
+        if self._folder is not None:
+            return str(self._folder)
         return f"bucket {section.bucket}" + (f" at {section.endpoint}" if section.endpoint else "")
 
     @property
     def lock_mode(self) -> str:
         """What its locks are called."""
-        return "FOLDER" if self._section.driver == "folder" else "COMPLIANCE"
+        return "COMPLIANCE" if self._folder is None else "FOLDER"
 
     @cached_property
     def store(self) -> CopyStore:
         """Its objects."""
-        if self._section.folder is not None and self._section.driver == "folder":
-            self._require_mounted()
-            return FolderStore(self._section.folder / "store")
+        if self._folder is not None:
+            self._require_mounted(self._folder)
+            return FolderStore(self._folder / "store")
         from infra.s3 import S3Store
 
         return S3Store(self._s3(self._section.bucket))
@@ -93,9 +94,9 @@ class Replica:
     @cached_property
     def keyring(self) -> Keyring:
         """Its key records."""
-        if self._section.folder is not None and self._section.driver == "folder":
-            self._require_mounted()
-            return FolderKeyring(self._section.folder / "keyring")
+        if self._folder is not None:
+            self._require_mounted(self._folder)
+            return FolderKeyring(self._folder / "keyring")
         from infra.s3keyring import S3Keyring
 
         return S3Keyring(self._s3(self._section.keyring_bucket))
@@ -110,7 +111,7 @@ class Replica:
         if self.is_begun():
             return
         section = self._section
-        if section.driver == "s3":
+        if self._folder is None:
             from infra import s3, s3keyring
 
             s3.provision(self._s3(section.bucket))
@@ -123,13 +124,12 @@ class Replica:
                     f"{one.name}: {one.detail}" for one in results
                     if one.required and not one.passed))
         else:
-            assert section.folder is not None
-            if not section.folder.is_dir():
-                raise Refused(f"{section.folder} is not there: make it, on another disk or machine")
-            if not (section.folder / _MARK).exists():
-                if any(section.folder.iterdir()):
-                    raise Refused(f"{section.folder} is not empty: name a folder of its own")
-                _write(section.folder / _MARK, f"{self._wire.random(16).hex()}\n")
+            if not self._folder.is_dir():
+                raise Refused(f"{self._folder} is not there: make it, on another disk or machine")
+            if not (self._folder / _MARK).exists():
+                if any(self._folder.iterdir()):
+                    raise Refused(f"{self._folder} is not empty: name a folder of its own")
+                _write(self._folder / _MARK, f"{self._wire.random(16).hex()}\n")
         self._require_ours()
         # Last: a crash before this line is a first turn that begins again.
         _write(self._state / _MARK, self._mark())
@@ -142,32 +142,31 @@ class Replica:
         wire = self._wire
         # Keys first: a crash between the two leaves keys of segments that come.
         began = wire.clock()
-        keys = copy_keys(wire.keyring, self.keyring, wire.key_service, self._erased_if_asked(),
-                         deep=locks)
+        erased = self._erased_if_asked()
+        keys = copy_keys(wire.keyring, self.keyring, wire.key_service, erased, deep=locks)
         objects = Replicator(Ports(wire.store, self.store, wire.authenticator(), self._scratch,
                                    _again, wire.clock), progress).turn(
             locks=locks, copies_max=copies_max)
         if objects.copied:
             # A key that was made while objects were copied: its segment may be in the copy by now.
-            keys = _both(keys, copy_keys(wire.keyring, self.keyring, wire.key_service,
-                                         self._erased_if_asked(), deep=False))
+            keys = _both(keys, copy_keys(wire.keyring, self.keyring, wire.key_service, erased,
+                                         deep=False))
         done = Done(objects, keys)
         if copies_max is None or objects.copied < copies_max:
             _write(self._state / _STATE, json.dumps({
                 "at": wire.clock(), "objects": objects.objects, "keys": keys.records,
                 "refused": len(done.refused),
-                "locks_at": began if locks else self._locks_at()}))
+                "locks_at": began if locks else self.locks_at()}))
         return done
 
-    def _locks_at(self) -> int:
+    def locks_at(self) -> int:
         """When the last whole turn began that compared locks (UTC ms); 0 = none is known."""
-        try:
-            return int(json.loads((self._state / _STATE).read_text("utf-8"))["locks_at"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0
+        return (self._noted("locks_at") or {"locks_at": 0})["locks_at"]
 
-    def differences(self, progress: Callable[[int], None]) -> Iterator[Finding | str]:
-        """What `verify --replica` finds, and notes."""
+    def differences(self, erased: frozenset[str],
+                    progress: Callable[[int], None]) -> Iterator[Finding | str]:
+        """What `verify --replica` finds, and notes. `erased`: names of keys that were destroyed by
+        right."""
         wire, lag_ms = self._wire, int(self._section.lag_s_max * 1000)
         now, done = wire.clock(), 0
         yield f"compared with the copy in {self.name}"
@@ -178,16 +177,19 @@ class Replica:
             progress(done)
 
         yield from compare(Compared(wire.store, self.store, wire.authenticator(), self.lock_mode,
-                                    lag_ms, _again, self._locks_at() + DAY_MS + lag_ms), now, told)
-        yield from compare_keys(wire.keyring, self.keyring, wire.key_service,
-                                survey(wire.reader()).record.erased, lag_ms, now)
+                                    lag_ms, _again, self.locks_at() + DAY_MS + lag_ms), now, told)
+        yield from compare_keys(wire.keyring, self.keyring, wire.key_service, erased, lag_ms, now)
 
-    def last_whole(self) -> dict[str, Any] | None:
+    def last_whole(self) -> dict[str, int] | None:
         """The last turn that ended: at (UTC ms), objects, keys, refused; null before there was one.
         """
+        return self._noted("at", "objects", "keys", "refused")
+
+    def _noted(self, *names: str) -> dict[str, int] | None:
+        """What the last whole turn left; null where it, or one of these, is not there."""
         try:
             read = json.loads((self._state / _STATE).read_text("utf-8"))
-            return {key: int(read[key]) for key in ("at", "objects", "keys", "refused")}
+            return {name: int(read[name]) for name in names}
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -200,7 +202,7 @@ class Replica:
         if there is None:
             return
         ours = [one for one in self._wire.store.versions(there.key) if one.key == there.key]
-        if self._section.driver == "s3" and there.version_id in {one.version_id for one in ours}:
+        if self._folder is None and there.version_id in {one.version_id for one in ours}:
             raise Refused("replica.bucket is the archive's own bucket under another name")
         if not ours:
             raise Refused(f"{self.name} holds {there.key}, which this archive does not: name an "
@@ -216,10 +218,9 @@ class Replica:
 
     def _is_the_archive(self) -> bool:
         section, config = self._section, self._wire.config
-        if section.driver == "folder":
-            assert section.folder is not None
+        if self._folder is not None:
             # A folder in the data folder is lost with it.
-            return any(one.resolve() in (there := section.folder.resolve(), *there.parents)
+            return any(one.resolve() in (there := self._folder.resolve(), *there.parents)
                        for one in (self._wire.home, self._wire.store_folder))
         if config.store.driver != "s3" or _server(section.endpoint) != _server(
                 config.store.endpoint):
@@ -227,32 +228,20 @@ class Replica:
         ours = {config.store.bucket, config.keyring.bucket}
         return bool(ours & {section.bucket, section.keyring_bucket})
 
-    def _require_mounted(self) -> None:
-        assert self._section.folder is not None
-        mark = self._section.folder / _MARK
-        if not mark.exists():
-            raise Transient(
-                f"{self._section.folder} holds no copy: is its disk mounted? To begin a new copy "
-                f"elsewhere, remove {self._state} first")
+    def _require_mounted(self, place: Path) -> None:
+        if not (place / _MARK).exists():
+            raise Transient(f"{place} holds no copy: is its disk mounted? To begin a new copy "
+                            f"elsewhere, remove {self._state} first")
         if self.is_begun() and (self._state / _MARK).read_text("ascii") != self._mark():
-            raise Refused(f"{self._section.folder} holds the copy of another archive")
+            raise Refused(f"{place} holds the copy of another archive")
 
     def _mark(self) -> str:
-        section = self._section
-        if section.driver == "folder":
-            assert section.folder is not None
-            return (section.folder / _MARK).read_text("ascii")
-        return f"{section.endpoint or ''} {section.bucket}\n"
+        if self._folder is not None:
+            return (self._folder / _MARK).read_text("ascii")
+        return f"{self._section.endpoint or ''} {self._section.bucket}\n"
 
     def _s3(self, bucket: str) -> Any:
-        from infra.s3 import S3Settings
-
-        section = self._section
-        return S3Settings(
-            endpoint=section.endpoint, region=section.region, bucket=bucket,
-            access_key=text_of(section.access_key_file),
-            secret_key=text_of(section.secret_key_file),
-            ca_file=str(section.ca_file) if section.ca_file else None)
+        return self._wire.s3_settings(bucket, self._section)
 
     @contextmanager
     def _scratch(self, pieces: Iterator[bytes]) -> Iterator[BinaryIO]:
@@ -285,12 +274,13 @@ def key_copies(wire: Wire) -> dict[str, Keyring]:
     return found
 
 
-def compared(wire: Wire, progress: Callable[[int], None]) -> Iterator[Finding | str]:
-    """What `verify --replica` says. Raises Refused without a copy."""
+def compared(wire: Wire, erased: frozenset[str],
+             progress: Callable[[int], None]) -> Iterator[Finding | str]:
+    """What `verify --replica` says; `erased` as `Report` has it. Raises Refused without a copy."""
     replica = Replica(wire)
     if not replica.is_begun():
         raise Missing("there is no second copy yet: `counterfoil replicate --once` makes it")
-    yield from replica.differences(progress)
+    yield from replica.differences(erased, progress)
 
 
 def replica_alarms(wire: Wire, now: int) -> list[Alarm]:
@@ -326,7 +316,7 @@ def _server(endpoint: str | None) -> str:
     return (endpoint or "").rstrip("/").lower()
 
 
-def _again(call: Callable[[], object]) -> object:
+def _again(call: Callable[[], _T]) -> _T:
     return retry(call, time.sleep, pauses_s=_RETRY_S)
 
 
@@ -334,6 +324,4 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporaries = path.parent / "tmp"
     folder.make_folder(temporaries)
-    with folder.temporary(temporaries, text.encode(), 0o600) as made:
-        os.replace(made, path)
-        folder.sync_folder(path.parent)
+    folder.replace(path, text.encode(), temporaries=temporaries)

@@ -67,8 +67,8 @@ class Reviewing:
         self._wire = wire
         self.record = recorder.record
         reader, tokenizer = wire.reader(), wire.tokenizer()
-        self._bodies = Bodies(reader)
-        self.bound = Bound(wire.indexes(), self._bodies, tokenizer, lately)
+        self.bodies = Bodies(reader)
+        self.bound = Bound(wire.indexes(), self.bodies, tokenizer, lately)
         self._known_rules: frozenset[str] = frozenset()
         self._rules_until = 0
         years = wire.directory().firm_years()
@@ -97,7 +97,7 @@ class Reviewing:
         was. Raises Refused for one that was made too late, or for other shares."""
         index = self.bound.whole()
         found = [] if index is None else on_record(
-            index, self._bodies, self._wire.tokenizer(),
+            index, self.bodies, self._wire.tokenizer(),
             sampling.seed_id(quality.PLAN_NAME, since, until))
         return sampling.read_seed(found[0], quality.plan()) if found else None
 

@@ -19,13 +19,13 @@ from infra import rulefolder
 from infra.archived import Joiner, Place, in_one_order
 from infra.voice import Voice
 from infra.wire import Wire
-from schemas import events, limits
+from schemas import events
 from schemas.document import Document, Entry
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent
 from schemas.identity import key_of, message_key
 from search.bodies import Bodies
-from search.index import Index, PageCursor
+from search.index import Index, pages
 from search.policy import plans, sampling
 from search.policy.flags import is_flag, read_flag
 from search.policy.message import listed_at
@@ -169,24 +169,19 @@ class Records:
         """Every seed on record, whatever zone and folder say today: by plan, the first on the log
         first; one that cannot be read any more is left out."""
         found: dict[tuple[str, int, int], tuple[tuple[str, int, int, int], Recorded]] = {}
-        after: PageCursor | None = None
-        while True:
-            page = self._index.search(_OWN, limits.PAGE_HITS_MAX, after)
-            for document in page.documents:
-                for entry in document.entries:
-                    if entry.kind != events.POLICY or entry.subkind != sampling.ACTION:
-                        continue
-                    one = self._recorded(document, entry)
-                    if one is None:
-                        continue
-                    name = one.plan_id, one.period.since, one.period.until
-                    place = address(entry.pointer)
-                    if name not in found or place < found[name][0]:
-                        found[name] = place, one
-            after = page.next
-            if after is None:
-                return tuple(one for _, one in sorted(
-                    found.values(), key=lambda known: (known[1].plan_id, known[0])))
+        for document in pages(self._index, _OWN):
+            for entry in document.entries:
+                if entry.kind != events.POLICY or entry.subkind != sampling.ACTION:
+                    continue
+                one = self._recorded(document, entry)
+                if one is None:
+                    continue
+                name = one.plan_id, one.period.since, one.period.until
+                place = address(entry.pointer)
+                if name not in found or place < found[name][0]:
+                    found[name] = place, one
+        return tuple(one for _, one in sorted(
+            found.values(), key=lambda known: (known[1].plan_id, known[0])))
 
     def _recorded(self, document: Document, entry: Entry) -> Recorded | None:
         try:

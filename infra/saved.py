@@ -7,7 +7,6 @@ keys lie, and never in an index. Losing it loses convenience.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -63,8 +62,7 @@ class SavedFile:
                 rows = self._read()
                 change(rows)
                 body = json.dumps(rows, ensure_ascii=False).encode()
-                with folder.temporary(self._path.parent, body, 0o600) as draft:
-                    os.replace(draft, self._path)
+                folder.replace(self._path, body)
         except OSError as error:
             raise Transient(f"saved searches: {error.strerror}") from error
 

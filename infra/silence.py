@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from archive.counterwatch import CounterWatch, Hole, back_to
-from archive.reader import ArchiveReader, SegmentRead
-from archive.wordbook import Wordbook
+from archive.reader import SegmentRead
 from infra.directory import load_directory
 from infra.process import Worker
 from infra.voice import Voice
@@ -23,12 +22,13 @@ from schemas.directory import Account, Directory
 from schemas.errors import CounterfoilError
 from schemas.gaps import Gap
 from schemas.identity import message_key
-from schemas.wire import Pointer
 from search.bodies import Bodies
+from search.follow import Reader
 from search.gaps import GapReader
 from search.index import Index
 from search.lastseen import Named, last_events
 from search.partwatch import Overdue
+from search.passing import Passing
 from search.query import Term, TokenQuery
 from search.tokens import Tokenizer
 from search.waiting import WAITING_MAX, Waiting
@@ -46,34 +46,18 @@ _RECENT_MS: Final = 48 * _HOUR_MS
 _DIRECTORIES: Final = TokenQuery(Term("kinds", events.DIRECTORY), frozenset({events.DIRECTORY}))
 
 
-class Watched:
-    """An archive whose segments somebody else sees too. Implements `search.follow.Reader`."""
+class Watched(Passing):
+    """An archive whose segments somebody else sees too."""
 
-    def __init__(self, reader: ArchiveReader, watch: CounterWatch) -> None:
-        self._reader, self._watch = reader, watch
-
-    def partitions(self) -> list[tuple[str, int]]:
-        """See search.follow.Reader."""
-        return self._reader.partitions()
+    def __init__(self, reader: Reader, watch: CounterWatch) -> None:
+        super().__init__(reader)
+        self._watch = watch
 
     def follow(self, topic_id: str, partition: int, next_offset: int) -> Iterator[SegmentRead]:
         """See search.follow.Reader."""
-        for read in self._reader.follow(topic_id, partition, next_offset):
+        for read in super().follow(topic_id, partition, next_offset):
             self._watch.take(read)
             yield read
-
-    def read(self, pointer: Pointer) -> bytes:
-        """See search.follow.Reader."""
-        return self._reader.read(pointer)
-
-    def home(self, pointer: Pointer) -> tuple[bytes, int]:
-        """See search.follow.Reader."""
-        return self._reader.home(pointer)
-
-    @property
-    def wordbook(self) -> Wordbook:
-        """See search.follow.Reader."""
-        return self._reader.wordbook
 
 
 class SilentAccounts:
@@ -89,13 +73,15 @@ class SilentAccounts:
 
     def look(self, index: Index, directory: Directory, now: int) -> list[tuple[Account, int]]:
         """(account, ms of silence) of those that are silent for too long. Raises Transient."""
-        watched = [(one, one.max_silence_h * _HOUR_MS) for one in directory.accounts
-                   if one.max_silence_h is not None and one.covers(now)]
-        self._ask(index, [_named(one) for one, limit_ms in watched
+        self._ask(index, [_named(one) for one, limit_ms in _watched(directory, now)
                           if (known := self._known.get(_named(one))) is None
                           or now - known > limit_ms])
+        return self.judged(index, directory, now)
+
+    def judged(self, index: Index, directory: Directory, now: int) -> list[tuple[Account, int]]:
+        """The same by what is known: no account is asked for again."""
         found = []
-        for one, limit_ms in watched:
+        for one, limit_ms in _watched(directory, now):
             silent_ms = now - self._heard_at(index, one, now)
             if silent_ms > limit_ms:
                 found.append((one, silent_ms))
@@ -263,6 +249,12 @@ class SilenceWatch:
             except CounterfoilError:
                 return self._directory
         return self._directory
+
+
+def _watched(directory: Directory, now: int) -> list[tuple[Account, float]]:
+    """(account, ms that it may be silent for)."""
+    return [(one, one.max_silence_h * _HOUR_MS) for one in directory.accounts
+            if one.max_silence_h is not None and one.covers(now)]
 
 
 def _named(account: Account) -> Named:

@@ -41,7 +41,7 @@ from archive.tlog.sequence import LogSequence
 from archive.unseal import Unsealer
 from archive.verify import Verifier
 from infra import storecheck
-from infra.config import Config, text_of
+from infra.config import Config, ReplicaSection, StoreSection, text_of
 from infra.directory import load_directory
 from infra.embedded.keys import FolderKeyring, LocalKeyService
 from infra.embedded.log import EmbeddedArchiveLog, EmbeddedCaptureLog
@@ -204,11 +204,12 @@ class Wire:
             ca_file=str(log.ca_file) if log.ca_file else None, replication=log.replication,
             min_insync=log.min_insync)
 
-    def s3_settings(self, bucket: str) -> Any:
-        """How to reach a bucket."""
+    def s3_settings(self, bucket: str,
+                    section: StoreSection | ReplicaSection | None = None) -> Any:
+        """How to reach a bucket, by the store's own section unless another is given."""
         from infra.s3 import S3Settings
 
-        store = self.config.store
+        store = section or self.config.store
         return S3Settings(
             endpoint=store.endpoint, region=store.region, bucket=bucket,
             access_key=text_of(store.access_key_file), secret_key=text_of(store.secret_key_file),

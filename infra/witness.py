@@ -82,8 +82,7 @@ class Shown:
                     note.read_bytes(shown).text).head.size > said.head.size:
                 return
             body = signed.render().encode() + lines
-            with folder.temporary(self._root, body, 0o600) as source:
-                source.replace(path)
+            folder.replace(path, body)
 
     def get(self, name: str) -> bytes | None:
         """By the hex SHA-256 of an origin."""

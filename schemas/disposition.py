@@ -150,6 +150,12 @@ class Record:
         """Names of key records that are gone by right."""
         return frozenset().union(*(one.erased for one in self.listings))
 
+    def waiting(self) -> tuple[Act, ...]:
+        """Requests of people that were not answered, the oldest first."""
+        answered = {one.subject for one in self.others if one.action == ANSWERED}
+        return tuple(one for one in self.others
+                     if one.action == REQUESTED and one.subject not in answered)
+
     def listing(self, list_id: str) -> Listing | None:
         """By id."""
         return next((one for one in self.listings if one.list_id == list_id), None)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas import events, limits
+from schemas import events
 from schemas.assignment import Assignment, Assignments, read_assignment
 from schemas.document import Document, Entry
 from schemas.errors import Missing, Refused
 from schemas.wire import Pointer
 from search.bodies import Bodies
-from search.index import Index, PageCursor
+from search.index import Index, pages
 from search.query import Term, TokenQuery
 
 _ASKED: Final = TokenQuery(Term("kinds", events.ASSIGNMENT), frozenset({events.ASSIGNMENT}))
@@ -33,16 +33,10 @@ class AssignedReader:
         One whose record cannot be read any more counts for nothing: an index that is rebuilt does
         not know it either.
         """
-        found: list[Assignment] = []
-        after: PageCursor | None = None
-        while True:
-            page = index.search(_ASKED, limits.PAGE_HITS_MAX, after)
-            for document in page.documents:
-                found += [one for entry in document.entries if entry.kind == events.ASSIGNMENT
-                          if (one := self._read(document, entry)) is not None]
-            after = page.next
-            if after is None:
-                return Assignments(found)
+        return Assignments([
+            one for document in pages(index, _ASKED)
+            for entry in document.entries if entry.kind == events.ASSIGNMENT
+            if (one := self._read(document, entry)) is not None])
 
     def _read(self, document: Document, entry: Entry) -> Assignment | None:
         known = self._known.get(entry.pointer)

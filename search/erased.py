@@ -20,12 +20,13 @@ from schemas.events import CapturedEvent
 from schemas.wire import Pointer
 from search.bodies import Bodies
 from search.fields import KINDS
-from search.index import Index, PageCursor, Write
+from search.index import Index, Write, pages
 from search.newwords import Home
 from search.project import Projector, complete_sets, document, entry_key
 from search.query import Term, TokenQuery
 
-_ACTS: Final = TokenQuery(Term("kinds", events.DISPOSITION), frozenset(KINDS))
+# Each act of a disposition is a document: with one more of them, something may have been erased.
+ACTS: Final = TokenQuery(Term("kinds", events.DISPOSITION), frozenset(KINDS))
 _PAGE: Final = 200
 _WRITES: Final = 500
 _ROUNDS_MAX: Final = 50
@@ -71,20 +72,14 @@ def acts_known(index: Index, reader: Reader) -> Iterator[Act]:
     """Every act that the index has, read from the archive. One that cannot be read any more erases
     nothing."""
     bodies = Bodies(reader)
-    after: PageCursor | None = None
-    while True:
-        page = index.search(_ACTS, _PAGE, after)
-        for found in page.documents:
-            for entry in found.entries:
-                if entry.kind != events.DISPOSITION:
-                    continue
-                try:
-                    yield read_act(bodies.event(found, entry))
-                except (Missing, Refused):
-                    continue
-        after = page.next
-        if after is None:
-            return
+    for found in pages(index, ACTS, _PAGE):
+        for entry in found.entries:
+            if entry.kind != events.DISPOSITION:
+                continue
+            try:
+                yield read_act(bodies.event(found, entry))
+            except (Missing, Refused):
+                continue
 
 
 def _acts_in(event: ReadEvent) -> Iterator[Act]:

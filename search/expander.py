@@ -7,17 +7,11 @@ first).
 
 from __future__ import annotations
 
-from typing import Final
-
-from schemas import events, limits
-from search.fields import KINDS
+from schemas import limits
+from search.erased import ACTS
 from search.index import Index, IndexSet
-from search.query import Term, TokenQuery
 from search.vocabulary import Book, Vocabulary
 from search.words import Exact, Slot, Stems
-
-# Each act of a disposition is a document: with one more of them, something may have been erased.
-_ACTS: Final = TokenQuery(Term("kinds", events.DISPOSITION), frozenset(KINDS))
 
 
 class CurrentExpander:
@@ -41,7 +35,7 @@ class CurrentExpander:
         return () if vocabulary is None else vocabulary.expand(slot, terms_max)
 
     def read(self) -> None:
-        """Read now what the first pattern would wait for. Raises Transient; then that reads it."""
+        """See Expander."""
         vocabulary = self._vocabulary()
         if vocabulary is not None:
             vocabulary.read()
@@ -53,7 +47,7 @@ class CurrentExpander:
         if self._bound is None or self._bound[0] != name or self._index is None:
             self._index = self._indexes.open(name)
             self._bound = None
-        acts = self._index.count(_ACTS)
+        acts = self._index.count(ACTS)
         if self._bound is None or acts != self._acts:
             # After a swap the words of the old index go: the new one has its own. After an erasure
             # its words have left the index before this count changed (search/follow.py).
@@ -63,7 +57,3 @@ class CurrentExpander:
         vocabulary = self._bound[1]
         vocabulary.renew()
         return vocabulary
-
-    def forget(self) -> None:
-        """Drop every word: after an erasure the next pattern knows only what is left."""
-        self._bound = None

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from schemas import events, gaps, limits
+from schemas import events, gaps
 from schemas.document import Document, Entry
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent
 from schemas.gaps import Gap, gaps_of
 from schemas.wire import Pointer
 from search.bodies import Bodies
-from search.index import Index, PageCursor
+from search.index import Index, pages
 from search.query import And, Between, Term, TokenQuery
 
 _ASKED: Final = TokenQuery(Term("kinds", events.GAP), frozenset({events.GAP}))
@@ -43,19 +43,13 @@ class GapReader:
         return gaps_of(self._known.values())
 
     def _read(self, index: Index, asked: TokenQuery) -> Iterator[tuple[Pointer, CapturedEvent]]:
-        after: PageCursor | None = None
-        while True:
-            page = index.search(asked, limits.PAGE_HITS_MAX, after)
-            for found in page.documents:
-                for entry in found.entries:
-                    # What was left out on purpose is no gap, and said each day anew.
-                    if entry.kind == events.GAP and entry.subkind != gaps.MEANT:
-                        event = self._known.get(entry.pointer) or self._event(found, entry)
-                        if event is not None:
-                            yield entry.pointer, event
-            after = page.next
-            if after is None:
-                return
+        for found in pages(index, asked):
+            for entry in found.entries:
+                # What was left out on purpose is no gap, and said each day anew.
+                if entry.kind == events.GAP and entry.subkind != gaps.MEANT:
+                    event = self._known.get(entry.pointer) or self._event(found, entry)
+                    if event is not None:
+                        yield entry.pointer, event
 
     def _event(self, found: Document, entry: Entry) -> CapturedEvent | None:
         try:

@@ -150,11 +150,6 @@ class Asked(Protocol):
         Raises TooBroad, and ValueError as `facets` does or for a part that asks for words.
         """
 
-    def newest(self, queries: Sequence[TokenQuery],
-               limit: int) -> tuple[tuple[Document, ...], ...]:
-        """Of each query the first `limit` documents of `search`, without a total; asked for in
-        one go, each of a moment of its own. Raises TooBroad."""
-
     def each(self, query: TokenQuery, most: int, *,
              oldest_first: bool = False) -> Iterator[Document]:
         """Every document that matches, in the order of `search`, all of one moment. Nothing else is
@@ -169,6 +164,11 @@ class Index(Asked, Protocol):
 
     Safe to use from several processes; one instance belongs to one thread.
     """
+
+    def newest(self, queries: Sequence[TokenQuery],
+               limit: int) -> tuple[tuple[Document, ...], ...]:
+        """Of each query the first `limit` documents of `search`, without a total; asked for in
+        one go, each of a moment of its own. Raises TooBroad."""
 
     def put(self, writes: Sequence[Write], cursors: Mapping[Partition, int]) -> frozenset[str]:
         """Store the documents, then move the cursors: all of it, or no cursor.
@@ -203,11 +203,26 @@ class Index(Asked, Protocol):
         """What was put is visible to `search` and `scan` from now on."""
 
     def purge(self) -> str:
-        """What was replaced or removed is in no file of this index any more when this returns; says
-        in words how, and what it cannot speak for. Takes as long as writing the index anew."""
+        """Write the index anew, without what was replaced or removed: that is in none of its files
+        any more when this returns, but for what the answer says is still kept. The answer says in
+        words, for a certificate: how, what is still kept, and what it cannot speak for. Takes as
+        long as writing the index anew."""
 
     def words(self) -> WordStore:
         """The words of these documents, sealed; made and dropped with this index."""
+
+
+def pages(index: Asked, query: TokenQuery, limit: int = limits.PAGE_HITS_MAX, *,
+          oldest_first: bool = False) -> Iterator[Document]:
+    """Every document that matches, in the order of `search`, `limit` at a time as they are taken:
+    however many there are, but each page of a moment of its own. Raises as `search` does."""
+    after: PageCursor | None = None
+    while True:
+        page = index.search(query, limit, after, oldest_first=oldest_first)
+        yield from page.documents
+        after = page.next
+        if after is None:
+            return
 
 
 class IndexSet(Protocol):

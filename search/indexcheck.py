@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from archive.reader import ReadEvent, SegmentRead
 from schemas.document import Document, Entry
 from schemas.errors import Halt
-from schemas.wire import Pointer
 from search.follow import Difference, Follower, Reader, bind
 from search.index import Index, IndexSet, Partition
+from search.passing import Passing
 from search.project import Heard, Projector
 from search.tokens import Tokenizer
-from search.vocabulary import Book
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,38 +106,26 @@ def _is_newer(found: Document, cursors: Mapping[Partition, int]) -> bool:
         (entry.pointer.topic_id, entry.pointer.partition), 0) for entry in found.entries)
 
 
-class _UpTo:
-    """An archive as an index has seen it. Implements `search.follow.Reader`."""
+class _UpTo(Passing):
+    """An archive as an index has seen it."""
 
     def __init__(self, reader: Reader, cursors: Mapping[Partition, int]) -> None:
-        self._reader, self._cursors = reader, cursors
+        super().__init__(reader)
+        self._cursors = cursors
 
     def partitions(self) -> list[Partition]:
         """See Reader."""
-        return [one for one in self._reader.partitions() if one in self._cursors]
+        return [one for one in super().partitions() if one in self._cursors]
 
     def follow(self, topic_id: str, partition: int, next_offset: int) -> Iterator[SegmentRead]:
         """See Reader."""
         end = self._cursors[topic_id, partition]
         if next_offset >= end:
             return
-        for read in self._reader.follow(topic_id, partition, next_offset):
+        for read in super().follow(topic_id, partition, next_offset):
             if read.first >= end:
                 return
             yield read
-
-    def read(self, pointer: Pointer) -> bytes:
-        """See Reader."""
-        return self._reader.read(pointer)
-
-    def home(self, pointer: Pointer) -> tuple[bytes, int]:
-        """See Reader."""
-        return self._reader.home(pointer)
-
-    @property
-    def wordbook(self) -> Book:
-        """See Reader."""
-        return self._reader.wordbook
 
 
 class _Sharing(Projector):

@@ -63,11 +63,6 @@ def last_events(index: Index, tokenizer: Tokenizer,
     return out
 
 
-def last_event(index: Index, tokenizer: Tokenizer, channel: str, account: str) -> int | None:
-    """`last_events` of one."""
-    return last_events(index, tokenizer, [(channel, account)])[0]
-
-
 def accounts_heard(index: Index, tokenizer: Tokenizer, bodies: Bodies, known: Iterable[Named],
                    custodians: Iterable[str]) -> list[Named]:
     """(channel, account) of every account besides `known` with a captured event, the one that was

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from schemas import events, limits
+from schemas import events
 from schemas.document import Document, Entry
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent, Identity
@@ -21,7 +21,7 @@ from schemas.wire import Pointer
 from search import identity, query
 from search.bodies import Bodies
 from search.identity import Fact
-from search.index import Index, PageCursor
+from search.index import Index, pages
 from search.query import Reached, TokenQuery
 from search.tokens import Tokenizer
 
@@ -67,14 +67,7 @@ class LinkReader:
     def of_values(self, index: Index, values: Iterable[str],
                   region: str | None) -> Mapping[str, tuple[Reached, ...]]:
         """By value as typed in `from:`, `to:`, `with:`: who else that is. Raises Transient."""
-        found = {}
-        for value in sorted(set(values)):
-            wanted = [one for one in identity.alternatives(value, region)
-                      if one[0][0] != "custodian"]
-            reached = self.reach(index, wanted)
-            if reached:
-                found[value] = reached
-        return found
+        return _of_values(values, region, lambda wanted: self.reach(index, wanted))
 
     def conversations(self, index: Index, found: Document) -> query.Node:
         """The conversation of `found`, and what the same two said under other identities."""
@@ -122,17 +115,12 @@ class LinkReader:
             for one in sorted({place.facts for place in places})))),
             frozenset({events.IDENTITY}))
         found: dict[Told, None] = {}
-        after: PageCursor | None = None
-        while True:
-            page = index.search(asked, limits.PAGE_HITS_MAX, after)
-            for document in page.documents:
-                for entry in document.entries:
-                    link = self._link(document, entry)
-                    if link is not None:
-                        found[Told(link, document.sort_at)] = None
-            after = page.next
-            if after is None:
-                return list(found)
+        for document in pages(index, asked):
+            for entry in document.entries:
+                link = self._link(document, entry)
+                if link is not None:
+                    found[Told(link, document.sort_at)] = None
+        return list(found)
 
     def _link(self, document: Document, entry: Entry) -> Link | None:
         if entry.kind != events.IDENTITY:
@@ -179,14 +167,19 @@ class LinksOf:
     def of_values(self, values: Iterable[str],
                   region: str | None) -> Mapping[str, tuple[Reached, ...]]:
         """As `LinkReader.of_values`."""
-        return {value: reached for value in sorted(set(values)) if (reached := _reach(
-            [one for one in identity.alternatives(value, region) if one[0][0] != "custodian"],
-            self._known))}
+        return _of_values(values, region, lambda wanted: _reach(wanted, self._known))
 
     def _known(self, places: Iterable[_Place]) -> Iterable[Told]:
         several = [self._several[fact][1] for place in places for fact in place.facts[:1]
                    if fact in self._several]
         return [*self._told, *several]
+
+
+def _of_values(values: Iterable[str], region: str | None,
+               reach: Callable[[list[tuple[Fact, ...]]], tuple[Reached, ...]],
+               ) -> Mapping[str, tuple[Reached, ...]]:
+    return {value: reached for value in sorted(set(values)) if (reached := reach(
+        [one for one in identity.alternatives(value, region) if one[0][0] != "custodian"]))}
 
 
 def _reach(wanted: Iterable[Sequence[Fact]],

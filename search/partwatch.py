@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from schemas import codec, limits
+from schemas import codec
 from schemas import document as shape
-from schemas.document import Document, Entry
+from schemas.document import Entry
 from schemas.errors import Missing, Refused
 from schemas.events import EventPart
 from schemas.wire import Pointer
 from search.bodies import Reads
 from search.fields import KINDS
-from search.index import Index, PageCursor
+from search.index import Index, pages
 from search.project import entry_key
 from search.query import Term, TokenQuery
 
@@ -106,14 +106,4 @@ class PartWatch:
 
     def _stored(self) -> Iterable[str]:
         self._index.refresh()
-        after: PageCursor | None = None
-        while True:
-            page = self._index.search(_ASKED, limits.PAGE_HITS_MAX, after)
-            yield from (one.doc_id for one in page.documents if _waits(one))
-            after = page.next
-            if after is None:
-                return
-
-
-def _waits(found: Document) -> bool:
-    return bool(waiting_sets(found.entries))
+        return (one.doc_id for one in pages(self._index, _ASKED) if waiting_sets(one.entries))

@@ -111,13 +111,6 @@ class ReadingIndex:
         facets.check_parts(parts)
         return facets.tallied(self._matching(query), parts, zone)
 
-    def newest(self, queries: Sequence[TokenQuery],
-               limit: int) -> tuple[tuple[Document, ...], ...]:
-        """See Asked. Raises TooMuchToRead."""
-        if not any(map(_reads, queries)):
-            return self._index.newest(queries, limit)
-        return tuple(self.search(one, limit).documents for one in queries)
-
     def each(self, query: TokenQuery, most: int, *,
              oldest_first: bool = False) -> Iterator[Document]:
         """See Asked. Raises TooMuchToRead."""

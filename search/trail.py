@@ -21,7 +21,7 @@ from schemas.events import CapturedEvent, Identity
 from search import identity, query
 from search.audit import ATTACHMENT, VIEW
 from search.bodies import Bodies
-from search.index import Asked, PageCursor, TooBroad
+from search.index import Asked, PageCursor, TooBroad, pages
 from search.query import Term, TokenQuery
 from search.review import decisions
 from search.tokens import Tokenizer
@@ -256,21 +256,16 @@ class Trail:
             Term("kind", events.AUDIT), Term("actors", self._token(person)),
             query.Between(None, until + _PLACE_MS))), frozenset({events.AUDIT}))
         out: list[_Looked] = []
-        place: PageCursor | None = None
-        while True:
-            page = index.search(asked, _PAGE, place)
-            for document in page.documents:
-                entry = document.entries[0]
-                if entry.subkind not in _SEEN:
-                    continue
-                if len(out) >= room:
-                    return out, False
-                look = self._look(document, entry)
-                if look is not None and look.person == person:
-                    out.append(look)
-            place = page.next
-            if place is None:
-                return out, True
+        for document in pages(index, asked, _PAGE):
+            entry = document.entries[0]
+            if entry.subkind not in _SEEN:
+                continue
+            if len(out) >= room:
+                return out, False
+            look = self._look(document, entry)
+            if look is not None and look.person == person:
+                out.append(look)
+        return out, True
 
     def _look(self, document: Document, entry: Entry) -> _Looked | None:
         """A record never changes: each is read once."""

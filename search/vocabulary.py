@@ -38,6 +38,9 @@ class Expander(Protocol):
         when it cannot be read.
         """
 
+    def read(self) -> None:
+        """Read now what the first pattern would wait for. Raises Transient; then that reads it."""
+
 
 class WordStore(Protocol):
     """Where the sealed chunks of one index lie: made, retired and dropped with it.
@@ -92,11 +95,6 @@ class Vocabulary:
         self._book = book
         self._stems = stems
         self._words_max = words_max
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop every word: the next pattern reads the store from its beginning. What was erased
-        meanwhile is then gone from here too, once the ring of keys has forgotten its keys."""
         self._lexicon = Lexicon()
         self._place = 0
         self._is_stale = True
@@ -126,7 +124,7 @@ class Vocabulary:
         return tuple(found)
 
     def read(self) -> None:
-        """What was stored since the last question. Raises Transient."""
+        """See Expander: what was stored since the last question."""
         if self._is_stale and self._fault is None:
             self._read()
 

@@ -6,14 +6,13 @@ ever and so does its row; only what nobody has looked at yet is an alarm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from schemas import document as shape
 from schemas import events
-from schemas.document import Document
 from schemas.identity import key_of
-from search.index import Index, PageCursor
+from search.index import Index, pages
 from search.query import All, Term, TokenQuery
 from search.tokens import Tokenizer
 
@@ -63,7 +62,7 @@ class Waiting:
 def _found(index: Index) -> Iterator[tuple[str, int]]:
     left = WAITING_MAX
     for asked in (_ITEMS, _RECORDS):
-        for found in _pages(index, asked):
+        for found in pages(index, asked, _PAGE):
             entry = next((one for one in found.entries if one.kind == events.QUARANTINE
                           or one.unreadable == REFUSED_RECORD), None)
             if entry is not None:
@@ -71,13 +70,3 @@ def _found(index: Index) -> Iterator[tuple[str, int]]:
                 left -= 1
                 if not left:
                     return
-
-
-def _pages(index: Index, asked: TokenQuery) -> Iterable[Document]:
-    after: PageCursor | None = None
-    while True:
-        page = index.search(asked, _PAGE, after)
-        yield from page.documents
-        after = page.next
-        if after is None:
-            return

@@ -43,7 +43,8 @@ class Vouching:
 class LogReport:
     """What one audit saw. `waiting`: partitions whose newest segment is not in the log yet, which
     is no fault. `tiles_absent`: full tiles that nobody has stored; the batches make them.
-    `absent`: what the batches make and is not there, as far as it is no fault (100 at most).
+    `absent`: what the batches make and is not there, as far as it is no fault (100 at most;
+    `absent_more` are not named).
     `unjudged`: signed heads behind the place where the batches are damaged. `cosigned`, `stamped`:
     the largest head that a named witness, or authority, vouches for, by its name; `unnamed`:
     cosignatures and time stamps of those who were not named to the auditor."""
@@ -56,6 +57,7 @@ class LogReport:
     tiles_absent: int = 0
     waiting: int = 0
     absent: list[str] = field(default_factory=list)
+    absent_more: int = 0
     unjudged: int = 0
     unnamed: int = 0
     cosigned: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -70,6 +72,8 @@ class LogReport:
         """Something that is made from the batches does not lie there."""
         if len(self.absent) < _ABSENT_MAX:
             self.absent.append(key)
+        else:
+            self.absent_more += 1
 
     def add(self, code: str, where: str, detail: str = "") -> None:
         """Add a fault once."""
@@ -88,6 +92,7 @@ class LogAudit:
         self._authenticator = authenticator
         self._origin = origin
         self._keys = tuple(keys)
+        self._sequence = LogSequence(store, origin, self._keys, judges_locks=False)
         vouching = vouching or Vouching()
         self._witnesses = {key.key_id.hex(): key for key in vouching.witnesses}
         self._authorities = {one.name: one for one in vouching.authorities}
@@ -97,7 +102,7 @@ class LogAudit:
         """Everything. `against`: checkpoints that somebody kept elsewhere; each must be a head of
         this log. Raises Transient, and Halt("format_unknown") for a batch of a later version."""
         report = LogReport()
-        wanted = self._heads(report, against)
+        wanted, there = self._heads(report, against)
         roots = {0: EMPTY_ROOT}
         until: dict[int, int] = {}
         hashes = _Levels(self, report)
@@ -120,7 +125,7 @@ class LogAudit:
             report.head = read.batch.head
             self._progress(report.batches)
         self._judge_heads(report, wanted, roots)
-        self._check_published(report, until)
+        self._check_published(report, until, there)
         report.waiting = waiting(self._store, self._authenticator,
                                  last.batch.ends if last else ())
         _Objects(self, self._store, report, until).check()
@@ -129,7 +134,7 @@ class LogAudit:
     def check_tile(self, report: LogReport, tile: Tile, body: bytes) -> None:
         """The stored tile, if there is one, is this."""
         key = tile_key(tile)
-        versions = self._versions(key)
+        versions = self._sequence.versions(key)
         if not versions:
             report.tiles_absent += 1
             report.lacks(key)
@@ -140,13 +145,16 @@ class LogAudit:
                 or self._store.get(key, first.version_id) != body):
             report.add("tlog_tile_damaged", key)
 
-    def _heads(self, report: LogReport,
-               against: Iterable[Note]) -> dict[int, list[tuple[bytes, str]]]:
-        """What was ever signed: (root, where) by size."""
+    def _heads(self, report: LogReport, against: Iterable[Note],
+               ) -> tuple[dict[int, list[tuple[bytes, str]]], set[str]]:
+        """What was ever signed: (root, where) by size; and the keys below checkpoint/ at which
+        something lies."""
         wanted: dict[int, list[tuple[bytes, str]]] = {}
+        there = set()
         for version in self._store.versions(f"{PREFIX}checkpoint/"):
             if version.is_delete_marker or not is_name(version.key):
                 continue
+            there.add(version.key)
             try:
                 found, _ = checkpoint.opened(self._note(version), self._keys)
             except Refused as error:
@@ -163,7 +171,7 @@ class LogAudit:
                 report.add("tlog_checkpoint_damaged", HANDED_IN, str(error))
                 continue
             wanted.setdefault(found.head.size, []).append((found.head.root, HANDED_IN))
-        return wanted
+        return wanted, there
 
     def _judge_heads(self, report: LogReport, wanted: dict[int, list[tuple[bytes, str]]],
                      roots: dict[int, bytes]) -> None:
@@ -178,11 +186,13 @@ class LogAudit:
                 elif roots.get(size) != root:
                     report.add("tlog_forked", where, f"signed for {size} leaves with another root")
 
-    def _check_published(self, report: LogReport, until: dict[int, int]) -> None:
+    def _check_published(self, report: LogReport, until: dict[int, int], there: set[str]) -> None:
         """Every batch but the last has its checkpoint: nobody goes on before it is signed."""
         for size in until:
             key = checkpoint_key(size)
-            if any(not one.is_delete_marker for one in self._versions(key)):
+            # The listing is of before the batches were read: what is not in it may have come since.
+            if key in there or any(not one.is_delete_marker
+                                   for one in self._sequence.versions(key)):
                 continue
             if size == report.head.size:
                 report.lacks(key)   # a notary that died between the two; the next one signs it
@@ -191,10 +201,9 @@ class LogAudit:
 
     def _batches(self, report: LogReport) -> Iterator[Read]:
         """The batches of record in order, up to the first that does not follow."""
-        sequence = LogSequence(self._store, self._origin, self._keys, judges_locks=False)
         before: Read | None = None
         number = 0
-        while (read := sequence.record(number)) is not None:
+        while (read := self._sequence.record(number)) is not None:
             try:
                 batches.check_follows(before, read.batch)
             except Refused as error:
@@ -202,7 +211,8 @@ class LogAudit:
                 return
             yield read
             before, number = read, number + 1
-        there = [one for one in self._versions(batch_key(number)) if not one.is_delete_marker]
+        there = [one for one in self._sequence.versions(batch_key(number))
+                 if not one.is_delete_marker]
         for version in there:
             report.add("tlog_damaged", version.key, "no batch that the log signed")
         later = next((key for key in self._store.versions(f"{PREFIX}batch/", batch_key(number))
@@ -275,7 +285,7 @@ class LogAudit:
             return "too large"
         stamp = self._store.get(version.key, version.version_id)
         reason = "there is no checkpoint of this size"
-        for one in self._versions(checkpoint_key(size)):
+        for one in self._sequence.versions(checkpoint_key(size)):
             if one.is_delete_marker or one.size > note.NOTE_BYTES_MAX:
                 continue
             try:
@@ -286,7 +296,8 @@ class LogAudit:
 
     def _is_kept(self, text: str, size: int) -> bool:
         """Whether this text is that of the checkpoint that the log keeps, if it keeps one."""
-        found = [one for one in self._versions(checkpoint_key(size)) if not one.is_delete_marker]
+        found = [one for one in self._sequence.versions(checkpoint_key(size))
+                 if not one.is_delete_marker]
         if not found:
             return True
         try:
@@ -298,9 +309,6 @@ class LogAudit:
         if version.size > note.NOTE_BYTES_MAX:
             raise Refused("tlog_note: too large")
         return note.read_bytes(self._store.get(version.key, version.version_id))
-
-    def _versions(self, key: str) -> list[ObjectVersion]:
-        return [one for one in reversed(list(self._store.versions(key))) if one.key == key]
 
 
 class _Objects:

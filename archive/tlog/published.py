@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from archive.authentic import Authenticator
+from archive.authentic import Authenticator, chain
 from archive.store import ObjectStore
-from archive.tail import partition_names, segment_holding
+from archive.tail import partition_names
 from archive.tlog import checkpoint, note
 from archive.tlog.batch import End, Read
 from archive.tlog.note import Key, Note, Signed
@@ -55,20 +55,20 @@ def vouched(store: ObjectStore, sequence: LogSequence, last: Read, keys: Iterabl
         signed = _at(sequence, read, known) if read.batch.head.size == size else None
         if signed is None:
             continue
-        whole, by = witnessed(store, signed, witnesses)
+        whole, by = witnessed(sequence, signed, witnesses)
         if by:
             return whole, by
     return None
 
 
 def waiting(store: ObjectStore, authenticator: Authenticator, ends: Iterable[End]) -> int:
-    """Partitions whose newest segment of record is not in the log that has got to `ends`."""
+    """Partitions with a segment of record behind `ends`, which is where the log has got to."""
     known = {(one.topic, one.topic_id, one.partition): one.next_offset for one in ends}
     count = 0
     for name in partition_names(store):
         place = (name.topic, name.topic_id.hex(), name.partition)
-        found = segment_holding(store, authenticator, name, 2**63 - 1)
-        count += found is not None and found.segment.header.last >= known.get(place, 0)
+        count += any(found is not None for _, found, _ in
+                     chain(store, authenticator, name, known.get(place, 0)))
     return count
 
 

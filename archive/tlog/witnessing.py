@@ -15,7 +15,7 @@ from archive.tlog.checkpoint import Head
 from archive.tlog.notary import Notary
 from archive.tlog.note import Key, Note, Signed
 from archive.tlog.prover import Prover
-from archive.tlog.sequence import cosignature_key
+from archive.tlog.sequence import LogSequence, cosignature_key
 from archive.tlog.witness import Asked, ask
 from schemas.errors import Exists, Refused, Transient
 
@@ -70,19 +70,16 @@ class Witnessing:
         return Outcome(key)
 
 
-def witnessed(store: ObjectStore, signed: Note, keys: Iterable[Key]) -> tuple[Note, list[Signed]]:
+def witnessed(sequence: LogSequence, signed: Note,
+              keys: Iterable[Key]) -> tuple[Note, list[Signed]]:
     """A checkpoint with the cosignatures of `keys` that are kept for it, and who they are. What
     does not verify is left out."""
     size = checkpoint.read_text(signed.text).head.size
     found: list[Signed] = []
     for key in keys:
-        name = cosignature_key(size, key)
-        for version in reversed(list(store.versions(name))):
-            if (version.key != name or version.is_delete_marker
-                    or version.size > note.NOTE_BYTES_MAX):
-                continue
+        for body in sequence.bodies(cosignature_key(size, key), note.NOTE_BYTES_MAX):
             try:
-                kept = note.read_bytes(store.get(name, version.version_id))
+                kept = note.read_bytes(body)
                 by = note.verify(kept, [key])
             except Refused:
                 continue

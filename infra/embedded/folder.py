@@ -117,6 +117,15 @@ def temporary_of(folder: Path, body: BinaryIO, mode: int) -> Iterator[Path]:
         os.close(handle)
 
 
+def replace(path: Path, body: bytes, mode: int = 0o600, temporaries: Path | None = None) -> None:
+    """Put `body` at `path`, whatever is there: before a crash the old file, after it the new one,
+    each whole. Durable when it returns. `temporaries`: a folder of the same file system that is
+    swept; without it the file's own."""
+    with temporary(temporaries or path.parent, body, mode) as source:
+        os.replace(source, path)
+        sync_folder(path.parent)
+
+
 def link_once(source: Path, target: Path) -> None:
     """Give `source` the name `target` for ever. Raises Exists, Ambiguous; durable on return.
 

@@ -280,19 +280,9 @@ class SqliteIndex:
     def search(self, query: TokenQuery, limit: int, after: PageCursor | None = None, *,
                oldest_first: bool = False) -> Page:
         """One statement for the page and one for the total, on one snapshot."""
-        order = _order(oldest_first=oldest_first)
-        beyond, place = "", []  # type: str, list[Any]
-        if after is not None:
-            newer, tie = (">", "<") if oldest_first else ("<", ">")
-            beyond = f" AND (d.sort_at {newer} ? OR (d.sort_at = ? AND d.doc_id {tie} ?))"
-            place = [after.sort_at, after.sort_at, after.doc_id]
-        # Inside: which ones, in order. Outside: their entries, of these alone.
-        page = ("SELECT doc_id, sort_at, entries FROM documents WHERE id IN ("
-                f"SELECT d.id FROM documents d JOIN answer USING (id) WHERE 1{beyond} "
-                f"ORDER BY {order} LIMIT ?) ORDER BY {order}")
         with self._answering(query) as ask:
             total = _count(ask)
-            rows = ask(page, *place, limit + 1).fetchall()
+            rows = _rows(ask, limit + 1, after, oldest_first=oldest_first)
         shown = rows[:limit]
         following = (PageCursor(shown[-1][1], shown[-1][0])
                      if len(rows) > limit and shown else None)
@@ -324,13 +314,12 @@ class SqliteIndex:
     def _part(self, whole: _Ask, part: Part, zone: tzinfo) -> Counted:
         if isinstance(part.where, All):
             return Counted(_count(whole), _facets(whole, part.fields, part.top, zone))
-        question = Question(TokenQuery(part.where, events.ALL_KINDS | shape.STUB_KINDS))
-        clause = question.clause.replace("answer (id) AS (", "part (id) AS (")
+        question = Question(TokenQuery(part.where, events.ALL_KINDS | shape.STUB_KINDS), "part")
 
         def ask(statement: str, *more: Any) -> sqlite3.Cursor:
             return self._database.execute(
-                f"{clause}, answer (id) AS (SELECT id FROM temp.checked JOIN part USING (id)) "
-                f"{statement}", [*question.values, *more])
+                f"{question.clause}, answer (id) AS (SELECT id FROM temp.checked JOIN part "
+                f"USING (id)) {statement}", [*question.values, *more])
         return Counted(_count(ask), _facets(ask, part.fields, part.top, zone))
 
     def newest(self, queries: Sequence[TokenQuery],
@@ -340,10 +329,8 @@ class SqliteIndex:
 
     def _first(self, asked: TokenQuery, limit: int) -> tuple[Document, ...]:
         with self._answering(asked) as ask:
-            rows = ask("SELECT doc_id, entries FROM documents WHERE id IN (SELECT d.id FROM "
-                       "documents d JOIN answer USING (id) ORDER BY sort_at DESC, doc_id ASC "
-                       "LIMIT ?) ORDER BY sort_at DESC, doc_id ASC", limit).fetchall()
-        return tuple(_unpacked(doc_id, body) for doc_id, body in rows)
+            rows = _rows(ask, limit)
+        return tuple(_unpacked(doc_id, body) for doc_id, _, body in rows)
 
     def each(self, query: TokenQuery, most: int, *,
              oldest_first: bool = False) -> Iterator[Document]:
@@ -390,10 +377,20 @@ class SqliteIndex:
             strangers = self._database.execute(
                 "SELECT rowid FROM terms WHERE rowid NOT IN (SELECT id FROM documents)").fetchall()
         yield from (f"row {number}" for (number,) in strangers)
-        try:
-            self._database.execute("INSERT INTO terms (terms, rank) VALUES ('integrity-check', 1)")
-        except sqlite3.DatabaseError:
+        if self._is_full_text_damaged():
             yield "the full-text index"
+
+    def _is_full_text_damaged(self) -> bool:
+        with _translated():
+            try:
+                self._database.execute(
+                    "INSERT INTO terms (terms, rank) VALUES ('integrity-check', 1)")
+            except sqlite3.OperationalError:
+                # It takes the write lock: while somebody else has that, nothing is checked.
+                raise
+            except sqlite3.DatabaseError:
+                return True
+        return False
 
     def refresh(self) -> None:
         """Nothing to do: a committed row is visible."""
@@ -478,6 +475,21 @@ class _Checks:
         if self._is_over():
             raise TooBroad  # SQLite only hears that something was raised, and ends the statement
         return self._checks[number]([text.split() for text in words.split(_GAP)])
+
+
+def _rows(ask: _Ask, limit: int, after: PageCursor | None = None, *,
+          oldest_first: bool = False) -> list[Any]:
+    """Of the answer, from after `after` on: (doc_id, sort_at, entries)."""
+    order = _order(oldest_first=oldest_first)
+    beyond, place = "", []  # type: str, list[Any]
+    if after is not None:
+        newer, tie = (">", "<") if oldest_first else ("<", ">")
+        beyond = f" AND (d.sort_at {newer} ? OR (d.sort_at = ? AND d.doc_id {tie} ?))"
+        place = [after.sort_at, after.sort_at, after.doc_id]
+    # Inside: which ones, in order. Outside: their entries, of these alone.
+    return ask("SELECT doc_id, sort_at, entries FROM documents WHERE id IN ("
+               f"SELECT d.id FROM documents d JOIN answer USING (id) WHERE 1{beyond} "
+               f"ORDER BY {order} LIMIT ?) ORDER BY {order}", *place, limit).fetchall()
 
 
 def _order(*, oldest_first: bool) -> str:

@@ -30,17 +30,17 @@ class Question:
 
     Flat on purpose: SQLite bounds the depth of expressions and the length of compounds. What is
     made of terms alone becomes one FTS5 expression. `clause` is a WITH clause that ends in a table
-    `answer (id)`, `values` are its values, `checks` are those that HOLDS is asked for by number.
+    `name (id)`, `values` are its values, `checks` are those that HOLDS is asked for by number.
     """
 
-    def __init__(self, asked: TokenQuery) -> None:
+    def __init__(self, asked: TokenQuery, name: str = "answer") -> None:
         self.values: list[Any] = []
         self.checks: list[Callable[[Texts], bool]] = []
         self._tables: list[str] = []
         root = self._table(candidates.reduced(asked.root))
         kinds = sorted(asked.kinds)
         self._tables.append(
-            f"answer (id) AS (SELECT id FROM {root} JOIN documents USING (id) "
+            f"{name} (id) AS (SELECT id FROM {root} JOIN documents USING (id) "
             f"WHERE kind IN ({','.join('?' * len(kinds))}))")
         self.values += kinds
         self.clause = "WITH " + ", ".join(self._tables)

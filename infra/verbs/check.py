@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from infra.state import STALE_MS, RoleState, StateFolder, is_alive
 from infra.verbs import heard
 from infra.verbs.screen import ERR, OUT, bad, emit, good, instant, short, shown, trial_banner
 from infra.wire import Wire, clock
-from schemas.errors import Missing, Refused
+from schemas.errors import CounterfoilError, Halt, Missing, Refused
 from schemas.findings import FINDINGS, Alarm, Finding
 
 
@@ -43,7 +44,8 @@ class Depth:
 
 
 def verify(wire: Wire, *, json: bool, head_file: Path | None, depth: Depth | None = None) -> int:
-    """Check everything; 0 only without findings."""
+    """Check everything; 0 only without findings. What stops a check besides the archive's own is
+    raised when all that was found has been printed."""
     depth = depth or Depth()
     kept = [_checkpoint(path) for path in depth.against]  # refused before hours of work
     head, head_findings, name = _head(wire, head_file)
@@ -54,15 +56,19 @@ def verify(wire: Wire, *, json: bool, head_file: Path | None, depth: Depth | Non
         report = wire.verifier(
             lambda done, _key: progress.update(task, completed=done)).run(
                 clock(), head, deep=depth.media, sources=verifying(wire))
+        stopped: list[CounterfoilError] = []
         log = None
         if depth.log or kept:
             progress.update(task, description="verifying the log", completed=0)
-            log = wire.log_audit(lambda done: progress.update(task, completed=done)).run(kept)
-            _take_log(report, log, [path.name for path in depth.against])
+            with _beside(report, stopped, "the log"):
+                log = wire.log_audit(lambda done: progress.update(task, completed=done)).run(kept)
+                _take_log(report, log, [path.name for path in depth.against])
         if depth.replica:
             progress.update(task, description="comparing the copy", completed=0)
-            for one in compared(wire, lambda done: progress.update(task, completed=done)):
-                report.notes.append(one) if isinstance(one, str) else report.take(one)
+            with _beside(report, stopped, "the second copy"):
+                for one in compared(wire, report.erased,
+                                    lambda done: progress.update(task, completed=done)):
+                    report.notes.append(one) if isinstance(one, str) else report.take(one)
     report.findings += head_findings
     if name:
         report.notes.append(f"compared with the head {name}")
@@ -71,14 +77,35 @@ def verify(wire: Wire, *, json: bool, head_file: Path | None, depth: Depth | Non
     if wire.config.store.driver == "folder":
         report.notes.append("the embedded store detects changes; it cannot prevent them")
     if depth.index:
-        take_index(wire, report, depth.index)
-    _print_report(report, log, json=json)
+        with _beside(report, stopped, "the index"):
+            take_index(wire, report, depth.index)
+    _print_report(report, log, json=json, ok=not report.findings and not stopped)
+    if stopped:
+        raise stopped[0]
     return 1 if report.findings else 0
+
+
+@contextmanager
+def _beside(report: Report, stopped: list[CounterfoilError], what: str) -> Iterator[None]:
+    """A check whose end must not take away what was found before it. A Halt that is also a finding
+    is one, unless the archive's own check has named it, where it is; the rest is in `stopped`."""
+    try:
+        yield
+    except CounterfoilError as error:
+        report.notes.append(f"{what} was not checked to its end: {error}")
+        if not isinstance(error, Halt) or error.finding not in FINDINGS:
+            stopped.append(error)
+        elif all(one.code != error.finding for one in report.findings):
+            report.add(error.finding, what, error.detail)
 
 
 def _checkpoint(path: Path) -> Note:
     try:
-        return note.read_bytes(path.read_bytes())
+        with path.open("rb") as file:
+            body = file.read(note.NOTE_BYTES_MAX + 1)
+        if len(body) > note.NOTE_BYTES_MAX:
+            raise Refused("larger than a checkpoint can be")
+        return note.read_bytes(body)
     except OSError as error:
         raise Missing(f"checkpoint {path}: {error.strerror}") from error
     except Refused as error:
@@ -99,6 +126,9 @@ def _take_log(report: Report, log: LogReport, against: Sequence[str]) -> None:
         report.notes.append(f"{log.unnamed} cosignatures and time stamps are of nobody whom the "
                             "configuration names: not checked")
     report.notes += [f"{key} is not there: it is made again from the batches" for key in log.absent]
+    if log.absent_more:
+        report.notes.append(f"{log.absent_more} more objects of the log are not there: they are "
+                            "made again from the batches")
     if log.unjudged:
         report.notes.append(f"{log.unjudged} signed heads lie behind the damage and could not be "
                             "judged")
@@ -117,7 +147,7 @@ def _head(wire: Wire, head_file: Path | None) -> tuple[Head | None, list[Finding
         return None, [Finding("head_signature", str(path), str(error))], path.name
 
 
-def _print_report(report: Report, log: LogReport | None, *, json: bool) -> None:
+def _print_report(report: Report, log: LogReport | None, *, json: bool, ok: bool) -> None:
     if json:
         values = asdict(report)
         values["findings"] = [asdict(one) for one in report.findings]
@@ -125,7 +155,7 @@ def _print_report(report: Report, log: LogReport | None, *, json: bool) -> None:
         values["log"] = None if log is None else {
             "size": log.head.size, "root": log.head.root.hex(), "batches": log.batches,
             "checkpoints": log.checkpoints, "tiles": log.tiles, "waiting": log.waiting}
-        values["ok"] = not report.findings
+        values["ok"] = ok
         emit(values)
         return
     trial_banner(report.trial)
@@ -134,7 +164,7 @@ def _print_report(report: Report, log: LogReport | None, *, json: bool) -> None:
     for words in report.notes:
         OUT.print(f"  note: {shown(words)}")
     if not report.findings:
-        OUT.print(good("no findings"))
+        OUT.print(good("no findings") if ok else "no findings, and not everything was checked")
         return
     table = Table("finding", "where", "what", title=f"{len(report.findings)} findings")
     for one in report.findings:

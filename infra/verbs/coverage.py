@@ -23,6 +23,7 @@ from archive.tlog.witnessing import witnessed
 from archive.watched import GAPS, LATE_MS, NO_KNOWN_GAP, Asked
 from infra.verbs.assign import moment_of
 from infra.verbs.log import current
+from infra.verbs.newfile import write_new
 from infra.verbs.screen import OUT, bad, emit, good, instant, shown
 from infra.vouching import witnesses_of
 from infra.wire import Wire
@@ -67,11 +68,12 @@ def coverage(wire: Wire, wanted: Wanted, *, json: bool) -> int:
     if until <= since:
         raise Refused(f"--until is not after --from: the log speaks of the time up to "
                       f"{instant(reached)}")
-    signed, _ = witnessed(wire.store, signed, [key for key, _ in witnesses_of(wire.config)])
+    signed, _ = witnessed(sequence, signed, [key for key, _ in witnesses_of(wire.config)])
     said = _statement(wire, sequence, read, Asked(since, until, wanted.channel, wanted.account))
     said |= {"checkpoint": signed.render()}
     if wanted.out is not None:
-        _write(wanted.out, said)
+        write_new(wanted.out,
+                  (jsonlib.dumps(said, indent=1, ensure_ascii=False) + "\n").encode())
     _print(said, json=json)
     return 0 if said["verdict"] == NO_KNOWN_GAP else 1
 
@@ -146,17 +148,6 @@ def _read(file: Path) -> dict[str, Any]:
             or not isinstance(said.get("checkpoint"), str) or said.get("verdict") not in _WORDS):
         raise Refused(f"{file} is no statement that this version knows")
     return said
-
-
-def _write(out: Path, said: dict[str, Any]) -> None:
-    try:
-        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise Exists(f"{out} is there already; name another file") from error
-    except OSError as error:
-        raise Missing(f"{out}: {error.strerror}") from error
-    with os.fdopen(descriptor, "wb") as target:
-        target.write((jsonlib.dumps(said, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def _print(said: dict[str, Any], *, json: bool) -> None:

@@ -162,9 +162,7 @@ def _write(wire: Wire, ready: _Ready, name: str, source: bytes) -> None:
             recorder.record(_event(ready, name, source, acting(wire), wire.clock(), years))
             recorder.beat(wire.clock(), years, stopping=True)
         mode = ready.path.stat().st_mode & 0o777 if held is not None else 0o600
-        with folder.temporary(wire.home, ready.after, mode) as draft:
-            os.replace(draft, ready.path)
-        folder.sync_folder(wire.home)
+        folder.replace(ready.path, ready.after, mode, temporaries=wire.home)
     finally:
         os.close(descriptor)
 

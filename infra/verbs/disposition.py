@@ -24,11 +24,12 @@ from infra.disposition_told import Told
 from infra.disposition_who import Identity, who
 from infra.verbs.assign import moment_of
 from infra.verbs.audit import acting, record_act
+from infra.verbs.newfile import write_new
 from infra.verbs.screen import ERR, OUT, bad, emit, good, instant, short, shown, strong
 from infra.wire import Wire
 from schemas import disposition
 from schemas.disposition import Act, Listing
-from schemas.errors import Exists, Missing, Refused
+from schemas.errors import Missing, Refused
 
 _ROWS_MAX: Final = 200
 _STEP_S: Final = 1.0
@@ -50,14 +51,25 @@ class Wanted:
 
 @contextmanager
 def at_work(wire: Wire, by: str) -> Iterator[Disposer]:
-    """Somebody at work; alone on an embedded folder where nothing runs."""
+    """Somebody who looks: at all that was said, where nobody else sees to that."""
+    with _acting(wire, by) as work:
+        _settled(work)
+        yield work
+
+
+@contextmanager
+def _acting(wire: Wire, by: str) -> Iterator[Disposer]:
+    """Somebody at work, alone on an embedded folder where nothing runs. Whatever acts settles."""
     def told(words: str) -> None:
         ERR.print(shown(words), soft_wrap=True)
 
     with if_nobody_runs(wire.home) as is_ours:
-        work = Disposer(wire, by, told, _paused, is_alone=is_ours and wire.config.embedded)
-        _settled(work)
-        yield work
+        yield Disposer(wire, by, told, _paused, is_alone=is_ours and wire.config.embedded)
+
+
+def more(count: int, where: str = "--json") -> str:
+    """What a table says of rows that it leaves out, and what lists them all."""
+    return f"and {count} more ({where} lists all)"
 
 
 def _paused(ms: int) -> None:
@@ -88,6 +100,8 @@ def due(wire: Wire, at: str, *, json: bool, every: bool) -> int:
                 shown(facts.retention_class) if facts else "?", facts.month if facts else "?",
                 str(one.seen.events), good("yes") if one.is_due else shown(one.words),
                 short(one.until)[:10] if one.until else "")
+        if len(shows) > _ROWS_MAX:
+            table.caption = more(len(shows) - _ROWS_MAX)
         OUT.print(table)
     counts = Counter(one.why for one in found if not one.is_due and one.why != EMPTY)
     kept = ", ".join(f"{count} for {why.replace('_', ' ')}" for why, count in counts.most_common())
@@ -100,7 +114,7 @@ def due(wire: Wire, at: str, *, json: bool, every: bool) -> int:
 def make_list(wire: Wire, wanted: Wanted, identity: Identity, *, json: bool) -> int:
     """Put a list on record, for somebody else to approve."""
     by = who(wire, identity)
-    with at_work(wire, by) as work:
+    with _acting(wire, by) as work:
         names = _chosen(work, wanted)
         made = work.make_list(names)
         _settled(work)
@@ -116,25 +130,25 @@ def make_list(wire: Wire, wanted: Wanted, identity: Identity, *, json: bool) -> 
 def approve(wire: Wire, list_id: str, identity: Identity, *, json: bool) -> int:
     """The second person's word."""
     by = who(wire, identity)
-    with at_work(wire, by) as work:
-        done = work.approve(list_id)
+    with _acting(wire, by) as work:
+        listing = work.approve(list_id)
         _settled(work)
-        listing = _one(work, list_id)
     if json:
         emit(_listing(listing))
         return 0
-    OUT.print(good("approved by"), shown(done.by))
-    OUT.print(f"from {short(done.at + listing.wait_ms)} on: counterfoil disposition run {list_id}")
+    act = listing.approved
+    assert act is not None
+    OUT.print(good("approved by"), shown(act.by))
+    OUT.print(f"from {short(act.at + listing.wait_ms)} on: counterfoil disposition run {list_id}")
     return 0
 
 
 def refuse(wire: Wire, list_id: str, reason: str, identity: Identity, *, json: bool) -> int:
     """No; the list is dead."""
     by = who(wire, identity)
-    with at_work(wire, by) as work:
-        work.refuse(list_id, reason)
+    with _acting(wire, by) as work:
+        listing = work.refuse(list_id, reason)
         _settled(work)
-        listing = _one(work, list_id)
     if json:
         emit(_listing(listing))
     else:
@@ -144,7 +158,7 @@ def refuse(wire: Wire, list_id: str, reason: str, identity: Identity, *, json: b
 
 def run(wire: Wire, list_id: str, *, json: bool) -> int:
     """Destroy what an approved list names; interrupted, it goes on when it is called again."""
-    with at_work(wire, acting(wire)) as work:
+    with _acting(wire, acting(wire)) as work:
         done = work.run(list_id)
     if json:
         emit(_listing(done))
@@ -187,16 +201,12 @@ def certificate(wire: Wire, list_id: str, out: Path | None, *, json: bool) -> in
     """The certificate of a list, as it is on record."""
     record_act(wire, "disposition_certificate", {"list": list_id})
     with at_work(wire, acting(wire)) as work:
-        listing = _one(work, list_id)
+        listing = work.listing(list_id, work.survey().record)
     if listing.certificate is None:
         raise Missing(f"the list {list_id} has no certificate: it {_WORDS[listing.state]}")
     text = str(listing.certificate.value("text"))
     if out is not None:
-        try:
-            with out.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except FileExistsError as error:
-            raise Exists(f"{out} is there already; name another file") from error
+        write_new(out, text.encode(), 0o644)
     if json:
         emit({"list": list_id, "file": str(out) if out else None, "certificate": text})
     elif out is None:
@@ -277,19 +287,15 @@ def _settled(work: Disposer) -> None:
         work.settle()
 
 
-def _one(work: Disposer, list_id: str) -> Listing:
-    listing = work.survey().record.listing(list_id)
-    if listing is None:
-        raise Missing(f"there is no list {list_id}: see `counterfoil disposition status`")
-    return listing
-
-
 def _print_domains(listed: Act) -> None:
     table = Table("whose", "class", "month", "compartment", "records", "segments")
-    for row in list(listed.value("domains") or ())[:_ROWS_MAX]:
+    rows = list(listed.value("domains") or ())
+    for row in rows[:_ROWS_MAX]:
         table.add_row(shown(str(row["custodian"] or row["role"])), shown(str(row["class"])),
                       str(row["month"]), shown(str(row["compartment"])), str(row["events"]),
                       str(row["segments"]))
+    if len(rows) > _ROWS_MAX:
+        table.caption = more(len(rows) - _ROWS_MAX, "`disposition status --json`")
     OUT.print(table)
     OUT.print(strong(f"{len(listed.keys)} groups"))
 

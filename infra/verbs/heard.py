@@ -80,7 +80,7 @@ def _heard(wire: Wire, directory: Directory, index: Index | None) -> list[Heard]
         heard = {one: at for one, at in zip(accounts, last_events(index, tokenizer, accounts),
                                             strict=True) if at is not None}
         watched = {(one.channel, one.account) for one, _ in SilentAccounts(
-            tokenizer, heard).look(index, directory, now)}
+            tokenizer, heard).judged(index, directory, now)}
     return [
         Heard(one, heard.get((one.channel, one.account)), (one.channel, one.account) in watched,
               directory.told_at(one.custodian_id) if one.custodian_id else None)

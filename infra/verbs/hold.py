@@ -8,7 +8,7 @@ and is recorded as such.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final
@@ -23,11 +23,11 @@ from infra.disposition_who import Identity, who
 from infra.holds import Holding
 from infra.holdsimulation import Simulation, simulated
 from infra.holdwatch import settle
-from infra.verbs.audit import acting
+from infra.verbs.audit import acting, recording
 from infra.verbs.screen import ERR, OUT, bad, emit, good, short, shown, strong
 from infra.wire import Wire
 from schemas import domains
-from schemas.errors import CounterfoilError, Refused
+from schemas.errors import Refused
 from schemas.holdacts import Scope
 from search.access import roles
 from search.access.viewer import Viewer, operator
@@ -70,8 +70,7 @@ class _Opened:
 def _opened(wire: Wire, person: str = "") -> Iterator[_Opened]:
     """The desk and who sits at it, without a name the login; what is recorded is stated at the end.
     """
-    with closing(wire.capture_log()) as log:
-        recorder = wire.recorder("search", log)
+    with recording(wire) as recorder:
         parts = Holding(wire)
         index = parts.index()
         auditor = Auditor(recorder, AuditSettings(
@@ -82,13 +81,7 @@ def _opened(wire: Wire, person: str = "") -> Iterator[_Opened]:
             check=lambda scope: parts.check(index, scope),
             firm_years=lambda: wire.directory().firm_years(), clock=wire.clock,
             random=wire.random))
-        try:
-            yield _Opened(desk, parts, operator(person or acting(wire)), index)
-        finally:
-            if recorder.unstated:
-                # What cannot be stated any more is not claimed; the records are on the log.
-                with suppress(CounterfoilError):
-                    recorder.beat(wire.clock(), wire.directory().firm_years(), stopping=True)
+        yield _Opened(desk, parts, operator(person or acting(wire)), index)
 
 
 def place(wire: Wire, name: str, ground: str, wanted: Wanted, *, json: bool) -> int:

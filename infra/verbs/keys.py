@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import getpass
 import io
-import os
 import struct
 import sys
 import tarfile
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from infra.config import load
 from infra.restoring import LeftOut, left_out
 from infra.verbs.audit import record_act
+from infra.verbs.newfile import write_new
 from infra.verbs.screen import OUT, bad, emit, good, shown, strong
 from infra.wire import Wire, clock, random
 from schemas.errors import CounterfoilError, Exists, Missing, Refused
@@ -55,14 +55,7 @@ def backup(wire: Wire, target: Path, passphrase_file: Path | None, *, json: bool
     salt, nonce = random(16), random(12)
     head = _HEAD.pack(_MAGIC, _VERSION, _LOG2_N, _R, _P, salt, nonce)
     sealed = AESGCM(_derive(passphrase, salt, _LOG2_N, _R, _P)).encrypt(nonce, content, head)
-    try:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise Exists(f"{target} is there already; name another file") from error
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(head + sealed)
-        out.flush()
-        os.fsync(out.fileno())
+    write_new(target, head + sealed)
     names = _read_tar(content)
     count, outside = len(names), _outside(wire)
     if json:
@@ -169,11 +162,7 @@ def _restore_file(path: Path, content: bytes) -> bool:
     if path.exists():
         return False
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
+    write_new(path, content)
     return True
 
 

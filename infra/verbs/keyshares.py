@@ -8,7 +8,6 @@ unless it was asked for.
 from __future__ import annotations
 
 import getpass
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,12 +18,13 @@ from typing import Final
 
 from archive.keyring import opened
 from infra import keyshares
-from infra.embedded.folder import make_folder, sync_folder
+from infra.embedded.folder import make_folder
 from infra.embedded.keys import KEK_BYTES, LocalKeyService, read_private
 from infra.keyshares import KEK, KINDS, PASSPHRASE, Joined, Share
 from infra.rotate import is_under_way
 from infra.verbs.audit import record_act
 from infra.verbs.keys import open_backup
+from infra.verbs.newfile import write_new
 from infra.verbs.screen import ERR, OUT, bad, emit, good, instant
 from infra.wire import Wire, clock, random
 from schemas.errors import Exists, Missing, Refused
@@ -116,19 +116,12 @@ def joined_of(paths: Sequence[Path]) -> Joined:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """A new file, for its owner only, durable. Raises Exists."""
+    """A new file, for its owner only, in a folder that is made. Raises Exists, Refused."""
     try:
         make_folder(path.absolute().parent)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError as error:
-        raise Exists(f"{path} is there already; name another file") from error
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    sync_folder(path.absolute().parent)
+    write_new(path, content)
 
 
 def _secret(wire: Wire, kind: int, passphrase_file: Path | None) -> tuple[bytes, str]:

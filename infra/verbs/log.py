@@ -7,7 +7,6 @@ message.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -24,12 +23,15 @@ from archive.tlog.leaf import Leaf
 from archive.tlog.note import ED25519, Key, Note, Signed
 from archive.tlog.prover import Prover
 from archive.tlog.sequence import LogSequence
+from infra.verbs.newfile import write_new
 from infra.verbs.screen import OUT, emit, good, instant, shown
 from infra.vouching import authorities_of, witnesses_of
 from infra.wire import Wire
 from schemas.errors import Exists, Missing, Refused
 
 _FILE_BYTES_MAX: Final = 1 << 30
+# A checkpoint, 63 hashes and one leaf.
+_PROOF_BYTES_MAX: Final = 2 * note.NOTE_BYTES_MAX
 
 
 def status(wire: Wire, *, json: bool) -> int:
@@ -90,7 +92,7 @@ def prove(wire: Wire, segment: str, place: str, out: Path, *, json: bool) -> int
     index, found = prover.locate(segment, number)
     signed, by = _signed(wire, sequence, last, index + 1, witnessed=False)
     made, _ = prover.cell(segment, number, signed, found.entry())
-    _write(out, made.render().encode())
+    write_new(out, made.render().encode(), 0o644)
     said = {"file": str(out), "index": index, "size": checkpoint.read_text(signed.text).head.size,
             "origin": sequence.origin, "segment": segment, "cell": number,
             "witnesses": [one.key.name for one in by]}
@@ -209,7 +211,11 @@ def _cell_number(wire: Wire, segment: str, place: str) -> int:
 
 def _proof(file: Path) -> proof.TlogProof:
     try:
-        return proof.read(file.read_text("utf-8"))
+        with file.open("rb") as given:
+            body = given.read(_PROOF_BYTES_MAX + 1)
+        if len(body) > _PROOF_BYTES_MAX:
+            raise Refused(f"{file} is larger than a proof can be")
+        return proof.read(body.decode("utf-8"))
     except OSError as error:
         raise Missing(f"{file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -235,14 +241,3 @@ def _check_segment(file: Path, entry: Leaf) -> None:
         raise Missing(f"{file}: {error.strerror}") from error
     if sha256(body).hexdigest() != entry.segment.segment:
         raise Refused(f"tlog_leaf: {file} is not the segment that the leaf names")
-
-
-def _write(out: Path, body: bytes) -> None:
-    try:
-        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    except FileExistsError as error:
-        raise Exists(f"{out} is there already; name another file") from error
-    except OSError as error:
-        raise Missing(f"{out}: {error.strerror}") from error
-    with os.fdopen(descriptor, "wb") as target:
-        target.write(body)

@@ -12,13 +12,14 @@ from typing import Any, Final
 from rich.table import Table
 
 from archive.disposition import Standing
-from infra.disposition_person import Group, Held, PersonDesk, requests
+from infra.disposition_person import Group, Held, PersonDesk
 from infra.verbs.audit import acting, record_act
-from infra.verbs.disposition import at_work
+from infra.verbs.disposition import at_work, more
 from infra.verbs.screen import OUT, emit, good, instant, short, shown, strong
 from infra.wire import Wire
 
 _ROWS_MAX: Final = 200
+_EVERY: Final = "`person held --json`"
 _PLAIN: Final = ("What can be erased alone is a group: one custodian's records of one class and "
                  "month. Where it holds other people's records too, it goes when its time is over, "
                  "with all of them.")
@@ -40,6 +41,8 @@ def held(wire: Wire, person: str, *, json: bool) -> int:
     for one in list(found.own.values())[:_ROWS_MAX]:
         name = f" ({shown(one.display_name)})" if one.display_name else ""
         OUT.print(f"  found as: {shown(one.native_id)}{name}")
+    if len(found.own) > _ROWS_MAX:
+        OUT.print(f"  {more(len(found.own) - _ROWS_MAX, _EVERY)}")
     OUT.print(f"  third parties in them: {len(found.others)}")
     if found.unread:
         OUT.print(f"  {found.unread} records cannot be read any more")
@@ -72,7 +75,9 @@ def listed(wire: Wire, *, json: bool) -> int:
     record_act(wire, "person_requests")
     with at_work(wire, acting(wire)) as work:
         survey = work.survey()
-        waiting = requests(survey)
+        record = survey.record
+        erased = record.erased
+        waiting = [(one, one.keys - erased) for one in record.waiting()]
         standings = {one.name: one for one in work.standings(found=survey)} if waiting else {}
     rows: list[dict[str, Any]] = []
     for act, keys in waiting:
@@ -123,6 +128,8 @@ def _print_groups(found: Held) -> None:
             shown(facts.retention_class) if facts else "?", facts.month if facts else "?",
             str(one.records), str(standing.seen.events), _answer(standing),
             short(standing.until)[:10] if standing.until else "")
+    if len(found.groups) > _ROWS_MAX:
+        table.caption = more(len(found.groups) - _ROWS_MAX, _EVERY)
     OUT.print(table)
 
 

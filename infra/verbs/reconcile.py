@@ -26,12 +26,12 @@ from ingest.exclusions import is_excluded
 from ingest.own import own_event
 from ingest.reconcile import Comparison, Listed
 from ingest.routing import Router
-from schemas import events, identity, limits
+from schemas import events, identity
 from schemas.document import Document
 from schemas.errors import Refused
 from schemas.events import CapturedEvent
 from search import query
-from search.index import Index, PageCursor
+from search.index import Index, pages
 from search.query import Between, Term, TokenQuery
 from search.tokens import Tokenizer
 
@@ -137,15 +137,9 @@ def _captured(index: Index, channel: str, since: int, until: int) -> Iterator[Do
     asked = TokenQuery(query.flatten(query.And((
         Term("channel", channel), Term("kinds", events.MESSAGE),
         Between(since + _FRESH_MS, until - _FRESH_MS)))), frozenset({events.MESSAGE}))
-    after: PageCursor | None = None
-    while True:
-        page = index.search(asked, limits.PAGE_HITS_MAX, after)
-        yield from (found for found in page.documents if any(
-            entry.kind == events.MESSAGE and entry.provenance == events.PROVIDER_SIGNED
-            for entry in found.entries))
-        after = page.next
-        if after is None:
-            return
+    return (found for found in pages(index, asked) if any(
+        entry.kind == events.MESSAGE and entry.provenance == events.PROVIDER_SIGNED
+        for entry in found.entries))
 
 
 def _doc_id(tokenizer: Tokenizer, event: CapturedEvent) -> str:

@@ -29,7 +29,7 @@ from schemas import codec, events
 from schemas.errors import Halt, Missing, Refused
 from schemas.events import CapturedEvent
 from search.bodies import Bodies
-from search.index import PageCursor
+from search.index import pages
 from search.query import compile_query
 from search.waiting import Waiting, tried_name
 
@@ -127,17 +127,11 @@ def _quarantined(wire: Wire) -> Iterator[tuple[str, CapturedEvent]]:
         return
     _, asked = compile_query(f"kind:{events.QUARANTINE}", wire.tokenizer())
     index, bodies = indexes.open(name), Bodies(wire.reader())
-    after: PageCursor | None = None
-    while True:
-        page = index.search(asked, _PAGE, after)
-        for found in page.documents:
-            for entry in found.entries:
-                if entry.kind == events.QUARANTINE:
-                    yield found.doc_id, bodies.event(found, entry)
-                    break
-        if page.next is None:
-            return
-        after = page.next
+    for found in pages(index, asked, _PAGE):
+        for entry in found.entries:
+            if entry.kind == events.QUARANTINE:
+                yield found.doc_id, bodies.event(found, entry)
+                break
 
 
 def _siblings(wire: Wire, wanted: set[bytes]) -> dict[bytes, list[CapturedEvent]]:

@@ -20,7 +20,7 @@ from schemas import document as shape
 from schemas.errors import Halt, Refused
 from schemas.kinds import mask_of
 from schemas.wire import Pointer
-from search.index import PageCursor
+from search.index import pages
 from search.query import All, TokenQuery
 from search.waiting import REFUSED_RECORD
 
@@ -79,19 +79,12 @@ def _stubs(wire: Wire) -> dict[str, list[tuple[str, Pointer]]]:
     name = indexes.current()
     if name is None:
         return out
-    index, after = indexes.open(name), None
     asked = TokenQuery(All(), frozenset({shape.UNREADABLE}))
-    while True:
-        page = index.search(asked, _PAGE, after, oldest_first=True)
-        for found in page.documents:
-            for entry in found.entries:
-                if entry.unreadable == REFUSED_RECORD:
-                    out.setdefault(entry.pointer.segment, []).append(
-                        (found.doc_id, entry.pointer))
-        cursor: PageCursor | None = page.next
-        if cursor is None:
-            return out
-        after = cursor
+    for found in pages(indexes.open(name), asked, _PAGE, oldest_first=True):
+        for entry in found.entries:
+            if entry.unreadable == REFUSED_RECORD:
+                out.setdefault(entry.pointer.segment, []).append((found.doc_id, entry.pointer))
+    return out
 
 
 def _of_segment(reader: ArchiveReader, key: str,

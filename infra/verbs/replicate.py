@@ -28,9 +28,9 @@ def replicate(wire: Wire, wanted: Wanted, *, json: bool) -> int:
     if not replica.is_begun():
         record_act(wire, "replica_begun", {"where": replica.name})
         replica.begin()
-    locks_at = 0
     while True:
-        locks = wire.clock() - locks_at >= DAY_MS
+        # Asked for once, it is compared: that is how what is missing is put there.
+        locks = not wanted.follow or wire.clock() - replica.locks_at() >= DAY_MS
         try:
             done = _turn(replica, wanted, locks=locks, json=json)
         except Transient as error:
@@ -38,7 +38,6 @@ def replicate(wire: Wire, wanted: Wanted, *, json: bool) -> int:
                 raise
             ERR.print(bad("waiting:"), shown(str(error)))
         else:
-            locks_at = wire.clock() if locks else locks_at
             _say(replica, done, json=json)
             if not wanted.follow:
                 return 1 if done.refused else 0

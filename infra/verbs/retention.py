@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from rich.table import Table
 
 from archive.disposition import RETENTION, Standing
-from archive.retention import DAY_MS, end_of
+from archive.retention import ended_at
 from infra.disposition import Disposer
 from infra.verbs.audit import acting, record_act
 from infra.verbs.screen import ERR, OUT, emit, instant, short, shown, strong
@@ -79,7 +79,7 @@ def _change(found: Iterable[Standing], retention_class: str, years: int) -> Chan
             shorter += 1
             continue
         longer += 1
-        if one.seen.locked_until < end_of(replace(facts, years=years)) + DAY_MS:
+        if one.seen.locked_until < ended_at(replace(facts, years=years)):
             segments += one.seen.segments
     # A lock is looked at before it is made longer.
     return Change(retention_class, years, longer, segments, 2 * segments, shorter)

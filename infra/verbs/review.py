@@ -7,7 +7,7 @@ keys of the data folder, acts as the operator, and is recorded as such.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,11 +19,11 @@ from infra.embedded import folder
 from infra.reviewing import Reviewing, month_of, new_seed, policy_of, sign
 from infra.reviewing import verify as verify_signed
 from infra.signin import state_store
-from infra.verbs.audit import acting
+from infra.verbs.audit import operating, recording
 from infra.verbs.screen import ERR, OUT, bad, emit, good, instant, short, shown, strong
 from infra.wire import Wire
-from schemas.errors import CounterfoilError, Refused
-from search.access.viewer import Viewer, operator
+from schemas.errors import Refused
+from search.access.viewer import Viewer
 from search.review import decisions, item, machine, signed
 from search.review.desk import PAGE_DEFAULT
 from search.review.item import ItemState
@@ -51,17 +51,9 @@ class Wanted:
 @contextmanager
 def _opened(wire: Wire) -> Iterator[tuple[Reviewing, Viewer]]:
     """The desk and who sits at it; what is recorded is stated and carried on at the end."""
-    with closing(wire.capture_log()) as log:
-        recorder = wire.recorder("search", log)
+    with recording(wire) as recorder:
         policy = policy_of(wire)
-        try:
-            yield (Reviewing(wire, state_store(wire), lambda: policy, recorder),
-                   operator(acting(wire)))
-        finally:
-            if recorder.unstated:
-                # What cannot be stated any more is not claimed; the records are on the log.
-                with suppress(CounterfoilError):
-                    recorder.beat(wire.clock(), wire.directory().firm_years(), stopping=True)
+        yield Reviewing(wire, state_store(wire), lambda: policy, recorder), operating(wire)
 
 
 def queue(wire: Wire, wanted: Wanted, *, json: bool) -> int:
@@ -112,7 +104,7 @@ def report(wire: Wire, month: str, out: Path | None, *, json: bool, force: bool 
         found = parts.office.period(viewer, since, until)
         told = parts.office.accountability(viewer, since, until) if out is not None else None
     if out is not None and told is not None:
-        _write(out, sign(wire, {**told, "month": month}))
+        folder.replace(out, sign(wire, {**told, "month": month}))
     if json:
         emit({"month": month, "file": str(out) if out else None, **as_json(found)})
         return 0
@@ -287,9 +279,3 @@ def _counts(title: str, counts: Mapping[str, int]) -> Table:
     for name, count in counts.items():
         table.add_row(name, str(count))
     return table
-
-
-def _write(path: Path, body: bytes) -> None:
-    with folder.temporary(path.parent, body, 0o600) as source:
-        source.replace(path)
-        folder.sync_folder(path.parent)

@@ -10,7 +10,6 @@ nothing of an archive's: run it on another machine, by other people.
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -62,9 +61,7 @@ def signer_of(home: Path, name: str) -> Signer:
     if not public.exists():
         if not note.is_name(name):
             raise Refused("give --name, as when the folder was made")
-        with folder.temporary(home, f"{Key(name, COSIGNATURE, raw).vkey()}\n".encode(),
-                              0o644) as source:
-            os.replace(source, public)
+        folder.replace(public, f"{Key(name, COSIGNATURE, raw).vkey()}\n".encode(), 0o644)
     key = note.read_vkey(public.read_text("ascii").strip())
     if key.public != raw or name not in ("", key.name):
         raise Refused(f"{public} is the key of {key.name}: a witness keeps its name and key")

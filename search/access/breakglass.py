@@ -44,6 +44,14 @@ _REMEMBER_MS: Final = 7 * 24 * 60 * _MINUTE_MS
 _ID_BYTES: Final = 16
 
 
+class KeptOut(Denied):
+    """A wall stands before the second person too: he is told, and his trying is on record."""
+
+    def __init__(self) -> None:
+        super().__init__("a wall that this would pass keeps you out too; somebody else has to "
+                         "decide")
+
+
 class Records(Protocol):
     """What writes down (search/audit.py Auditor): on the log when it returns."""
 
@@ -96,8 +104,7 @@ def may_approve(policy: AccessPolicy, directory: Directory, request: Request,
         if name not in known:
             raise Refused(f"there is no wall {name!r}; refuse the request, and say so")
         if people.is_kept_out(known[name], directory, approver):
-            raise Denied("a wall that this would pass keeps you out too; somebody else has to "
-                         "decide")
+            raise KeptOut
     people.reach_of(request.what, directory)
 
 

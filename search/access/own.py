@@ -117,8 +117,8 @@ class OwnAccount:
                      for one in self._parts.accounts.read().tokens if one.owner == live.person)
 
     def add_token(self, live: Live, wanted: NewToken, password: str, code: str, origin: Origin,
-                  ) -> str:
-        """The token, to be shown this once. Raises Denied without TOKENS, Refused in words,
+                  ) -> tuple[ServiceToken, str]:
+        """(it, what is shown once). Raises Denied without TOKENS, Refused in words,
         NotSignedIn for a wrong password or code: a token outlives the session that it is made in.
         """
         person, account = self._own(live)
@@ -136,17 +136,17 @@ class OwnAccount:
         elif live.how != DEMO and self._parts.clock() - live.began_at > FRESH_MS:
             raise Refused("you signed in some time ago: sign out, sign in again, and make the "
                           f"token within {FRESH_MS // 60_000} minutes")
-        token = ""
+        made: list[tuple[ServiceToken, str]] = []
 
         def add(book: Book) -> Book:
-            nonlocal token
-            changed, made, token = issued(book)
-            self._sign_in.record(TOKEN_ADDED, person.person_id, origin, token=made.token_id,
-                                 name=made.name, may=" ".join(sorted(made.capabilities)))
+            changed, token, text = issued(book)
+            self._sign_in.record(TOKEN_ADDED, person.person_id, origin, token=token.token_id,
+                                 name=token.name, may=" ".join(sorted(token.capabilities)))
+            made.append((token, text))
             return changed
 
         self._parts.accounts.change(add)
-        return token
+        return made[-1]
 
     def revoke_token(self, live: Live, token_id: str, origin: Origin) -> None:
         """Not good from the next request on. Raises Refused when there is no such token of one's

@@ -87,11 +87,6 @@ class ScopedIndex:
         """See Asked. A part only narrows what is asked within the scope."""
         return self._index.counts(self._asked(query), parts, zone)
 
-    def newest(self, queries: Sequence[TokenQuery],
-               limit: int) -> tuple[tuple[Document, ...], ...]:
-        """See Asked."""
-        return self._index.newest([self._asked(one) for one in queries], limit)
-
     def each(self, query: TokenQuery, most: int, *,
              oldest_first: bool = False) -> Iterator[Document]:
         """See Asked."""

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from archive.holds import Fact, Hold, HoldFacts, fact_of, may_grant
 from schemas import holdacts
+from schemas.disposition import same_person
 from schemas.errors import Missing, Refused
 from schemas.events import CapturedEvent
 from schemas.holdacts import Act, Scope
@@ -38,8 +39,7 @@ class Records(Protocol):
 class Ports:
     """`facts`: every act on record, as the index has it now; `check`: the scope as it goes on
     record, or Refused for one that names what nobody knows, or asks what cannot be read;
-    `firm_years`: `Directory.firm_years`;
-    `is_same_person`: whether two accounts are known to be one person's; `clock`: UTC ms."""
+    `firm_years`: `Directory.firm_years`; `clock`: UTC ms."""
 
     recorder: Recorder
     records: Records
@@ -48,7 +48,6 @@ class Ports:
     firm_years: Callable[[], int]
     clock: Callable[[], int]
     random: Callable[[int], bytes]
-    is_same_person: Callable[[str, str], bool] = lambda one, other: one == other
 
 
 class HoldDesk:
@@ -100,7 +99,7 @@ class HoldDesk:
         found = self._found(hold_id)
         if not found.is_in_force():
             raise Refused("this hold was released already")
-        if any(self._is_same(one.act.person, viewer.person) for one in found.asks):
+        if any(same_person(one.act.person, viewer.person) for one in found.asks):
             raise Refused("your request waits already: a second person has to grant it")
         return self._act(found, holdacts.RELEASE_ASKED, viewer, reason)
 
@@ -126,14 +125,9 @@ class HoldDesk:
             raise Refused("this hold was released already")
         if not found.asks:
             raise Refused("nobody has asked for its release: one person asks, another grants")
-        for one in found.asks:
-            if not self._is_same(one.act.person, viewer.person):
-                return one
-        raise Refused("nobody releases a hold alone: a second person has to grant what you asked "
-                      "for")
-
-    def _is_same(self, one: str, other: str) -> bool:
-        return one == other or self._ports.is_same_person(one, other)
+        # Where all are the viewer's own, `may_grant` refuses the first.
+        return next((one for one in found.asks if not same_person(one.act.person, viewer.person)),
+                    found.asks[0])
 
     def _act(self, found: Hold, action: str, viewer: Viewer, reason: str,
              ask: Fact | None = None) -> Hold:

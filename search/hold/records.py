@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import Final
 
 from archive.holds import Fact, HoldFacts, fact_of
-from schemas import events, limits
+from schemas import events
 from schemas.document import Document, Entry
 from schemas.errors import Missing, Refused
 from schemas.wire import Pointer
 from search.bodies import Bodies
-from search.index import Index, PageCursor
+from search.index import Index, pages
 from search.query import Term, TokenQuery
 
-_ASKED: Final = TokenQuery(Term("kinds", events.HOLD), frozenset({events.HOLD}))
+# Where the acts of holds lie.
+ACTS: Final = TokenQuery(Term("kinds", events.HOLD), frozenset({events.HOLD}))
 
 
 class HoldReader:
@@ -51,15 +52,8 @@ class HoldReader:
         return found
 
     def _entries(self, index: Index) -> list[tuple[Document, Entry]]:
-        found: list[tuple[Document, Entry]] = []
-        after: PageCursor | None = None
-        while True:
-            page = index.search(_ASKED, limits.PAGE_HITS_MAX, after)
-            found += [(document, entry) for document in page.documents
-                      for entry in document.entries if entry.kind == events.HOLD]
-            after = page.next
-            if after is None:
-                return found
+        return [(document, entry) for document in pages(index, ACTS)
+                for entry in document.entries if entry.kind == events.HOLD]
 
     def _read(self, document: Document, entry: Entry) -> Fact:
         known = self._known.get(entry.pointer)

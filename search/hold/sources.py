@@ -26,12 +26,12 @@ from search import query, tree
 from search.access import scope as access
 from search.access.scope import Reach
 from search.bodies import Bodies
-from search.index import Asked, Index, PageCursor, TooBroad
+from search.index import Asked, Index, TooBroad, pages
 from search.links import LinkReader
 from search.lists import SavedList
 from search.parse import parse
 from search.query import Compiler, Node, TokenQuery, answering, party_values
-from search.reading import Progress, ReadingIndex, silent
+from search.reading import ReadingIndex
 from search.tokens import NONE, Tokenizer
 from search.vocabulary import Expander
 from search.words import NO_STEMS, Stems
@@ -46,6 +46,8 @@ _UNNAMED: Final = ("name a conversation with --conversation: here a token would 
                    "more once the index key was changed")
 _LATER: Final = frozenset({events.EDIT, events.RETRACTION, events.RESTORATION})
 _MESSAGES: Final = events.ALL_KINDS - domains.FIRM_KINDS
+# Of one answer, as many as a person reads; the rest is counted.
+_DOUBTS_MAX: Final = 3
 
 
 class _NoLists:
@@ -89,8 +91,9 @@ class IndexSources:
     """For one evaluation; of one index. Implements `archive.holds.Sources`."""
 
     def __init__(self, index: Index, bodies: Bodies, tokenizer: Tokenizer, assigned: Assignments,
-                 meaning: Meaning, ways: Ways, progress: Progress = silent) -> None:
-        """`progress`: told how many messages were looked at, of how many."""
+                 meaning: Meaning, ways: Ways,
+                 progress: Callable[[int], None] = lambda _looked: None) -> None:
+        """`progress`: told how many messages of one scope were looked at, now and then."""
         self._index, self._bodies, self._tokenizer = index, bodies, tokenizer
         self._assigned, self._meaning, self._ways = assigned, meaning, ways
         self._links = LinkReader(bodies, tokenizer)
@@ -174,7 +177,9 @@ class IndexSources:
             doubts[f"too much may be meant: {error}"] = None
         except QueryError as error:
             doubts[f"its query cannot be read: {error}"] = None
-        return Content(frozenset(found), "; ".join(list(doubts)[:3]))
+        said = list(doubts)
+        more = [f"and {len(said) - _DOUBTS_MAX} more"] if len(said) > _DOUBTS_MAX else []
+        return Content(frozenset(found), "; ".join([*said[:_DOUBTS_MAX], *more]))
 
     def _rows(self, scope: Scope) -> list[Matter]:
         return [row for one in scope.matters for row in self.matter(one)]
@@ -184,7 +189,7 @@ class IndexSources:
         cells = set[tuple[str, int]]()
         for looked, document in enumerate(self._documents(scope, asked), 1):
             if looked % 1000 == 0:
-                self._progress(looked, looked)
+                self._progress(looked)
             for pointer in _concerned(document):
                 if (pointer.segment, pointer.start) not in cells:
                     cells.add((pointer.segment, pointer.start))
@@ -244,13 +249,7 @@ def _every(index: Asked, asked: TokenQuery) -> Iterator[Document]:
             raise
         # Page by page, no longer of one moment: what is written meanwhile is found by the next
         # evaluation, which it causes.
-        after: PageCursor | None = None
-        while True:
-            page = index.search(asked, limits.PAGE_HITS_MAX, after)
-            yield from page.documents
-            after = page.next
-            if after is None:
-                return
+        yield from pages(index, asked)
 
 
 def _reach_of(row: Matter) -> Reach:

@@ -22,7 +22,7 @@ from schemas.events import CapturedEvent
 from schemas.identity import message_key
 from search import identity, moments, query
 from search.bodies import Bodies
-from search.index import Index, PageCursor
+from search.index import Index, pages
 from search.policy import habit
 from search.policy.conditions import Gate
 from search.policy.flags import Flag
@@ -150,20 +150,13 @@ class HabitDays:
                   for one in identity.blind(self._tokenizer, facts))))]
         asked.append(query.Term("kinds", events.RETRACTION) if only_back
                      else query.Between(since - _PLACE_MS, until + _PLACE_MS))
-        after: PageCursor | None = None
-        while True:
-            page = self._index.search(TokenQuery(query.And(tuple(asked))), limits.PAGE_HITS_MAX,
-                                      after)
-            for found in page.documents:
-                known = _known(found, end)
-                if known is not None and (
-                        known.lead.custodian == token or (not known.lead.custodian
-                        and self._custodian(known, assigned) == custodian)) and (
-                        self._passes(gate, known, end)):
-                    yield known
-            after = page.next
-            if after is None:
-                return
+        for found in pages(self._index, TokenQuery(query.And(tuple(asked)))):
+            known = _known(found, end)
+            if known is not None and (
+                    known.lead.custodian == token or (not known.lead.custodian
+                    and self._custodian(known, assigned) == custodian)) and (
+                    self._passes(gate, known, end)):
+                yield known
 
     def _passes(self, gate: Gate, known: _Known, end: int) -> bool:
         if not gate.passes_by(known.lead.direction, known.lead.channel, known.at):

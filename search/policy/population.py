@@ -16,7 +16,7 @@ from schemas.assignment import Assignment, Assignments, read_assignment
 from schemas.errors import Refused
 from schemas.events import CapturedEvent
 from schemas.identity import message_key
-from search import evaluate, tree
+from search import evaluate
 from search.links import LinksOf
 from search.marks import marks_of
 from search.policy.flags import Flag, is_flag, read_flag
@@ -25,7 +25,7 @@ from search.policy.plans import BY_POLICY, SamplePlan
 from search.policy.sampling import Item, is_mark
 from search.policy.watch import WATCHED_KINDS
 from search.project import BASE_KINDS
-from search.query import Reached
+from search.query import Reached, party_values
 from search.tree import Tree
 from search.words import NO_STEMS, Stems
 
@@ -45,9 +45,9 @@ class Population:
         query names one so."""
         self._plan, self._since, self._until = plan, since, until
         self._region, self._stems, self._token_of = region, stems, token_of
-        asked = [one.tree for one in (*plan.strata, *plan.mandatory) if one.tree is not None]
-        self._named = frozenset(leaf.value for one in asked for leaf in tree.leaves(one)
-                                if isinstance(leaf, tree.Party))
+        self._named = frozenset[str]().union(*(
+            party_values(one.tree) for one in (*plan.strata, *plan.mandatory)
+            if one.tree is not None))
         self._links = LinksOf()
         self._captured: dict[bytes, list[CapturedEvent]] = {}
         self._bases: set[bytes] = set()

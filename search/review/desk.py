@@ -156,7 +156,7 @@ class ReviewDesk:
             self._leases.release(doc_id, viewer.person)
             return
         if self._is_own(viewer, self._loaded(self._found(viewer, doc_id))):
-            raise Denied("these are your own messages, or those of somebody you report to")
+            raise Denied(rules.OWN)
         self._ports.auditor.record(RELEASE, viewer.person, None, {
             "document": doc_id, "of": held.person})
         self._leases.release(doc_id, held.person)
@@ -193,35 +193,9 @@ class ReviewDesk:
             self._show(viewer, doc_id, review, event, key, content)
         return Done(self._view(viewer, found, self._loaded(found)))
 
-    def decide(self, viewer: Viewer, doc_id: str, form: Form) -> Done:
-        """Clear, false positive, escalate or breach."""
-        return self.act(viewer, doc_id, replace(form, action=decisions.DECIDE))
-
-    def confirm(self, viewer: Viewer, doc_id: str, form: Form, *, agrees: bool = True) -> Done:
-        """The second person's word on the first one's decision."""
-        return self.act(viewer, doc_id, replace(
-            form, action=decisions.CONFIRM if agrees else decisions.OBJECT))
-
-    def assign(self, viewer: Viewer, doc_id: str, form: Form) -> Done:
-        """To `form.to`, "" = to nobody."""
-        return self.act(viewer, doc_id, replace(form, action=decisions.ASSIGN))
-
     def reopen(self, viewer: Viewer, doc_id: str, form: Form) -> Done:
         """A closed item again, or a message that nothing flagged."""
         return self.act(viewer, doc_id, replace(form, action=decisions.REOPEN))
-
-    def note(self, viewer: Viewer, doc_id: str, form: Form) -> Done:
-        """Words for the next reader."""
-        return self.act(viewer, doc_id, replace(form, action=decisions.NOTE))
-
-    def tag(self, viewer: Viewer, doc_id: str, form: Form, *, off: bool = False) -> Done:
-        """A tag, or no longer."""
-        return self.act(viewer, doc_id, replace(
-            form, action=decisions.UNTAG if off else decisions.TAG))
-
-    def unmask(self, viewer: Viewer, doc_id: str, form: Form) -> Done:
-        """See the names behind the pseudonyms of this item."""
-        return self.act(viewer, doc_id, replace(form, action=decisions.UNMASK))
 
     def bulk(self, viewer: Viewer, doc_ids: Sequence[str], form: Form) -> BulkDone:
         """One decision on several items, each recorded by itself. What cannot be decided so is left

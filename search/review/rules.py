@@ -54,8 +54,8 @@ REASON_CHARS_MIN: Final = 5
 BULK_MAX: Final = 500
 BULK_DECISIONS: Final = (CLEAR, FALSE_POSITIVE, ESCALATE)
 
-_OWN: Final = ("these are your own messages, or those of somebody you report to: another person "
-               "has to review them")
+OWN: Final = "these are your own messages, or those of somebody you report to"
+_OWN: Final = f"{OWN}: another person has to review them"
 
 
 @dataclass(frozen=True, slots=True)

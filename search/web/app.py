@@ -27,7 +27,7 @@ from search.access.sessions import Origin
 from search.access.signin import NotSignedIn, TooManyAttempts
 from search.index import TooBroad
 from search.web.api import door
-from search.web.ask import RETRY_S, Ask, later
+from search.web.ask import RETRY_S, Ask, later, sentence
 from search.web.ports import ConsoleParts
 from search.web.routes import PUBLIC, ROUTES, SIGNED_IN, Route
 from search.web.security import SAFE, Guarded
@@ -167,18 +167,14 @@ def _failed(ask: Ask, error: Exception) -> Response:
         return _error(ask, HTTPStatus.NOT_FOUND)
     if isinstance(error, TooBroad):
         # Written for whoever asks; it holds numbers.
-        return _error(ask, HTTPStatus.UNPROCESSABLE_ENTITY, ("Too much at once", _sentence(error)))
+        return _error(ask, HTTPStatus.UNPROCESSABLE_ENTITY,
+                      ("Too much at once", sentence(str(error))))
     if isinstance(error, Refused):
         return _error(ask, HTTPStatus.BAD_REQUEST)
     ask.parts.report(error)
     if isinstance(error, Transient):
         return later(RETRY_S, _error(ask, HTTPStatus.SERVICE_UNAVAILABLE))
     return _error(ask, HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-def _sentence(error: Refused) -> str:
-    said = str(error)
-    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _sign(ask: Ask) -> None:
@@ -216,8 +212,10 @@ def _next(ask: Ask) -> str:
 
 def _denied(ask: Ask, why: str, words: tuple[str, str] | None = None) -> Response:
     """Recorded before it is said. Where it cannot be, nothing else is said either."""
-    if not ask.record_denial(why):
-        return later(RETRY_S, _error(ask, HTTPStatus.SERVICE_UNAVAILABLE))
+    try:
+        ask.record_denial(why)
+    except Transient as error:
+        return _failed(ask, error)
     return _error(ask, HTTPStatus.FORBIDDEN, words)
 
 
@@ -233,4 +231,3 @@ def _stranger(parts: ConsoleParts, ask: Ask, status: HTTPStatus) -> Response:
 def _error(ask: Ask, status: HTTPStatus, words: tuple[str, str] | None = None) -> Response:
     title, said = words or _WORDS.get(status, _WORDS[HTTPStatus.INTERNAL_SERVER_ERROR])
     return ask.page("error.html", title, status, said=said, number=status.value)
-

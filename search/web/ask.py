@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from schemas.errors import Refused, Transient
+from schemas.errors import Refused
 from search.access import cookies, roles
 from search.access.cookies import csrf_of
 from search.access.sessions import Live, Origin
@@ -132,19 +132,13 @@ class Ask:
             response.set_cookie(name, value, **given)
         return response
 
-    def record_denial(self, why: str) -> bool:
+    def record_denial(self, why: str, **more: str) -> None:
         """On record before it is said that somebody signed in may not; a stranger writes nothing.
-        False: it cannot be recorded now, and nothing else may be said either."""
-        if self.viewer is None:
-            return True
-        try:
+        `more`: of what. Raises Transient: then nothing else may be said either."""
+        if self.viewer is not None:
             self.parts.auditor.record("denied", self.viewer.person, None, {
-                "route": self.route, "method": self.method, "why": why,
+                "route": self.route, "method": self.method, "why": why, **more,
                 "session": self.viewer.session})
-        except Transient as error:
-            self.parts.report(error)
-            return False
-        return True
 
     def keep_session(self, secret: str) -> None:
         """The browser is signed in as of this answer; "" signs it out."""
@@ -186,6 +180,12 @@ def later(seconds: int, response: Response) -> Response:
     """The answer, with when to try again."""
     response.headers["retry-after"] = str(max(1, seconds))
     return response
+
+
+def sentence(words: str) -> str:
+    """With a capital letter and a full stop."""
+    said = words[:1].upper() + words[1:]
+    return said if said.endswith((".", "?", "!")) else f"{said}."
 
 
 def local(to: str) -> str:

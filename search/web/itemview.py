@@ -21,6 +21,7 @@ from search.review.rules import Intent
 from search.review.views import ItemView, QueueRow
 from search.thread import MessageView
 from search.web import chat, queuefilters, times
+from search.web.ask import sentence
 from search.web.chat import Bubble
 from search.web.times import Stamp, Zone
 
@@ -209,12 +210,6 @@ def barred(view: ItemView, what: Offer) -> str:
     if view.state.status not in item.WAITING:
         return ""
     return _NOT_YOURS if what.decide is None else what.decide
-
-
-def sentence(words: str) -> str:
-    """With a capital letter and a full stop."""
-    said = words[:1].upper() + words[1:]
-    return said if said.endswith((".", "?", "!")) else f"{said}."
 
 
 def story(made: History, zone: Zone, name: Names) -> tuple[Told, ...]:

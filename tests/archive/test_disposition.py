@@ -104,10 +104,10 @@ def test_nothing_held_goes_and_nothing_due_stays_without_a_ground(
     """Due exactly when its time is over and nothing keeps it; else the ground, and its date."""
     known = HoldFacts(frozenset(one for number, (scope, state) in enumerate(scopes)
                                 for one in hold(number, scope, state)))
-    seen = KeySeen(b"d" * 16, 0, events, events, 0, 0, {PLACE: 7} if events else {}, has_record)
+    seen = KeySeen(b"d" * 16, 0, events, events, 0, {PLACE: 7} if events else {}, has_record)
     standing = judge(
         seen, facts if opens else None,
-        lambda domain, about: holds.grounds(domain, about, known, NoContent()), now,
+        holds.judged(known, NoContent()), now,
         log_starts={PLACE: 7 if on_log else 8},
         erased=frozenset({seen.name}) if is_gone else frozenset())
     # Said a second time, by what the fields are alone.

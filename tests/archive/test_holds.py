@@ -20,7 +20,7 @@ from archive.holds import (
     Fact,
     Ground,
     HoldFacts,
-    grounds,
+    judged,
 )
 from schemas import domains, holdacts
 from schemas.directory import Matter
@@ -76,7 +76,7 @@ def why(scope: Scope, facts: DomainFacts | None = MINE, world: World | None = No
     """Why a hold of `scope` keeps a domain."""
     known = HoldFacts(frozenset({replace(fact(PLACED, "ann", MAY, scope=scope),
                                          domain=bytes(16))}))
-    return [one.why for one in grounds(domain, facts, known, world or World())]
+    return [one.why for one in judged(known, world or World())(domain, facts)]
 
 
 ACTS = st.lists(st.builds(
@@ -136,8 +136,9 @@ def test_from_placed_to_released() -> None:
     states = [HoldFacts(frozenset(acts[:count])).holds()[0].state for count in range(1, 6)]
     assert states == ["in_force", "release_asked", "in_force", "release_asked", "released"]
     (done,) = HoldFacts(frozenset(acts)).holds()
-    assert done.is_in_force(MAY + 3) and not done.is_in_force(MAY + 4)
-    assert not done.is_in_force(MAY - 1)
+    assert (done.placed_at, done.released_at) == (MAY, MAY + 4) and not done.is_in_force()
+    assert all(HoldFacts(frozenset(acts[:count])).in_force() for count in range(1, 5))
+    assert not HoldFacts().in_force()
     assert [one.act.at for one in done.history] == [MAY + at for at in range(5)]
 
 
@@ -213,10 +214,10 @@ def test_the_record_of_a_hold_is_kept_while_it_is_in_force() -> None:
     for that."""
     firm = DomainFacts("", "firm", "2026-05", "", 8, "firm")
     known = HoldFacts(frozenset({fact(PLACED, "ann", MAY)}))
-    (ground,) = grounds(FIRM, firm, known, World())
+    (ground,) = judged(known, World())(FIRM, firm)
     assert ground.why == RECORD and not holds.keeps_objects([ground])
     other = domains.reserved(domains.FIRM, 2027, 1)
-    assert not grounds(other, replace(firm, month="2027-01"), known, World())
+    assert not judged(known, World())(other, replace(firm, month="2027-01"))
     assert why(Scope(matters=("4711",)), firm, domain=other) == [RECORD]
     assert why(Scope(query="kind:audit"), firm, World(found=[other]), other) == [CONTENT]
 
@@ -225,21 +226,35 @@ def test_a_doubt_about_the_holds_themselves_keeps_every_key() -> None:
     """An act that does not read, a domain whose facts are gone: kept; no object is held for the
     former, for nobody could say which."""
     torn = HoldFacts(doubts=frozenset({"an act of a hold cannot be read"}))
-    (ground,) = grounds(DOMAIN, MINE, torn, World())
+    (ground,) = judged(torn, World())(DOMAIN, MINE)
     assert ground == Ground("", "", DOUBT, "an act of a hold cannot be read")
     assert not holds.keeps_objects([ground])
     assert why(Scope(("bjones",)), None) == [DOUBT]
-    assert not grounds(DOMAIN, None, HoldFacts(), World())
+    assert not judged(HoldFacts(), World())(DOMAIN, None)
 
 
 def test_only_holds_in_force_count() -> None:
-    """At the time that is asked for."""
-    acts = frozenset({fact(PLACED, "ann", MAY, 1), fact(RELEASE_ASKED, "ann", MAY + 1, 2),
-                      fact(RELEASE_GRANTED, "bob", MAY + 2, 3, 2)})
-    known = HoldFacts(acts)
-    assert not grounds(DOMAIN, MINE, known, World())
-    assert grounds(DOMAIN, MINE, known, World(), at=MAY + 1)
-    assert not grounds(DOMAIN, MINE, known, World(), at=MAY - 1)
+    """From the first act to the last: not before it was placed, nor after its release."""
+    acts = [fact(PLACED, "ann", MAY, 1), fact(RELEASE_ASKED, "ann", MAY + 1, 2),
+            fact(RELEASE_GRANTED, "bob", MAY + 2, 3, 2)]
+    kept = [bool(judged(HoldFacts(frozenset(acts[:count])), World())(DOMAIN, MINE))
+            for count in range(4)]
+    assert kept == [False, True, True, False]
+
+
+def test_acts_are_folded_once_for_all_domains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many domains are asked about."""
+    known, folds = HoldFacts(frozenset({fact(PLACED, "ann", MAY)})), list[str]()
+    fold = holds._fold
+
+    def counted(hold_id: str, facts: Sequence[Fact]) -> holds.Hold | None:
+        folds.append(hold_id)
+        return fold(hold_id, facts)
+
+    monkeypatch.setattr(holds, "_fold", counted)
+    asked = judged(known, World())
+    assert all(asked(bytes([number] * 16), MINE) for number in range(100))
+    assert [HOLD] == folds
 
 
 def test_an_act_as_an_event_and_back() -> None:

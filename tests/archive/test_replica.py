@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import pytest
 
@@ -29,6 +29,7 @@ from tests.keys.test_rotate import Both
 
 YEAR_MS = 366 * DAY_MS
 LAG_MS = HOUR_MS
+T = TypeVar("T")
 COPY_FAULTS = sorted(name for name, fault in FAULTS.items() if fault.operation in (
     "store.put_once", "store.get", "store.versions", "store.lock", "store.extend"))
 
@@ -39,7 +40,7 @@ def in_memory(pieces: Iterator[bytes]) -> Iterator[BinaryIO]:
     yield io.BytesIO(b"".join(pieces))
 
 
-def once(call: Callable[[], object]) -> object:
+def once(call: Callable[[], T]) -> T:
     """No second try."""
     return call()
 

@@ -43,6 +43,12 @@ class Visitor:
     page: Page
     wrong: list[str] = field(default_factory=list)
 
+    def heard(self, kind: str, text: str) -> None:
+        """A line of the browser's console. That somebody was in a field before the page put him
+        into one is no fault of the page."""
+        if not text.startswith("Autofocus processing was blocked"):
+            self.wrong.append(f"{kind}: {text}")
+
     def go(self, path: str) -> None:
         """To a page of the console."""
         self.page.goto(self.site.url + path)
@@ -106,7 +112,7 @@ def visit(console: Site, browser: Browser) -> Iterator[Visit]:
         one = Visitor(console, context, page)
         if script:
             context.add_init_script(_VIOLATIONS)
-        page.on("console", lambda said: one.wrong.append(f"{said.type}: {said.text}"))
+        page.on("console", lambda said: one.heard(said.type, said.text))
         page.on("pageerror", lambda error: one.wrong.append(f"script: {error}"))
         page.on("requestfailed", lambda asked: _failed(one, asked))
         made.append(one)

@@ -154,6 +154,7 @@ def test_the_keyboard_is_enough_to_review(visit: Visit) -> None:
     cara: Visitor = visit()
     cara.sign_in(SECOND)
     page = cara.page
+    expect(page.locator("#q")).to_be_focused()
     page.keyboard.press("Escape")
     page.keyboard.press("g")
     page.keyboard.press("q")

@@ -28,7 +28,7 @@ from search.bodies import Bodies
 from search.follow import Follower, bind
 from search.gaps import GapReader
 from search.index import Index, IndexSet
-from search.lastseen import last_event
+from search.lastseen import last_events
 from search.results import SeenBy
 from search.searcher import Searcher
 from tests.conftest import ElasticsearchServer
@@ -74,17 +74,16 @@ class HeardContract:
                         actor=Identity(DESK, "e164"), occurred_at=NOON + 65),
             replace(own_event(events.GAP, "g", NOON + 99, 8, {}), channel="whatsapp",
                     account=DESK))
-        assert last_event(index, TOKENIZER, "whatsapp", DESK) == NOON + 9
-        assert last_event(index, TOKENIZER, "sms", DESK) == NOON + 60
-        assert last_event(index, TOKENIZER, "whatsapp", OTHER) == NOON + 70
-        assert last_event(index, TOKENIZER, "sms", OTHER) is None
+        assert last_events(index, TOKENIZER, [
+            ("whatsapp", DESK), ("sms", DESK), ("whatsapp", OTHER), ("sms", OTHER)]) == [
+                NOON + 9, NOON + 60, NOON + 70, None]
 
     def test_an_account_that_is_mostly_a_counterparty_is_found(self, index: Index) -> None:
         """Behind a page of messages in which it is the other side."""
         put(index, world.event(native_id="mine", captured_at=NOON), *(
             world.event(native_id=f"x{n}", account=OTHER, actor=Identity(DESK, "e164"),
                         occurred_at=NOON + n + 1, captured_at=NOON + n + 1) for n in range(60)))
-        assert last_event(index, TOKENIZER, "whatsapp", DESK) == NOON
+        assert last_events(index, TOKENIZER, [("whatsapp", DESK)]) == [NOON]
 
     def test_silence_is_measured_within_the_accounts_time(self, index: Index) -> None:
         """From the last event, or since it is theirs, or since capture began; not before it is

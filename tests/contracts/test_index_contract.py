@@ -20,7 +20,7 @@ from infra.embedded.index import SqliteIndexSet
 from infra.embedded.sqlite import transaction
 from schemas import document as shape
 from schemas import events, limits
-from schemas.errors import Halt, Missing, Refused
+from schemas.errors import Halt, Missing, Refused, Transient
 from schemas.identity import message_key
 from search import facets, query
 from search.follow import Follower, bind, compare, ready, rebuild
@@ -677,6 +677,18 @@ class TestSqliteIndex(IndexContract):
             assert [doc_id] == found(reader, "hello")
             database.execute("ROLLBACK")
         assert [doc_id] == found(reader, "hello")
+
+    def test_a_busy_index_is_not_called_damaged(
+            self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """FTS5's own check writes: while somebody else does, it is to be asked again later."""
+        monkeypatch.setattr("infra.embedded.index._BUSY_TIMEOUT_S", 0.0)
+        indexes = SqliteIndexSet(tmp_path / "index")
+        name = bind(indexes)
+        writer, reader = indexes.open(name), indexes.open(name)
+        put(writer, world.event())
+        with transaction(writer._database), pytest.raises(Transient):
+            list(reader.misfiled())
+        assert [] == list(reader.misfiled())
 
 
 @pytest.fixture(scope="module")

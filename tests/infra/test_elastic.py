@@ -140,3 +140,11 @@ def test_what_the_mapping_refuses_is_halt(
     with pytest.raises(Halt) as halted:
         index.put(writes(1), {})
     assert "index_refused" == halted.value.finding
+
+
+def test_what_the_server_still_keeps_is_said(
+        index: ElasticIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A purge that the server does not follow to its end returns, and its words say how much."""
+    monkeypatch.setattr(elastic, "_PURGE_AGAIN_S", 0.0)
+    monkeypatch.setattr(index, "_merged", lambda _names: 3)
+    assert "still keeps 3 deleted documents" in index.purge()

@@ -384,11 +384,11 @@ def test_a_hold_that_is_new_accuses_nobody(wire: Wire, said: Rows) -> None:
     assert copy(wire) == 0
     wire.store.set_legal_hold(first.key, first.version_id, on=True)
     now = wired(wire.home, replica=wire.config.replica)
-    found = list(Replica(now).differences(lambda _done: None))
+    found = list(Replica(now).differences(frozenset(), lambda _done: None))
     assert "1 longer locks or legal holds are not on the copy yet" in found
     later = Wire(now.config, lambda: clock() + 2 * DAY_MS)
     assert ("replica_lock", first.key) in [
-        (one.code, one.where) for one in Replica(later).differences(lambda _done: None)
+        (one.code, one.where) for one in Replica(later).differences(frozenset(), lambda _done: None)
         if isinstance(one, Finding)]
     copy(now)
     assert [] == findings(now, said)

@@ -145,6 +145,9 @@ def test_what_is_due_is_listed_approved_and_gone(wire: Wire, clock: Clock) -> No
     said_there = certificate.check(str(done.certificate.value("text")), verifiers(wire))
     assert ["ann", "bob"] == [said_there["listed"]["by"], said_there["approved"]["by"]]
     assert [2] == [one["events"] for one in said_there["domains"]]
+    # What the index says of its own files, in no other words.
+    assert [indexes.open(live).purge()] == [
+        one["said"] for one in said_there["copies"] if one["what"] == "index"]
     assert done.list_id == disposer(wire, "ann").run(done.list_id).list_id  # again: nothing to do
 
 

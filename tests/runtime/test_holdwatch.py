@@ -276,7 +276,7 @@ def test_a_damaged_map_is_made_anew(wire: Wire, lines: Verb) -> None:
 def test_disposition_is_told_where_the_index_is_behind(wire: Wire, lines: Verb,
                                                        monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks for a key's grounds before everything is indexed hears a doubt, not a no."""
-    from archive.holds import DOUBT, grounds
+    from archive.holds import DOUBT, judged
     from infra.holds import sources_of
     arrive(wire, alice(1, "secret plan"), bob(1))
     placed(wire, lines, query="secret")
@@ -286,22 +286,22 @@ def test_disposition_is_told_where_the_index_is_behind(wire: Wire, lines: Verb,
         one for one in _domains(parts) if _custodian(parts, one) == "bjones")
     about = parts.domain(domain, generation)
     sources = sources_of(wire)
-    assert sources is not None and grounds(domain, about, facts, sources) == ()
+    assert sources is not None and judged(facts, sources)(domain, about) == ()
     with monkeypatch.context() as patch:
         patch.setattr("infra.carry.index_all", lambda _wire: 0)
         arrive(wire, bob(2))
     behind = sources_of(wire)
     assert behind is not None
-    assert [one.why for one in grounds(domain, about, facts, behind)] == [DOUBT]
+    assert [one.why for one in judged(facts, behind)(domain, about)] == [DOUBT]
     # Who read the archive up to where the index is judges only that: no doubt; one further, doubt.
     done = index_of(wire).state().cursors
     for ends, why in ((done, []), ({place: end + 1 for place, end in done.items()}, [DOUBT])):
         bounded = sources_of(wire, ends)
         assert bounded is not None
-        assert [one.why for one in grounds(domain, about, facts, bounded)] == why
+        assert [one.why for one in judged(facts, bounded)(domain, about)] == why
     index_all(wire)
     caught_up = sources_of(wire)
-    assert caught_up is not None and grounds(domain, about, facts, caught_up) == ()
+    assert caught_up is not None and judged(facts, caught_up)(domain, about) == ()
 
 
 def _domains(parts: Holding) -> list[tuple[bytes, int]]:

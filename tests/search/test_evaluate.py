@@ -50,6 +50,9 @@ class Vocabulary:
             raise TooMany(len(found), terms_max)
         return found
 
+    def read(self) -> None:
+        """They are there."""
+
 
 def message(*texts: str, **more: object) -> Subject:
     """A message of nobody's with these versions."""

@@ -115,6 +115,9 @@ def test_a_pattern_of_a_list_that_is_too_wide_is_named() -> None:
         def expand(self, slot: Slot, terms_max: int) -> tuple[str, ...]:
             raise TooMany(5_000, terms_max)
 
+        def read(self) -> None:
+            pass
+
     with pytest.raises(QueryError, match=r"pay\* \(@money line 1\) stands for 5,000") as caught:
         compile_query("x @money", TOKENIZER, lists=FRAUD, expander=Wide())
     assert 2 == caught.value.position

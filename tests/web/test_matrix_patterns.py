@@ -87,6 +87,9 @@ class Words:
         count = self._few if made.startswith("few") else terms_max
         return tuple(f"{made}{number}" for number in range(count))
 
+    def read(self) -> None:
+        """See Expander."""
+
 
 # To the brink, exactly: the words of `few*` are one too many, if there are any.
 BRINK: Final = " OR ".join([f"broad{number}*" for number in range(

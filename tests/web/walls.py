@@ -201,12 +201,6 @@ class CountingIndex:
         self._tally.note("counts")
         return self._index.counts(*given)
 
-    def newest(self, *given: Any) -> Any:
-        """See Asked."""
-        found = self._index.newest(*given)
-        self._tally.note("newest", sum(map(len, found)))
-        return found
-
     def each(self, *given: Any, **named: Any) -> Any:
         """See Asked."""
         self._tally.note("each")
@@ -393,8 +387,8 @@ def _reviewed(wire: Wire, policy: AccessPolicy, doc_id: str) -> None:
         recorder = wire.recorder("search", log)
         desk = Reviewing(wire, state_store(wire), lambda: policy, recorder).desk
         viewer = operator("carl")
-        desk.note(viewer, doc_id, Form(decisions.NOTE, note="wombatnote: ask the bank"))
-        desk.tag(viewer, doc_id, Form(decisions.TAG, tag="betatag"))
+        desk.act(viewer, doc_id, Form(decisions.NOTE, note="wombatnote: ask the bank"))
+        desk.act(viewer, doc_id, Form(decisions.TAG, tag="betatag"))
 
 
 def said_of() -> dict[str, list[CapturedEvent]]:

@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from schemas.errors import Denied, Missing, Refused, Transient
 from search.access.cookies import csrf_ok
 from search.access.signin import NotSignedIn, TooManyAttempts
+from search.index import TooBroad
 from search.web.api import given
 from search.web.api.problems import Wrong, problem
 from search.web.ask import RETRY_S, Ask, later
@@ -89,6 +90,8 @@ def _failed(ask: Ask, error: Exception) -> Response:
         return problem(HTTPStatus.NOT_FOUND)
     if isinstance(error, Wrong):
         return _wrong(error)
+    if isinstance(error, TooBroad):
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), "too_broad")
     if isinstance(error, Refused):
         return problem(HTTPStatus.BAD_REQUEST)
     ask.parts.report(error)
@@ -124,14 +127,15 @@ def _is_ours(ask: Ask, request: Request) -> bool:
 
 def _denied(ask: Ask, why: str, said: str) -> Response:
     """Recorded before it is said. Where it cannot be, nothing else is said either."""
-    if not ask.record_denial(why):
-        return later(RETRY_S, problem(HTTPStatus.SERVICE_UNAVAILABLE))
+    try:
+        ask.record_denial(why)
+    except Transient as error:
+        return _failed(ask, error)
     return problem(HTTPStatus.FORBIDDEN, said)
 
 
 def _wrong(error: Wrong) -> Response:
     return problem(error.status, str(error), error.code, **error.more)
-
 
 
 async def _read(request: Request) -> bytes:

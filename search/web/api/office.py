@@ -3,21 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.responses import Response
 
-from schemas.errors import Denied, Missing, Refused
+from schemas.errors import Missing, Refused
 from search import machine, trail
-from search.index import TooBroad
 from search.review import reports as period_reports
 from search.trail import Record, Wanted
 from search.web.api import answers
 from search.web.api.given import Given, id_of
-from search.web.api.problems import Wrong, of_query
+from search.web.api.problems import Wrong, of_query, of_review
 from search.web.ask import Ask
 from search.web.oversight import Oversight, PolicyView, RunView
 from search.web.pages import reports as pages
@@ -37,7 +34,7 @@ _MONTH_CHARS: Final = 7
 def period(ask: Ask) -> Response:
     """The reviews of a month, item by item."""
     month, (since, until) = _month(ask)
-    with _told():
+    with of_review(HTTPStatus.BAD_REQUEST):
         found = _reports(ask).period(ask.who, since, until)
     return answers.said({"month": month, "file": None, **period_reports.as_json(found)})
 
@@ -45,7 +42,7 @@ def period(ask: Ask) -> Response:
 def accountability(ask: Ask) -> Response:
     """The same and about those who reviewed, signed: the bytes of the file, as they are."""
     month, (since, until) = _month(ask)
-    with _told():
+    with of_review(HTTPStatus.BAD_REQUEST):
         found = _reports(ask).signed(ask.who, month, since, until)
     return Response(found, media_type="application/json",
                     headers={"content-security-policy": FILE_POLICY})
@@ -54,7 +51,7 @@ def accountability(ask: Ask) -> Response:
 def narrowing(ask: Ask) -> Response:
     """Words of rules that mostly hit what is nothing."""
     Given(ask.query).done()
-    with _told():
+    with of_review(HTTPStatus.BAD_REQUEST):
         found = _reports(ask).proposals(ask.who)
     return answers.said({"proposals": [
         {"rule": one.rule, "words": one.phrase, "decided": one.decided,
@@ -81,7 +78,7 @@ def audit(ask: Ask) -> Response:
 def policies(ask: Ask) -> Response:
     """Every version on disk."""
     Given(ask.query).done()
-    with _told():
+    with of_review(HTTPStatus.BAD_REQUEST):
         found = oversight(ask).policies.every(ask.who)
     return answers.said({"policies": [_policy(one) for one in found]})
 
@@ -89,7 +86,7 @@ def policies(ask: Ask) -> Response:
 def runs(ask: Ask) -> Response:
     """One's own dry runs, the youngest first."""
     Given(ask.query).done()
-    with _told():
+    with of_review(HTTPStatus.BAD_REQUEST):
         return answers.said({"runs": [
             _run(one) for one in oversight(ask).policies.runs(ask.who)]})
 
@@ -102,7 +99,7 @@ def begin(ask: Ask) -> Response:
     given.done()
     if bool(name) == bool(source):
         raise Wrong("send policy, the name of one, or source, the text of one")
-    with _told():
+    with of_review(HTTPStatus.BAD_REQUEST):
         run_id = oversight(ask).policies.begin(ask.who, name, source, since, until)
     return answers.said({"run": run_id})
 
@@ -110,29 +107,16 @@ def begin(ask: Ask) -> Response:
 def run(ask: Ask) -> Response:
     """How far a dry run is, or what it found."""
     Given(ask.query).done()
-    with _told():
+    with of_review(HTTPStatus.BAD_REQUEST):
         return answers.said(_run(oversight(ask).policies.run(ask.who, _run_id(ask))))
 
 
 def stop(ask: Ask) -> Response:
     """End a dry run."""
     Given(ask.body, is_typed=True).done()
-    with _told():
+    with of_review(HTTPStatus.BAD_REQUEST):
         oversight(ask).policies.stop(ask.who, _run_id(ask))
     return answers.said({"run": _run_id(ask)})
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What a report or a dry run is refused with was written for whoever asks."""
-    try:
-        yield
-    except (Denied, Wrong):
-        raise
-    except TooBroad as error:
-        raise Wrong(str(error), HTTPStatus.UNPROCESSABLE_ENTITY, "too_broad") from error
-    except Refused as error:
-        raise Wrong(str(error)) from error
 
 
 def _record(one: Record) -> dict[str, Any]:

@@ -65,15 +65,14 @@ def problem(status: HTTPStatus, detail: str = "", code: str = "", **more: str | 
 
 @contextmanager
 def of_query() -> Iterator[None]:
-    """What a question is refused with was written for whoever asks."""
+    """What a question is refused with was written for whoever asks. Denied, Missing and TooBroad
+    say the same as everywhere."""
     try:
         yield
     except QueryError as error:
         raise Wrong(error.message, HTTPStatus.UNPROCESSABLE_ENTITY, "query",
                     position=error.position) from error
-    except TooBroad as error:
-        raise Wrong(str(error), HTTPStatus.UNPROCESSABLE_ENTITY, "too_broad") from error
-    except Denied:
+    except (Denied, TooBroad):
         raise
     except Refused as error:
         # A page cursor that is none: the one other thing that a question can be refused for.
@@ -81,17 +80,15 @@ def of_query() -> Iterator[None]:
 
 
 @contextmanager
-def of_review() -> Iterator[None]:
-    """What an act on an item is refused with was written for whoever acts. Denied and Missing say
-    the same as everywhere."""
+def of_review(status: HTTPStatus = HTTPStatus.CONFLICT) -> Iterator[None]:
+    """What an act, a report or a dry run is refused with was written for whoever asked for it.
+    Denied, Missing and TooBroad say the same as everywhere."""
     try:
         yield
-    except Denied:
+    except (Denied, TooBroad, Wrong):
         raise
-    except TooBroad as error:
-        raise Wrong(str(error), HTTPStatus.UNPROCESSABLE_ENTITY, "too_broad") from error
     except (Taken, FormReused) as error:
         code = "taken" if isinstance(error, Taken) else "key_reused"
         raise Wrong(str(error), HTTPStatus.CONFLICT, code) from error
     except Refused as error:
-        raise Wrong(str(error), HTTPStatus.CONFLICT) from error
+        raise Wrong(str(error), status) from error

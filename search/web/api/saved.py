@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Final
 
 from starlette.responses import Response
 
 from schemas import limits
-from schemas.errors import Denied, Refused
 from search import machine
 from search.web.api import answers
 from search.web.api.given import Given
-from search.web.api.problems import Wrong
+from search.web.api.problems import Wrong, of_review
 from search.web.ask import Ask
 
 NAME_CHARS_MAX: Final = 80
@@ -36,12 +34,8 @@ def save(ask: Ask) -> Response:
         raise Wrong("name is a few words on one line", key="name")
     if not query:
         raise Wrong("query is empty", key="query")
-    try:
+    with of_review():
         ask.parts.saved.put(ask.who.person, name, query)
-    except Denied:
-        raise
-    except Refused as error:
-        raise Wrong(str(error), HTTPStatus.CONFLICT) from error
     return answers.said({"name": name, "query": query})
 
 

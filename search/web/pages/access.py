@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from schemas.errors import Denied, Missing, Refused
 from search.access import breakglass, roles
-from search.web.ask import Ask
+from search.access.breakglass import KeptOut
+from search.web.ask import Ask, sentence
 
 KINDS: Final = (("custodian", "one person’s messages"), ("group", "a group’s messages"),
                 ("matter", "a matter"), ("conversation", "one conversation"),
@@ -50,7 +51,7 @@ def request(ask: Ask) -> Response:
     except Denied:
         raise
     except Refused as error:
-        return show(ask, _sentence(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+        return show(ask, sentence(str(error)), HTTPStatus.UNPROCESSABLE_ENTITY)
     return ask.go("/access?done=asked")
 
 
@@ -70,14 +71,13 @@ def decide(ask: Ask) -> Response:
             raise Refused("choose one of the two")
     except Missing:
         return show(ask, _GONE, HTTPStatus.NOT_FOUND)
-    except Denied as error:
-        # A wall stands before this approver too: he is told, and his trying is on record.
-        ask.parts.auditor.record("denied", ask.who.person, None, {
-            "route": ask.route, "method": ask.method, "why": "wall", "request": request_id,
-            "session": ask.who.session})
-        return show(ask, _sentence(error), HTTPStatus.FORBIDDEN)
+    except KeptOut as error:
+        ask.record_denial("wall", request=request_id)
+        return show(ask, sentence(str(error)), HTTPStatus.FORBIDDEN)
+    except Denied:
+        raise
     except Refused as error:
-        return show(ask, _sentence(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+        return show(ask, sentence(str(error)), HTTPStatus.UNPROCESSABLE_ENTITY)
     return ask.go(f"/access?done={'opened' if decision == 'approve' else 'refused'}")
 
 
@@ -95,8 +95,3 @@ def _done(ask: Ask) -> str:
             "opened": "It is open. It ends by itself.",
             "refused": "The request is refused.",
             "ended": "It is ended."}.get(ask.text("done"), "")
-
-
-def _sentence(error: Refused) -> str:
-    said = str(error)
-    return f"{said[:1].upper()}{said[1:]}{'' if said.endswith('.') else '.'}"

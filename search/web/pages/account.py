@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from search.access.lockout import TooManyAttempts
 from search.access.own import NewToken
 from search.access.passwords import Unfit
 from search.access.signin import NotSignedIn
-from search.web.ask import Ask
+from search.web.ask import Ask, sentence
 
 _WRONG = "The password or the code is not right. Nothing was changed."
 _DAYS: Final = 90
@@ -29,7 +30,7 @@ _MAY: Final = "may-"
 @dataclass(frozen=True, slots=True)
 class TokenRow:
     """A token as the page shows it. `may`: in words; `used_day`: as 2026-11-22 in UTC, no more is
-    kept; "" = never, or nobody remembers."""
+    kept; "" = not known: never, or nobody remembers."""
 
     token: ServiceToken
     may: tuple[str, ...]
@@ -91,16 +92,10 @@ def totp(ask: Ask) -> Response:
 
 def recovery(ask: Ask) -> Response:
     """New recovery codes, to be shown this once."""
-    try:
-        made = ask.parts.account.new_recovery_codes(
-            ask.session, ask.form.get("password", ""), ask.form.get("code", "").strip(), ask.origin)
-    except NotSignedIn:
-        return show(ask, _WRONG, status=HTTPStatus.FORBIDDEN)
-    except (Denied, TooManyAttempts):
-        raise
-    except Refused as error:
-        return show(ask, _sentence(error), status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    return ask.page("recovery.html", "Recovery codes", codes=made, next="/account")
+    def made(password: str, code: str) -> Response:
+        codes = ask.parts.account.new_recovery_codes(ask.session, password, code, ask.origin)
+        return ask.page("recovery.html", "Recovery codes", codes=codes, next="/account")
+    return _confirmed(ask, made)
 
 
 def make_token(ask: Ask) -> Response:
@@ -109,18 +104,12 @@ def make_token(ask: Ask) -> Response:
     wanted = NewToken(ask.form.get("name", "").strip(),
                       int(days) if days.isascii() and days.isdigit() and len(days) < 6 else 0,
                       frozenset(one for one in roles.CAPABILITIES if f"{_MAY}{one}" in ask.form))
-    try:
-        made = ask.parts.account.add_token(
-            ask.session, wanted, ask.form.get("password", ""), ask.form.get("code", "").strip(),
-            ask.origin)
-    except NotSignedIn:
-        return show(ask, _WRONG, status=HTTPStatus.FORBIDDEN)
-    except (Denied, TooManyAttempts):
-        raise
-    except Refused as error:
-        return show(ask, _sentence(error), status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    (row,) = (one for one in _tokens(ask) if one.token.token_id == made.split("_")[1])
-    return ask.page("token.html", "A new token", token=made, row=row)
+
+    def made(password: str, code: str) -> Response:
+        token, text = ask.parts.account.add_token(ask.session, wanted, password, code, ask.origin)
+        return ask.page("token.html", "A new token", token=text,
+                        row=_row(token, None, ask.parts.clock()))
+    return _confirmed(ask, made)
 
 
 def revoke_token(ask: Ask) -> Response:
@@ -144,6 +133,20 @@ def sessions(ask: Ask) -> Response:
     return ask.go("/account?done=sessions")
 
 
+def _confirmed(ask: Ask, act: Callable[[str, str], Response]) -> Response:
+    """What takes the password and the code again, in this order; where it is refused, the page
+    with why."""
+    try:
+        return act(ask.form.get("password", ""), ask.form.get("code", "").strip())
+    except NotSignedIn:
+        return show(ask, _WRONG, status=HTTPStatus.FORBIDDEN)
+    except (Denied, TooManyAttempts):
+        raise
+    except Refused as error:
+        return show(ask, f"{sentence(str(error))} Nothing was changed.",
+                    status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
 def _can(ask: Ask) -> tuple[tuple[str, str, str], ...]:
     """What a new token can be given: (the form's field, the capability, in words)."""
     return tuple((f"{_MAY}{one}", one, words) for one, words in wording.WORDS.items()
@@ -153,22 +156,16 @@ def _can(ask: Ask) -> tuple[tuple[str, str, str], ...]:
 def _tokens(ask: Ask) -> tuple[TokenRow, ...]:
     """One's own: those that are good, then those that ended, each the youngest first."""
     now = ask.parts.clock()
-    rows = [TokenRow(one, tuple(words for may, words in wording.WORDS.items()
-                                if may in one.capabilities), _day(used),
-                     tokens.is_good(one, now))
-            for one, used in ask.parts.account.tokens(ask.session)]
+    rows = [_row(one, used, now) for one, used in ask.parts.account.tokens(ask.session)]
     rows.sort(key=lambda row: -row.token.created_at)
     return (*(row for row in rows if row.is_good),
             *[row for row in rows if not row.is_good][:_ENDED_MAX])
 
 
-def _day(used_at: int | None) -> str:
-    return "" if used_at is None else f"{datetime.fromtimestamp(used_at / 1000, UTC):%Y-%m-%d}"
-
-
-def _sentence(error: Refused) -> str:
-    said = str(error)
-    return f"{said[:1].upper()}{said[1:]}. Nothing was changed."
+def _row(token: ServiceToken, used_at: int | None, now: int) -> TokenRow:
+    may = tuple(words for one, words in wording.WORDS.items() if one in token.capabilities)
+    day = "" if used_at is None else f"{datetime.fromtimestamp(used_at / 1000, UTC):%Y-%m-%d}"
+    return TokenRow(token, may, day, tokens.is_good(token, now))
 
 
 def _said(ask: Ask) -> str:

@@ -19,7 +19,7 @@ from search.review import decisions, item
 from search.review.leases import Taken
 from search.review.views import Form, ItemView
 from search.web import chat, itemview, queuefilters, times
-from search.web.ask import Ask
+from search.web.ask import Ask, sentence
 from search.web.pages.queue import desk, item_url, key, number
 from search.web.times import Zone
 
@@ -125,15 +125,13 @@ def _refused(ask: Ask, error: Refused) -> Response:
     if isinstance(error, Denied):
         if str(error) == str(Denied()):
             raise error                           # not for this account: the door says it
-        ask.parts.auditor.record("denied", ask.who.person, None, {
-            "route": ask.route, "method": ask.method, "why": "review",
-            "document": ask.params["id"][:32], "session": ask.who.session})
+        ask.record_denial("review", document=ask.params["id"][:32])
     if isinstance(error, Taken):
         until = times.stamp(error.until, ask.zone).clock[:5]
         words = (f"{ask.parts.name(error.person)} is working on this item until {until}. "
                  "Nothing was recorded.")
     else:
-        words = itemview.sentence(str(error)) + " Nothing was recorded."
+        words = sentence(str(error)) + " Nothing was recorded."
     return _page(ask, words, HTTPStatus.FORBIDDEN if isinstance(error, Denied)
                  else HTTPStatus.CONFLICT)
 

@@ -15,7 +15,7 @@ from schemas.errors import Missing, Refused
 from search.review import decisions, rules
 from search.review.views import Form, QueueRow
 from search.web import itemview, queuefilters
-from search.web.ask import Ask
+from search.web.ask import Ask, sentence
 from search.web.ports import ReviewPort
 from search.web.queuefilters import Chosen
 from search.web.render import link
@@ -43,7 +43,7 @@ def bulk(ask: Ask) -> Response:
             decisions.DECIDE, ask.form.get("decision", ""), ask.form.get("reason", ""),
             key=key(ask)))
     except Refused as error:
-        return _page(ask, chosen, itemview.sentence(str(error)), picked)
+        return _page(ask, chosen, sentence(str(error)), picked)
     return ask.page("bulkdone.html", "Decided together", done=done, back=chosen.query,
                     decision=itemview.DECISIONS[ask.form["decision"]][0].lower())
 

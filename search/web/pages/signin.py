@@ -24,7 +24,7 @@ from search.access.signin import (
     Step,
     TooManyAttempts,
 )
-from search.web.ask import Ask, local
+from search.web.ask import Ask, local, sentence
 
 _WRONG = "That did not work. Check the name, the password and the code, and try again."
 _WRONG_CODE = ("That code does not fit, or was used before: each is good once. Wait for the next "
@@ -83,7 +83,7 @@ def oidc_finish(ask: Ask) -> Response:
     try:
         done = _oidc(ask).finish(cookie, ask.query, ask.origin)
     except NotBelieved as error:
-        return _form(ask, "/", _sentence(error), HTTPStatus.FORBIDDEN)
+        return _form(ask, "/", sentence(str(error)), HTTPStatus.FORBIDDEN)
     except TooManyAttempts as error:
         return _waits(ask, "/", error)
     except NotSignedIn:
@@ -143,14 +143,9 @@ def _new_password(ask: Ask, to: str, ticket: str, error: str = "") -> Response:
 
 
 def _waits(ask: Ask, to: str, error: TooManyAttempts) -> Response:
-    response = _form(ask, to, _sentence(error), HTTPStatus.TOO_MANY_REQUESTS)
+    response = _form(ask, to, sentence(str(error)), HTTPStatus.TOO_MANY_REQUESTS)
     response.headers["retry-after"] = str(max(1, error.retry_after_s))
     return response
-
-
-def _sentence(error: Refused) -> str:
-    said = str(error)
-    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _oidc(ask: Ask) -> OidcSignIn:

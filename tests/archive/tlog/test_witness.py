@@ -285,7 +285,7 @@ def test_a_checkpoint_keeps_what_its_witnesses_said() -> None:
     signed_note = notary.checkpoint()
     assert signed_note is not None
     keys: list[Key] = [one.key for one in (first, second, third)]
-    full, by = witnessed(book.store, signed_note, keys)
+    full, by = witnessed(notary.sequence, signed_note, keys)
     assert [first.key, second.key] == [one.key for one in by]
     assert 3 == len(note.verify(full, [book.signer.key, *keys]))
     assert [] == book.audit(witnesses=tuple(keys)).faults

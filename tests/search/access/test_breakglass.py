@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import Denied, Missing, Refused, Transient
 from search.access import breakglass
-from search.access.breakglass import BreakGlass, Request
+from search.access.breakglass import BreakGlass, KeptOut, Request
 from search.access.people import AccessPolicy, Wall, viewer_of
 from search.access.viewer import Viewer
 from tests.fakes.state import FakeState
@@ -124,7 +124,7 @@ def test_a_wall_is_passed_only_by_name_and_not_by_whom_it_keeps_out(firm: Firm) 
     """Lea stands before the same wall: she may not open it for Rita. A wall that is not there is
     told to whoever approves, not to whoever asks."""
     request = firm.asked(walls=("juniper",))
-    with pytest.raises(Denied, match="keeps you out too"):
+    with pytest.raises(KeptOut, match="keeps you out too"):
         firm.approved(request, "lea")
     assert firm.approved(request, "carl").walls == ("juniper",)
     grant, = firm.glass.grants("rita", "s")

@@ -179,9 +179,10 @@ def test_the_day_of_its_use_is_remembered(firm: Firm) -> None:
 def test_ones_own_tokens(firm: Firm) -> None:
     """Made, listed and revoked by whoever has TOKENS; never by a token, never another's."""
     signed = firm.sign_in.open_for("b.ito", DESK, "demo").live
-    text = firm.own.add_token(signed, NewToken("mine", 10, CAN), GOOD, "", DESK)
+    made, text = firm.own.add_token(signed, NewToken("mine", 10, CAN), GOOD, "", DESK)
     assert "token_added" in firm.records.actions
     assert ["mine"] == [one.name for one, _ in firm.own.tokens(signed)]
+    assert [made] == [one for one, _ in firm.own.tokens(signed)]
     live = firm.gate.bearer(f"Bearer {text}", DESK)
     with pytest.raises(Denied):
         firm.own.add_token(live, NewToken("more", 10, CAN), GOOD, "", DESK)
@@ -212,7 +213,7 @@ def test_a_token_outlives_the_session_that_it_is_made_in(firm: Firm) -> None:
     firm.has(BEN, password="", subject="provider#ben")
     federated = firm.sign_in.open_for("b.ito", DESK, "oidc").live
     firm.clock.now += FRESH_MS
-    assert firm.own.add_token(federated, wanted, "", "", DESK)
+    assert all(firm.own.add_token(federated, wanted, "", "", DESK))
     firm.clock.now += 1
     with pytest.raises(Refused, match="sign in again"):
         firm.own.add_token(federated, wanted, "", "", DESK)

@@ -18,7 +18,19 @@ from search.access.scope import Reach, Scope
 from search.policy import sampling
 from search.policy.flags import flag_event
 from search.review import decisions, facts, item
-from search.review.decisions import BREACH, CLEAR, DECIDE, ESCALATE, FALSE_POSITIVE
+from search.review.decisions import (
+    ASSIGN,
+    BREACH,
+    CLEAR,
+    CONFIRM,
+    DECIDE,
+    ESCALATE,
+    FALSE_POSITIVE,
+    NOTE,
+    OBJECT,
+    TAG,
+    UNMASK,
+)
 from search.review.leases import Taken
 from search.review.questions import Filters
 from search.review.recent import FormReused
@@ -69,7 +81,7 @@ def test_a_decision_has_the_four_fields(firm: Firm) -> None:
     firm.capture(message, changed, flag(message), flag(message, "coins"))
     (one,) = [row.doc_id for row in firm.desk.queue(ANN).rows]
     opened = firm.desk.open(ANN, one)
-    done = firm.desk.decide(ANN, one, decide(CLEAR, "agreed rate", basis=opened.basis))
+    done = firm.desk.act(ANN, one, decide(CLEAR, "agreed rate", basis=opened.basis))
     (said,) = map(decisions.read_review, firm.acts())
     assert (said.person, said.action, said.decision, said.reason, said.at) == (
         "ann", DECIDE, CLEAR, "agreed rate", firm.acts()[0].captured_at)
@@ -84,7 +96,7 @@ def test_it_is_shown_at_once_and_the_same_when_it_is_indexed(firm: Firm) -> None
     in its count; afterwards the index says the same."""
     first, second = firm.message(1, ("cash", "medium")), firm.message(2, ("cash", "low"))
     assert firm.desk.queue(ANN).total == 2
-    shown = firm.desk.decide(ANN, first, decide()).view
+    shown = firm.desk.act(ANN, first, decide()).view
     assert shown.pending and shown.state.status == item.CLOSED
     page = firm.desk.queue(ANN)
     assert ([row.doc_id for row in page.rows], page.total) == ([second], 1)
@@ -100,7 +112,7 @@ def test_it_is_shown_at_once_and_the_same_when_it_is_indexed(firm: Firm) -> None
 def test_without_the_state_store_s_memory_nothing_is_lost(firm: Firm) -> None:
     """Claims and recent decisions may be lost; what was decided is on the log."""
     one = firm.message(1, ("cash", "medium"))
-    firm.desk.decide(ANN, one, decide())
+    firm.desk.act(ANN, one, decide())
     firm.state._rows.clear()
     firm.index_log()
     assert firm.desk.open(ANN, one).state.status == item.CLOSED
@@ -110,17 +122,17 @@ def test_a_form_that_is_sent_twice_is_one_decision(firm: Firm) -> None:
     """Double click, a repeated request: one event. The same form with other words is refused."""
     one = firm.message(1, ("cash", "medium"))
     form = decide(CLEAR, key="form-1")
-    assert not firm.desk.decide(ANN, one, form).repeated
-    assert firm.desk.decide(ANN, one, form).repeated
+    assert not firm.desk.act(ANN, one, form).repeated
+    assert firm.desk.act(ANN, one, form).repeated
     with pytest.raises(FormReused):
-        firm.desk.decide(ANN, one, replace(form, decision=BREACH))
+        firm.desk.act(ANN, one, replace(form, decision=BREACH))
     assert len(firm.acts()) == 1
     # Had the store forgotten: the same id, so one fact with two sightings.
     again = Firm()
     other = again.message(1, ("cash", "medium"))
     for _ in range(2):
         again.state._rows.clear()
-        again.desk.decide(ANN, other, form)
+        again.desk.act(ANN, other, form)
     assert len({one.native_id for one in again.acts()}) == 1
     again.index_log()
     assert len(again.desk.open(ANN, other).history.acts) == 1
@@ -131,35 +143,35 @@ def test_a_log_that_is_down_means_nothing_is_done(firm: Firm) -> None:
     one = firm.message(1, ("cash", "medium"))
     form = decide(key="form-1")
     firm.log.down = True
-    for act in (lambda: firm.desk.decide(ANN, one, form), lambda: firm.desk.open(ANN, one),
+    for act in (lambda: firm.desk.act(ANN, one, form), lambda: firm.desk.open(ANN, one),
                 lambda: firm.desk.queue(ANN)):
         with pytest.raises(Transient, match="recorded"):
             act()
     firm.log.down = False
     assert firm.desk.open(ANN, one).state.status == item.OPEN
-    assert not firm.desk.decide(ANN, one, form).repeated
+    assert not firm.desk.act(ANN, one, form).repeated
 
 
 def test_four_eyes(firm: Firm) -> None:
     """A grave item that was let go waits for another person with that right."""
     one = firm.message(1, ("cash", "high"))
-    state = firm.desk.decide(ANN, one, decide()).view.state
+    state = firm.desk.act(ANN, one, decide()).view.state
     assert (state.status, state.needs) == (item.SECOND, "second")
     with pytest.raises(Denied, match="another one"):
-        firm.desk.confirm(ANN, one, Form(""))
+        firm.desk.act(ANN, one, Form(CONFIRM))
     with pytest.raises(Denied):
-        firm.desk.confirm(REVIEWER, one, Form(""))
+        firm.desk.act(REVIEWER, one, Form(CONFIRM))
     with pytest.raises(Refused, match="waits for a second"):
-        firm.desk.decide(BEN, one, decide())
+        firm.desk.act(BEN, one, decide())
     assert firm.desk.queue(ANN, Filters(mine=True)).total == 0   # the index does not know yet
     firm.index_log()
     assert firm.desk.queue(ANN, Filters(mine=True)).total == 0
     assert firm.desk.queue(BEN, Filters(mine=True)).total == 1
-    view = firm.desk.confirm(BEN, one, Form("")).view
+    view = firm.desk.act(BEN, one, Form(CONFIRM)).view
     assert (view.state.status, view.decided_by, view.confirmed_by) == (item.CLOSED, "ann", "ben")
     two = firm.message(2, ("cash", "high"))
-    firm.desk.decide(ANN, two, decide(FALSE_POSITIVE))
-    view = firm.desk.confirm(BEN, two, Form("", reason="not agreed"), agrees=False).view
+    firm.desk.act(ANN, two, decide(FALSE_POSITIVE))
+    view = firm.desk.act(BEN, two, Form(OBJECT, reason="not agreed")).view
     assert (view.state.status, view.state.level) == (item.ESCALATED, 2)
 
 
@@ -168,15 +180,15 @@ def test_nobody_reviews_himself_or_his_line(firm: Firm) -> None:
     firm.staff.lines["ann"] = frozenset({"carol"})
     one = firm.message(1, ("cash", "medium"))
     assert firm.desk.open(ANN, one).is_own
-    for act in (lambda: firm.desk.decide(ANN, one, decide()), lambda: firm.desk.claim(ANN, one)):
+    for act in (lambda: firm.desk.act(ANN, one, decide()), lambda: firm.desk.claim(ANN, one)):
         with pytest.raises(Denied, match="your own messages"):
             act()
     with pytest.raises(Refused, match="may not review"):
-        firm.desk.assign(BEN, one, Form("", to="ann"))
+        firm.desk.act(BEN, one, Form(ASSIGN, to="ann"))
     assert firm.desk.queue(ANN, Filters(mine=True)).total == 0
     assert firm.desk.queue(ANN).rows[0].is_own
     assert firm.desk.bulk(ANN, [one], decide()).left[0][0] == one
-    assert firm.desk.decide(BEN, one, decide()).view.state.status == item.CLOSED
+    assert firm.desk.act(BEN, one, decide()).view.state.status == item.CLOSED
     assert not [one for one in firm.acts() if one.actor and one.actor.native_id == "ann"]
 
 
@@ -184,18 +196,18 @@ def test_escalation_takes_it_from_who_may_not(firm: Firm) -> None:
     """A reviewer sends it up; above, he decides no more."""
     one = firm.message(1, ("cash", "medium"))
     with pytest.raises(Refused, match="say why"):
-        firm.desk.decide(REVIEWER, one, Form(DECIDE, ESCALATE))
-    state = firm.desk.decide(REVIEWER, one, decide(ESCALATE)).view.state
+        firm.desk.act(REVIEWER, one, Form(DECIDE, ESCALATE))
+    state = firm.desk.act(REVIEWER, one, decide(ESCALATE)).view.state
     assert (state.status, state.level) == (item.ESCALATED, 2)
     with pytest.raises(Denied, match="supervision"):
-        firm.desk.decide(REVIEWER, one, decide())
+        firm.desk.act(REVIEWER, one, decide())
     with pytest.raises(Refused, match="escalate to level 3"):
-        firm.desk.decide(ANN, one, decide(ESCALATE, level=2))
+        firm.desk.act(ANN, one, decide(ESCALATE, level=2))
     firm.index_log()
     assert firm.desk.queue(REVIEWER, Filters(mine=True)).total == 0
     assert firm.desk.queue(ANN, Filters(level=2, mine=True)).total == 1
-    assert firm.desk.decide(ANN, one, decide(ESCALATE)).view.state.level == 3
-    assert firm.desk.decide(BEN, one, decide(BREACH)).view.state.outcome == BREACH
+    assert firm.desk.act(ANN, one, decide(ESCALATE)).view.state.level == 3
+    assert firm.desk.act(BEN, one, decide(BREACH)).view.state.outcome == BREACH
 
 
 def test_what_has_changed_since_it_was_opened_is_not_decided(firm: Firm) -> None:
@@ -204,9 +216,9 @@ def test_what_has_changed_since_it_was_opened_is_not_decided(firm: Firm) -> None
     basis = firm.desk.open(ANN, one).basis
     firm.capture(retraction(target="m1"))
     with pytest.raises(Refused, match="look at it again"):
-        firm.desk.decide(ANN, one, decide(basis=basis))
+        firm.desk.act(ANN, one, decide(basis=basis))
     basis = firm.desk.open(ANN, one).basis
-    firm.desk.decide(ANN, one, decide(basis=basis))
+    firm.desk.act(ANN, one, decide(basis=basis))
     firm.index_log()
     firm.capture(flag(event(native_id="m1"), "coins", at=NOON + 9_000_000))
     state = firm.desk.open(ANN, one).state
@@ -218,10 +230,10 @@ def test_a_claim_keeps_others_away(firm: Firm) -> None:
     one = firm.message(1, ("cash", "medium"))
     firm.desk.claim(ANN, one)
     with pytest.raises(Taken, match="ann"):
-        firm.desk.decide(BEN, one, decide())
+        firm.desk.act(BEN, one, decide())
     row = firm.desk.queue(BEN).rows[0]
     assert row.claim is not None and row.claim.person == "ann"
-    firm.desk.decide(ANN, one, decide())
+    firm.desk.act(ANN, one, decide())
     two = firm.message(2, ("cash", "medium"))
     firm.desk.claim(ANN, two)
     firm.now += 16 * 60_000
@@ -233,12 +245,12 @@ def test_a_claim_keeps_others_away(firm: Firm) -> None:
 def test_who_could_not_act_does_not_claim(firm: Firm) -> None:
     """Nobody keeps an item from others that he may not decide or confirm himself."""
     grave, up = firm.message(1, ("cash", "high")), firm.message(2, ("cash", "medium"))
-    firm.desk.decide(ANN, grave, decide())
+    firm.desk.act(ANN, grave, decide())
     with pytest.raises(Denied, match="another one"):
         firm.desk.claim(ANN, grave)
     with pytest.raises(Denied, match="second person"):
         firm.desk.claim(REVIEWER, grave)
-    firm.desk.decide(ANN, up, decide(ESCALATE, level=3))
+    firm.desk.act(ANN, up, decide(ESCALATE, level=3))
     for person in (REVIEWER, SUPERVISOR):
         with pytest.raises(Denied, match="level 3"):
             firm.desk.claim(person, up)
@@ -259,7 +271,7 @@ def test_who_assigns_ends_another_s_claim_on_the_record(firm: Firm) -> None:
         firm.desk.release(ANN, one)
     firm.log.down = False
     with pytest.raises(Taken, match="ben"):
-        firm.desk.decide(ANN, one, decide())
+        firm.desk.act(ANN, one, decide())
     firm.desk.release(ANN, one)
     (said,) = looks(firm, "release")
     assert (said.actor and said.actor.native_id, said.detail("document"), said.detail("of")) == (
@@ -273,8 +285,8 @@ def test_what_a_level_closed_opens_at_that_level_by_it(firm: Firm) -> None:
     """A supervisor does not take from compliance what compliance closed; nobody reopens it lower
     down. A check of quality is drawn by whoever may reopen, and lies where it was closed."""
     one = firm.message(1, ("cash", "medium"))
-    firm.desk.decide(ANN, one, decide(ESCALATE, level=3))
-    firm.desk.decide(ANN, one, decide(BREACH))
+    firm.desk.act(ANN, one, decide(ESCALATE, level=3))
+    firm.desk.act(ANN, one, decide(BREACH))
     again = Form("", reason="new facts")
     for form in (again, replace(again, level=1), replace(again, level=3)):
         with pytest.raises(Denied, match="compliance"):
@@ -287,11 +299,11 @@ def test_what_a_level_closed_opens_at_that_level_by_it(firm: Firm) -> None:
     state = firm.desk.reopen(SUPERVISOR, one, replace(again, quality=True)).view.state
     assert (state.status, state.level) == (item.OPEN, 3)
     with pytest.raises(Denied, match="compliance"):
-        firm.desk.decide(SUPERVISOR, one, decide())
-    firm.desk.decide(BEN, one, decide(BREACH))
+        firm.desk.act(SUPERVISOR, one, decide())
+    firm.desk.act(BEN, one, decide(BREACH))
     assert firm.desk.reopen(ANN, one, again).view.state.level == 3
     two = firm.message(2, ("cash", "medium"))
-    firm.desk.decide(REVIEWER, two, decide())
+    firm.desk.act(REVIEWER, two, decide())
     assert firm.desk.reopen(SUPERVISOR, two, replace(again, level=2)).view.state.level == 2
 
 
@@ -299,26 +311,26 @@ def test_a_form_sent_again_is_a_look_on_the_record(firm: Firm) -> None:
     """The answer to a repetition shows the item: recorded first, or it is not shown."""
     one = firm.message(1, ("cash", "medium"))
     form = decide(key="form-1")
-    firm.desk.decide(ANN, one, form)
+    firm.desk.act(ANN, one, form)
     assert looks(firm, "view") == []
-    assert firm.desk.decide(ANN, one, form).repeated
+    assert firm.desk.act(ANN, one, form).repeated
     (said,) = looks(firm, "view")
     assert (said.actor and said.actor.native_id, said.detail("document"), said.detail("as")) == (
         "ann", one, "replay")
     firm.log.down = True
     with pytest.raises(Transient, match="recorded"):
-        firm.desk.decide(ANN, one, form)
+        firm.desk.act(ANN, one, form)
 
 
 def test_two_forms_under_one_key_are_two_events(firm: Firm) -> None:
     """Where the first one's memory is lost, the second is no sighting of it: both are kept."""
     one = firm.message(1, ("cash", "medium"))
-    forms = [Form("", note=words, key="form-1") for words in ("ask the desk", "asked, all well")]
+    forms = [Form(NOTE, note=words, key="form-1") for words in ("ask the desk", "asked, all well")]
     for form in (forms[0], forms[0], forms[1]):
         firm.state._rows.clear()
-        firm.desk.note(ANN, one, form)
+        firm.desk.act(ANN, one, form)
     with pytest.raises(FormReused):
-        firm.desk.note(ANN, one, forms[0])
+        firm.desk.act(ANN, one, forms[0])
     firm.index_log()
     assert [act.note for act in firm.desk.open(ANN, one).history.acts] == [
         "ask the desk", "asked, all well"]
@@ -329,7 +341,7 @@ def test_what_a_bulk_act_was_denied_is_on_record(firm: Firm) -> None:
     """Each by its document and the bulk act; what merely cannot be done is not."""
     up, upper, taken, fine = (firm.message(number, ("cash", "low")) for number in range(4))
     for one in (up, upper):
-        firm.desk.decide(BEN, one, decide(ESCALATE, level=3))
+        firm.desk.act(BEN, one, decide(ESCALATE, level=3))
     firm.desk.claim(BEN, taken)
     done = firm.desk.bulk(SUPERVISOR, [up, upper, taken, fine], decide())
     assert (done.done, [one for one, _ in done.left]) == ((fine,), [up, upper, taken])
@@ -343,22 +355,22 @@ def test_what_a_bulk_act_was_denied_is_on_record(firm: Firm) -> None:
 def test_assign_note_tag_and_reopen(firm: Firm) -> None:
     """Each an event; what they say is found by the queue."""
     one = firm.message(1, ("cash", "medium"))
-    firm.desk.assign(ANN, one, Form("", to="ben"))
-    firm.desk.tag(ANN, one, Form("", tag="FX"))
-    firm.desk.note(ANN, one, Form("", note="ask the desk head"))
+    firm.desk.act(ANN, one, Form(ASSIGN, to="ben"))
+    firm.desk.act(ANN, one, Form(TAG, tag="FX"))
+    firm.desk.act(ANN, one, Form(NOTE, note="ask the desk head"))
     with pytest.raises(Denied, match="take an item"):
-        firm.desk.assign(REVIEWER, one, Form("", to="ben"))
+        firm.desk.act(REVIEWER, one, Form(ASSIGN, to="ben"))
     with pytest.raises(Refused, match="nobody of that name"):
-        firm.desk.assign(ANN, one, Form("", to="zoe"))
+        firm.desk.act(ANN, one, Form(ASSIGN, to="zoe"))
     firm.index_log()
     assert firm.desk.queue(BEN, Filters(assigned="me", tag="fx")).total == 1
     assert firm.desk.queue(ANN, Filters(assigned="nobody")).total == 0
     view = firm.desk.open(BEN, one)
     assert (view.assigned_to, view.tags) == ("ben", ("FX",))
     assert "ask the desk head" in {act.note for act in view.history.acts}
-    firm.desk.decide(BEN, one, decide())
+    firm.desk.act(BEN, one, decide())
     with pytest.raises(Refused, match="reopen it first"):
-        firm.desk.decide(BEN, one, decide())
+        firm.desk.act(BEN, one, decide())
     state = firm.desk.reopen(ANN, one, Form("", reason="new facts")).view.state
     assert (state.status, state.why) == (item.OPEN, ("reopened",))
 
@@ -415,7 +427,7 @@ def test_the_scope_is_part_of_everything(firm: Firm) -> None:
     assert firm.desk.queue(blind).total == 0
     assert not any(firm.desk.counts(blind).values())
     words = set()
-    for act in (lambda: firm.desk.open(blind, one), lambda: firm.desk.decide(blind, one, decide()),
+    for act in (lambda: firm.desk.open(blind, one), lambda: firm.desk.act(blind, one, decide()),
                 lambda: firm.desk.claim(blind, one), lambda: firm.desk.open(ANN, "0" * 32)):
         with pytest.raises(Missing) as refused:
             act()
@@ -454,8 +466,8 @@ def test_counts_are_the_queue_s(firm: Firm) -> None:
     """Each count is the total of the queue with that filter; ages add up to all that waits."""
     ids = [firm.message(number, ("cash", severity)) for number, severity in enumerate(
         ("high", "medium", "medium", "low"))]
-    firm.desk.assign(ANN, ids[0], Form("", to="ann"))
-    firm.desk.decide(ANN, ids[1], decide(ESCALATE))
+    firm.desk.act(ANN, ids[0], Form(ASSIGN, to="ann"))
+    firm.desk.act(ANN, ids[1], decide(ESCALATE))
     firm.index_log()
     counts = firm.desk.counts(ANN)
     assert counts["item"] == 4
@@ -480,26 +492,26 @@ def test_pseudonyms_until_escalation_or_a_reason(firm: Firm) -> None:
     view = firm.desk.open(masked, one)
     assert (view.names_shown, view.history.custodians) == (False, ())
     with pytest.raises(Refused, match="say why"):
-        firm.desk.unmask(masked, one, Form(""))
-    view = firm.desk.unmask(masked, one, Form("", reason="same client twice")).view
+        firm.desk.act(masked, one, Form(UNMASK))
+    view = firm.desk.act(masked, one, Form(UNMASK, reason="same client twice")).view
     assert (view.names_shown, view.history.custodians) == (True, ("carol",))
     assert not firm.desk.open(replace(BEN, pseudonyms=True), one).names_shown
-    firm.desk.decide(BEN, one, decide(ESCALATE))
+    firm.desk.act(BEN, one, decide(ESCALATE))
     assert firm.desk.open(replace(CAT, pseudonyms=True), one).names_shown
 
 
 def test_two_who_did_not_know_of_each_other(firm: Firm) -> None:
     """Two consoles that share no memory: both decisions stay, the item shows the conflict."""
     one = firm.message(1, ("cash", "medium"))
-    firm.desk.decide(ANN, one, decide(CLEAR))
+    firm.desk.act(ANN, one, decide(CLEAR))
     firm.state._rows.clear()
-    firm.desk.decide(BEN, one, decide(ESCALATE))
+    firm.desk.act(BEN, one, decide(ESCALATE))
     firm.index_log()
     view = firm.desk.open(CAT, one)
     assert (view.state.status, view.state.conflict, len(view.history.acts)) == (
         item.ESCALATED, True, 2)
     assert firm.desk.queue(CAT, Filters(conflict=True)).total == 1
-    firm.desk.decide(CAT, one, decide(BREACH))
+    firm.desk.act(CAT, one, decide(BREACH))
     firm.index_log()
     assert not firm.desk.open(CAT, one).state.conflict
 
@@ -515,7 +527,7 @@ def test_the_queue_on_elasticsearch(elasticsearch_server: ElasticsearchServer) -
         assert (counts["item"], counts["severity:high"], counts["age:4 to 24 h"]) == (9, 3, 0)
         assert sum(count for key, count in counts.items() if key.startswith("age:")) == 9
         one = firm.desk.queue(ANN, limit=1).rows[0].doc_id
-        firm.desk.decide(ANN, one, decide(ESCALATE))
+        firm.desk.act(ANN, one, decide(ESCALATE))
         firm.index_log()
         assert firm.desk.queue(REVIEWER, Filters(mine=True)).total == 8
         assert firm.desk.queue(ANN, Filters(level=2, why="escalated")).total == 1

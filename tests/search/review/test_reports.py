@@ -125,7 +125,7 @@ def test_precision_of_a_rule() -> None:
     ids = [firm.message(number, ("cash", "medium")) for number in range(4)]
     other = firm.message(9, ("coins", "low"))
     for one, decision in zip(ids, (FALSE_POSITIVE, FALSE_POSITIVE, CLEAR), strict=False):
-        firm.desk.decide(ANN, one, Form("", decision))
+        firm.desk.act(ANN, one, Form(DECIDE, decision))
     firm.index_log()
     rows = office(firm).period(AUDITOR, 0, firm.now).rules
     assert [(one.rule, one.items, one.decided, one.false_positive) for one in rows] == [
@@ -214,7 +214,7 @@ def test_a_sample_of_cleared_items_is_checked_by_others() -> None:
     ids = [firm.message(number, ("cash", "medium")) for number in range(20)]
     begin = firm.now
     for one in ids:
-        firm.desk.decide(ANN, one, Form("", CLEAR))
+        firm.desk.act(ANN, one, Form(DECIDE, CLEAR))
     firm.index_log()
     seed = sampling.Seed(bytes(range(32)), begin, firm.now + 1)
     plan = quality.plan({"medium": 2_000})
@@ -224,9 +224,9 @@ def test_a_sample_of_cleared_items_is_checked_by_others() -> None:
     chosen = [one for one in ids if firm.desk.open(CAT, one).state.status == item.OPEN]
     assert len(chosen) == 4
     with pytest.raises(Denied, match="being checked"):
-        firm.desk.decide(ANN, chosen[0], Form("", CLEAR))
-    firm.desk.decide(BEN, chosen[0], Form("", CLEAR))
-    firm.desk.decide(BEN, chosen[1], Form("", BREACH, "it was one"))
+        firm.desk.act(ANN, chosen[0], Form(DECIDE, CLEAR))
+    firm.desk.act(BEN, chosen[0], Form(DECIDE, CLEAR))
+    firm.desk.act(BEN, chosen[1], Form(DECIDE, BREACH, "it was one"))
     firm.index_log()
     (found,) = office(firm).accountability(CAT, begin, firm.now)["checks"]
     assert found == {"person": "ann", "checked": 2, "agreed": 1, "graver": 1}
