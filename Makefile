@@ -44,7 +44,7 @@ UV_LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-header --no-emit-index-url $(LOCK)
 lock: ## resolve requirements.lock and requirements-run.lock anew
 	echo 'setuptools>=77' | $(UV_LOCK) --all-extras --output-file requirements.lock pyproject.toml -
-	echo 'setuptools>=77' | $(UV_LOCK) --constraint requirements.lock --output-file requirements-run.lock pyproject.toml -
+	echo 'setuptools>=77' | $(UV_LOCK) --extra export --constraint requirements.lock --output-file requirements-run.lock pyproject.toml -
 
 lock-jars: venv ## resolve the pinned Java libraries anew (infra/stack/jars.lock)
 	$(BIN)/python -m infra.stack.jars

@@ -167,6 +167,38 @@ def open_cell(cell: Cell, place: Place, domain_key: bytes,
     return events
 
 
+class CellProof:
+    """What proves the events of an opened cell, each by itself (PROTOCOL S6, S7): salts, the tree
+    of commitments, the tree of tags. Hands out no key that opens anything."""
+
+    def __init__(self, cell: Cell, place: Place, domain_key: bytes,
+                 events: Sequence[CellEvent]) -> None:
+        keys = _keys(domain_key, cell.salt, place, cell.domain, cell.generation)
+        self.tag_key: Final = keys.tag
+        stream = _salts(keys.salt, len(events))
+        self.salts: Final = tuple(stream[at:at + SALT_BYTES]
+                                  for at in range(0, len(stream), SALT_BYTES))
+        self._events = merkle.Tree(_commitments(keys.salt, place, events))
+        tags: dict[bytes, int] = {}
+        for event in events:
+            tags[event.tag] = tags.get(event.tag, 0) + 1
+        self.tags: Final = tuple(_blinded(keys.tag, tags))
+        """Each: the blinded tag (32 bytes) ‖ u32 number of events, sorted."""
+        self._tags = merkle.Tree(self.tags)
+
+    def path(self, position: int) -> tuple[bytes, ...]:
+        """From an event's commitment to the cell's root."""
+        return self._events.path(position)
+
+    def tag_path(self, at: int) -> tuple[bytes, ...]:
+        """From entry `at` of `tags` to the cell's tags root."""
+        return self._tags.path(at)
+
+    def blinded(self, tag: bytes) -> bytes:
+        """What a conversation tag is called in this cell."""
+        return hmac.digest(self.tag_key, tag, "sha256")
+
+
 @dataclass(frozen=True, slots=True)
 class _Keys:
     enc: bytes
@@ -193,10 +225,14 @@ def _associated(cell: Cell, place: Place, dictionary_digest: bytes) -> bytes:
                      cell.tags_root)
 
 
-def _commitments(salt_key: bytes, place: Place, events: Sequence[CellEvent]) -> list[bytes]:
+def _salts(salt_key: bytes, count: int) -> bytes:
     # One keystream gives every salt: salt i = bytes [32 i, 32 i + 32).
-    stream = Cipher(algorithms.AES256(salt_key), modes.CTR(bytes(16))).encryptor().update(
-        bytes(SALT_BYTES * len(events)))
+    return Cipher(algorithms.AES256(salt_key), modes.CTR(bytes(16))).encryptor().update(
+        bytes(SALT_BYTES * count))
+
+
+def _commitments(salt_key: bytes, place: Place, events: Sequence[CellEvent]) -> list[bytes]:
+    stream = _salts(salt_key, len(events))
     topic_id, partition = place.topic_id, place.partition
     front, sha, join = _FRONT.pack, sha256, b"".join
     return [sha(join((front(_COMMIT_LABEL, salt, topic_id, partition, offset, index),
@@ -206,8 +242,12 @@ def _commitments(salt_key: bytes, place: Place, events: Sequence[CellEvent]) -> 
 
 
 def _tags_root(tag_key: bytes, tags: dict[bytes, int]) -> bytes:
+    return merkle.root(_blinded(tag_key, tags))
+
+
+def _blinded(tag_key: bytes, tags: dict[bytes, int]) -> list[bytes]:
     blinded = sorted((hmac.digest(tag_key, tag, "sha256"), count) for tag, count in tags.items())
-    return merkle.root([tag + struct.pack(">I", count) for tag, count in blinded])
+    return [tag + struct.pack(">I", count) for tag, count in blinded]
 
 
 def _addresses(first: int, events: Sequence[CellEvent]) -> bytes:

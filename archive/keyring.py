@@ -10,7 +10,8 @@ import io
 import json
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from importlib import resources
 from typing import Any, Final, Protocol
 
@@ -75,12 +76,31 @@ _MARK: Final = b"\xc3\x01" + bytes.fromhex(
 
 @dataclass(frozen=True, slots=True)
 class DomainKey:
-    """An opened domain key. `key` is 32 bytes; `facts` says whose words lie under it."""
+    """An opened domain key. `key` is 32 bytes; `facts` says whose words lie under it; `is_bound`:
+    no byte of its record can be changed unnoticed (see OpenedRecord)."""
 
     domain: bytes
     generation: int
     facts: DomainFacts
     key: bytes = field(repr=False)
+    is_bound: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRecord:
+    """What a key record says that opened: the key, the facts as JSON, and when the key was made
+    (UTC ms). `is_bound`: date and name of the KEK are bound to the wraps. In records of the first
+    form they are not: whoever may write to the keyring may have changed those two."""
+
+    key: bytes = field(repr=False)
+    facts: bytes
+    created_at: int
+    is_bound: bool
+
+    def may_replace(self, other: OpenedRecord) -> bool:
+        """Whether it is the same key, facts and date, and binds what `other` binds: what was
+        wrapped anew may go to the place of what was before, never the reverse."""
+        return self == other or self == replace(other, is_bound=True)
 
 
 # So long a process keeps the keys that it opened. After it nobody seals under a generation that was
@@ -191,72 +211,83 @@ class DomainKeys:
                 if (number := _generation(name)) is not None]
 
     def _make(self, domain: bytes, generation: int, facts: DomainFacts) -> None:
-        context = context_of(domain, generation)
-        record = {
-            "domain": domain, "generation": generation, "kek": self._service.key_id,
-            "wrapped": self._service.wrap(self._random(32), context),
-            "facts": self._service.wrap(_facts_bytes(facts), context + b"facts"),
-            "created_at": self._clock(),
-        }
+        record = _record(self._service, domain, generation, OpenedRecord(
+            self._random(32), _facts_bytes(facts), self._clock(), is_bound=True))
         try:
-            self._keyring.create(name_of(domain, generation), _written(record))
+            self._keyring.create(name_of(domain, generation), record)
         except Exists:
             return  # another archiver won; its record is read next
 
     def _unwrap(self, domain: bytes, generation: int, data: bytes) -> DomainKey:
-        record = _read_record(data)
-        if record["domain"] != domain or record["generation"] != generation:
-            raise Refused("key record stands under another name")
-        context = context_of(domain, generation)
-        key = self._service.unwrap(record["wrapped"], context)
-        facts = self._service.unwrap(record["facts"], context + b"facts")
-        if len(key) != 32:
+        record = _opened(data, domain, generation, self._service)
+        if len(record.key) != 32:
             raise Halt("key_service", "a domain key of another length")
         try:
-            return DomainKey(domain, generation, DomainFacts(**json.loads(facts)), key)
+            facts = DomainFacts(**json.loads(record.facts))
         except (ValueError, TypeError) as error:
             raise Refused("key record's facts do not parse") from error
+        return DomainKey(domain, generation, facts, record.key, record.is_bound)
 
 
 def rewrapped(data: bytes, name: str, reads: KeyService, writes: KeyService) -> bytes | None:
-    """The record `data` of `name` with the same key and facts wrapped by `writes`; null when
-    `writes` opens it as it is. Raises Refused for a record that `reads` does not open."""
+    """The record `data` of `name` with the same key, facts and date wrapped by `writes`, and bound;
+    null when it is bound and `writes` opens it as it is. Raises Refused for a record that `reads`
+    does not open."""
     domain, generation = read_name(name)
-    if opened(data, name, writes) is not None:
+    there = opened(data, name, writes)
+    if there is not None and there.is_bound:
         return None
-    record = _read_record(data)
-    context = context_of(domain, generation)
-    for part, bound in (("wrapped", context), ("facts", context + b"facts")):
-        record[part] = writes.wrap(reads.unwrap(record[part], bound), bound)
-    record["kek"] = writes.key_id
-    made = _written(record)
+    was = _opened(data, domain, generation, reads)
+    made = _record(writes, domain, generation, was)
     # Before the old record goes: the new one holds the same key, for the same place.
-    if opened(made, name, writes) != opened(data, name, reads):
+    if opened(made, name, writes) != replace(was, is_bound=True):
         raise Halt("key_service", f"key record {name} wrapped anew is not the same key")
     return made
 
 
-def opened(data: bytes, name: str, service: KeyService) -> tuple[bytes, bytes] | None:
-    """The key and the facts in the record `data` of `name`; null when `service` does not open them
-    there. For who compares two records."""
+def opened(data: bytes, name: str, service: KeyService) -> OpenedRecord | None:
+    """What the record `data` of `name` says; null when `service` does not open it there. For who
+    compares two records."""
     try:
         domain, generation = read_name(name)
-        record, context = _read_record(data), context_of(domain, generation)
-        if (record["domain"], record["generation"]) != (domain, generation):
-            return None
-        return (service.unwrap(record["wrapped"], context),
-                service.unwrap(record["facts"], context + b"facts"))
+        return _opened(data, domain, generation, service)
     except Refused:
         return None
 
 
-def made_at(data: bytes) -> int | None:
-    """When a record says that its key was made (UTC ms), or null where it does not read. Nobody
-    vouches for it."""
+def _opened(data: bytes, domain: bytes, generation: int, service: KeyService) -> OpenedRecord:
+    record = _read_record(data)
+    if (record["domain"], record["generation"]) != (domain, generation):
+        raise Refused("key record stands under another name")
+    context = context_of(domain, generation)
+    key = service.unwrap(record["wrapped"], context)
     try:
-        return int(_read_record(data)["created_at"])
+        facts, is_bound = service.unwrap(record["facts"], _bound_context(record)), True
     except Refused:
-        return None
+        # The first form. A bound record does not become one: facts that were wrapped for the one
+        # context open under no other, and to wrap them again takes the KEK.
+        facts, is_bound = service.unwrap(record["facts"], context + b"facts"), False
+    return OpenedRecord(key, facts, record["created_at"], is_bound)
+
+
+def _record(service: KeyService, domain: bytes, generation: int, says: OpenedRecord) -> bytes:
+    """A key record that binds what it says. It names the KEK that wraps it: a service whose key
+    changes in between (infra/rotate.py) is asked again, for both wraps."""
+    while True:
+        record: dict[str, Any] = {
+            "domain": domain, "generation": generation, "kek": service.key_id,
+            "wrapped": service.wrap(says.key, context_of(domain, generation)),
+            "created_at": says.created_at}
+        record["facts"] = service.wrap(says.facts, _bound_context(record))
+        if record["kek"] == service.key_id:
+            return _written(record)
+
+
+def _bound_context(record: Mapping[str, Any]) -> bytes:
+    """What the facts of a record are bound to: everything else that is in it (FORMAT 6). The hash,
+    because a service may bound how long a context is."""
+    return canonical("counterfoil/key-record/v2", record["domain"], record["generation"],
+                     record["kek"], record["created_at"], sha256(record["wrapped"]).digest())
 
 
 def _written(record: Mapping[str, Any]) -> bytes:
@@ -274,11 +305,15 @@ def _read_record(data: bytes) -> dict[str, Any]:
     stream.seek(len(_MARK))
     try:
         record: Any = fastavro.schemaless_reader(stream, _SCHEMA, None)
+        spelled = _written(record)
     except (EOFError, ValueError, IndexError, TypeError, OverflowError, MemoryError,
             struct.error) as error:
         raise Refused("key record does not parse") from error
     if stream.tell() != len(data):
         raise Refused("key record has trailing bytes")
+    # Avro has several spellings of a number: one of them is ours, and a date is after 1970.
+    if spelled != data or record["created_at"] < 0:
+        raise Refused("key record does not parse")
     return dict(record)
 
 

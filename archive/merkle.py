@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Final
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
@@ -21,3 +22,34 @@ def root(entries: Sequence[bytes]) -> bytes:
         level = [sha(b"\x01" + left + right).digest()
                  for left, right in zip(level[::2], level[1::2], strict=False)] + odd
     return level[0]
+
+
+class Tree:
+    """A tree that is kept, so that each of its entries can be proved. `entries`: at least one."""
+
+    def __init__(self, entries: Sequence[bytes]) -> None:
+        sha = hashlib.sha256
+        level = [sha(b"\x00" + entry).digest() for entry in entries]
+        self.size: Final = len(level)
+        self._levels = [level]
+        while len(level) > 1:
+            odd = level[-1:] if len(level) & 1 else []
+            level = [sha(b"\x01" + left + right).digest()
+                     for left, right in zip(level[::2], level[1::2], strict=False)] + odd
+            self._levels.append(level)
+
+    @property
+    def root(self) -> bytes:
+        """As `root` of the same entries."""
+        return self._levels[-1][0]
+
+    def path(self, index: int) -> tuple[bytes, ...]:
+        """RFC 6962 §2.1.1: the audit path of entry `index`, its sibling first. A node that was
+        promoted has no sibling there and adds nothing."""
+        out: list[bytes] = []
+        for level in self._levels[:-1]:
+            beside = index ^ 1
+            if beside < len(level):
+                out.append(level[beside])
+            index >>= 1
+        return tuple(out)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from archive import cell as cells
 from archive import layout, segment
 from archive.authentic import Authentic, Authenticator, chain, in_order
-from archive.cell import Cell, CellEvent, Dictionary, Place
+from archive.cell import Cell, CellEvent, CellProof, Dictionary, Place
 from archive.keyring import DomainKeys
 from archive.layout import SegmentName
 from archive.seal import NOBODY
@@ -85,6 +85,15 @@ class SegmentRead:
     retain_until: int
     trial: bool
     events: tuple[ReadEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCell:
+    """A cell with its events and what proves them."""
+
+    domain: bytes
+    events: tuple[CellEvent, ...]
+    proof: CellProof
 
 
 class Dictionaries:
@@ -248,6 +257,13 @@ class ArchiveReader:
         if (event.offset, event.index) != (pointer.offset, pointer.index):
             raise Refused("cell_unreadable: another event lies at the pointer")
         return event.datum
+
+    def proved(self, pointer: Pointer) -> OpenedCell:
+        """The cell of a pointer, opened, with what proves its events. Raises as `read` does."""
+        cell, place, version = self._sealed_at(pointer)
+        key = self._keys.open(cell.domain, cell.generation)
+        opened = cells.open_cell(cell, place, key.key, self._dictionary_of(cell, pointer, version))
+        return OpenedCell(cell.domain, opened, CellProof(cell, place, key.key, opened))
 
     def home(self, pointer: Pointer) -> tuple[bytes, int]:
         """The key domain and generation that the datum at a pointer lies under, as its cell says.

@@ -254,7 +254,7 @@ def copy_keys(source: Keyring, target: Keyring, service: KeyService, erased: fro
     (a signed erasure lists them, PROTOCOL K3) are not.
 
     A record that does not open is not copied, and one that was wrapped anew takes the old one's
-    place only where both open to the same key: what damages the first keyring must not reach
+    place only where both open and say the same: what damages the first keyring must not reach
     the second. A record that only the copy has stays. `deep`: records that both have are compared
     too; without it they are not read. Raises Transient.
     """
@@ -295,9 +295,10 @@ def _copy_key(target: Keyring, service: KeyService, name: str, record: bytes) ->
         return "copied"
     if theirs == record:
         return ""
-    ours = opened(record, name, service)
-    if ours is None or ours != opened(theirs, name, service):
-        raise Refused("the copy holds another record, and the two are not the same key")
+    ours, other = opened(record, name, service), opened(theirs, name, service)
+    if ours is None or other is None or not ours.may_replace(other):
+        raise Refused("the copy holds another record, and the two do not say the same: key, facts "
+                      "and date; or the copy's binds its date and ours does not")
     try:
         target.replace(name, theirs, record)
     except Exists:

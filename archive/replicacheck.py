@@ -15,7 +15,7 @@ from typing import Final
 
 from archive import layout
 from archive.authentic import Authenticator
-from archive.keyring import Keyring, KeyService, made_at, opened
+from archive.keyring import Keyring, KeyService, opened
 from archive.replica import PREFIXES, Again, Walk, digest_of, records
 from archive.store import ObjectStore, ObjectVersion
 from schemas.errors import Missing
@@ -88,7 +88,7 @@ def compare_keys(source: Keyring, target: Keyring, service: KeyService, erased: 
                           "lost where it should be")
         else:
             how = _key(source, target, service, name)
-            if how == "missing" and now - (_made(source, name) or 0) < lag_ms:
+            if how == "missing" and _is_young(source, service, name, now, lag_ms):
                 waiting += 1
             elif how == "otherwise":
                 otherwise += 1
@@ -112,15 +112,19 @@ def _key(source: Keyring, target: Keyring, service: KeyService, name: str) -> st
         return "missing"
     if ours == theirs:
         return ""
-    key = opened(ours, name, service)
-    return "otherwise" if key is not None and key == opened(theirs, name, service) else "differs"
+    here, there = opened(ours, name, service), opened(theirs, name, service)
+    is_same = here is not None and there is not None and here.may_replace(there)
+    return "otherwise" if is_same else "differs"
 
 
-def _made(keyring: Keyring, name: str) -> int | None:
+def _is_young(keyring: Keyring, service: KeyService, name: str, now: int, lag_ms: int) -> bool:
+    """Whether the next turn is the first that could have copied a record. One that does not open,
+    or is of a time far to come, waits for nothing."""
     try:
-        return made_at(keyring.read(name))
+        record = opened(keyring.read(name), name, service)
     except Missing:
-        return None
+        return True  # destroyed while it was compared
+    return record is not None and abs(now - record.created_at) < lag_ms
 
 
 def _differences(two: Compared, record: ObjectVersion,

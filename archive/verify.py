@@ -269,12 +269,20 @@ class Verifier:
 
     def _check_keys(self, report: Report) -> None:
         self._keys.forget()
+        unbound = 0
         for domain, generation, opened in self._keys.all():
             name = name_of(domain, generation)
             if isinstance(opened, Refused):
                 report.add("key_unreadable", name, str(opened))
-            elif name in report.erased:
+                continue
+            if name in report.erased:
                 report.add("key_resurrected", name)
+            unbound += not opened.is_bound
+        if unbound:
+            report.notes.append(
+                f"{unbound} key records are of the first form: nothing binds when the key was made "
+                "and what its wrapping key is called (`counterfoil keys rotate` does, where the "
+                "wrapping key is local)")
 
 
 def _unopened(report: Report, read: SegmentRead, event: ReadEvent, seen: _Seen) -> None:

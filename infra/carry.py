@@ -18,6 +18,7 @@ from typing import Final
 from archive.authentic import Authentic
 from archive.consume import retry
 from archive.log import ArchiveLog
+from archive.tlog import published
 from infra import filelock
 from infra.holdmap import path_of
 from infra.wire import Wire
@@ -183,6 +184,31 @@ def await_searchable(wire: Wire, offsets: Mapping[tuple[str, int], int],
             raise Transient(f"{left} records are durable and not searchable yet: nothing has moved "
                             f"for {int(stall_s)} s; see `counterfoil status`")
         sleep(_LOOK_S)
+
+
+def await_logged(wire: Wire, offsets: Mapping[tuple[str, int], int], *,
+                 clock: Callable[[], float] = time.monotonic,
+                 sleep: Callable[[float], None] = time.sleep, stall_s: float = STALL_S) -> None:
+    """Return when every partition is in the transparency log up to these offsets, under a
+    checkpoint that is published. Raises Transient when that does not come in `stall_s`."""
+    since = clock()
+    while not _is_logged(wire, offsets):
+        if clock() - since > stall_s:
+            raise Transient("the transparency log does not hold everything that is archived, and "
+                            f"did not get there in {int(stall_s)} s: is the notary running? See "
+                            "`counterfoil log status`; `counterfoil notary --once` does it here")
+        sleep(_LOOK_S)
+
+
+def _is_logged(wire: Wire, offsets: Mapping[tuple[str, int], int]) -> bool:
+    sequence = wire.log_sequence(judges_locks=False)
+    last = sequence.last() if sequence is not None else None
+    if sequence is None or last is None:
+        return not offsets
+    ends = {(one.topic_id, one.partition): one.next_offset for one in last.batch.ends}
+    if any(ends.get(place, 0) <= offset for place, offset in offsets.items()):
+        return False
+    return published.at_size(sequence, last, wire.log_keys(), last.batch.head.size) is not None
 
 
 def _left(indexes: IndexSet, offsets: Mapping[tuple[str, int], int]) -> int:

@@ -20,6 +20,7 @@ from infra.commands import (
     checking,
     directory,
     disposition,
+    exports,
     finding,
     holds,
     keys,
@@ -64,6 +65,7 @@ for _name, _sub in (
     ("disposition", disposition.disposition_app),
     ("person", disposition.person_app),
     ("retention", holds.retention_app),
+    ("export", exports.export_app),
 ):
     app.add_typer(_sub, name=_name)
 

@@ -195,6 +195,17 @@ class DispositionSection(_Section):
     wait_days: int = Field(7, ge=0, le=366)
 
 
+class ExportSection(_Section):
+    """Who has to agree before messages leave, how long that holds, and what packages say of the
+    firm. `folder`: where the console makes packages; null: it makes none."""
+
+    approval: bool = False
+    approval_days: int = Field(30, ge=1, le=366)
+    organisation: str = Field("", max_length=200)
+    prefix: str = Field("CF", pattern=r"^[A-Z]{1,10}$")
+    folder: Path | None = None
+
+
 class WitnessEntry(_Section):
     """One witness of the transparency log: its verifier key, and the prefix of its address."""
 
@@ -265,6 +276,7 @@ class Config(BaseSettings):
     console: ConsoleSection = ConsoleSection()
     review: ReviewSection = ReviewSection()
     disposition: DispositionSection = DispositionSection()
+    export: ExportSection = ExportSection()
     notary: NotarySection = NotarySection()
     replica: ReplicaSection = ReplicaSection()
     # A list, newest first: one value, or several separated by commas or line ends.

@@ -30,6 +30,7 @@ from infra import http
 from infra.access import FILE as ACCESS_FILE
 from infra.access import AccessFile
 from infra.consoledesk import SearchDesk
+from infra.consoleexports import ConsoleExports
 from infra.consolefigures import ConsoleFigures
 from infra.consoleglass import ConsoleGlass, ConsolePeople
 from infra.consolepolicies import ConsolePolicies
@@ -203,6 +204,7 @@ class ConsoleProcess:
     def close(self) -> None:
         """The end: pages are finished, dry runs ended, what was recorded is stated."""
         self._policies.close()
+        self._exports.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._figures.close()
         self._beat(stopping=True)
@@ -245,12 +247,14 @@ class ConsoleProcess:
         tokenizer = wire.tokenizer()
         self._policies = ConsolePolicies(wire, threads, auditor, self._recorder,
                                          lambda: Pseudonyms(tokenizer, directory()))
+        self._exports = ConsoleExports(wire, threads, auditor, self._recorder)
         self._glass = ConsoleGlass(BreakGlass(desk.state, auditor, wire.clock, wire.random),
                                    auditor, policy, directory)
         return Oversight(
             self._figures, ConsoleTrail(threads, auditor),
             self._policies, self._glass, ConsolePeople(
-                auditor, policy, directory, desk.parts.accounts, desk.parts.lockout))
+                auditor, policy, directory, desk.parts.accounts, desk.parts.lockout),
+            self._exports)
 
     def _beat_on(self) -> None:
         while not self._stopped.wait(HEARTBEAT_S):

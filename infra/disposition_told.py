@@ -19,6 +19,7 @@ from infra.wire import Wire
 from schemas import domains, events
 from schemas.disposition import Listing
 from schemas.events import CapturedEvent
+from schemas.exports import FINISHED
 from schemas.identity import message_key
 from search.tokens import stream_and_units
 
@@ -95,8 +96,8 @@ class Told:
         doc_id = self._tokenizer.document(message_key(event))
         if event.kind == events.AUDIT and event.detail("action") == _BACKUP:
             backups[doc_id] = event.detail("file") or "without a name"
-        if event.kind == events.EXPORT:
-            exports.add(doc_id)
+        if event.kind == events.EXPORT and event.detail("action") == FINISHED:
+            exports.add(doc_id)             # asked for alone, nothing left the archive
 
     def certificate(self, listing: Listing, copies: list[dict[str, str]],
                     still: Still) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from search.access.signin import NeedsCode, Signed
 
 _MAY_NOT = {
     roles.DISPOSE: "your role may not list or approve what is destroyed",
+    roles.EXPORT: "your role may not ask for exports or approve them: legal and compliance may",
     roles.HOLD_RELEASE: "your role may not release a legal hold: legal and compliance may",
 }
 _ORIGIN = Origin("command line", "counterfoil disposition")

@@ -57,9 +57,9 @@ def is_under_way(kek_file: Path) -> bool:
 
 
 def rewrap(keyring: Keyring, reads: KeyService, writes: KeyService) -> Rewrapped:
-    """Every record of `keyring` that `writes` does not open is wrapped by it. Of each record the
-    old one counts until the new one is in its place, in one step; so this may end anywhere and
-    be called again. Raises Transient."""
+    """Every record of `keyring` that `writes` does not open, or that does not bind its date, is
+    wrapped by it, with the date that it states. Of each record the old one counts until the new one
+    is in its place, in one step; so this may end anywhere and be called again. Raises Transient."""
     changed = already = 0
     unreadable: list[str] = []
     for name in keyring.names():

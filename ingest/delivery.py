@@ -136,7 +136,7 @@ class Deliverer:
         stamped = [_stamp(one, Delivery(named, *_range_of(one, request.body)), view)
                    for one in made]
         found = [self._router.domain(one) for one in stamped]
-        if len(set(found)) == 1:
+        if len(set(found)) == 1 and not _is_divisible(stamped, request.body):
             return (_whole(stamped[0], request), *stamped[1:])
         return _sliced(stamped, found, request, named, view)
 
@@ -368,6 +368,22 @@ def _whole_place(event: CapturedEvent, request: Request) -> Delivery:
     """Of the event that holds all of `request`."""
     start, end = _range_of(event, request.body)
     return Delivery(b"", start, end, True, request.headers, request.verdict, request.secret_id)
+
+
+def _is_divisible(stamped: Sequence[CapturedEvent], body: bytes) -> bool:
+    """Whether items of several conversations lie beside each other: then each keeps its own bytes.
+    An export of one conversation hands out archived bytes, and must not hand out another's words
+    with them (docs/decisions/0037)."""
+    if len({one.conversation for one in stamped}) == 1:
+        return False
+    clusters = _clusters(_range_of(one, body) for one in stamped)
+    starts = [start for start, _ in clusters]
+    talks: dict[int, set[str]] = {}
+    for one in stamped:
+        start, end = _range_of(one, body)
+        if start < end:
+            talks.setdefault(bisect_right(starts, start) - 1, set()).add(one.conversation)
+    return all(len(inside) == 1 for inside in talks.values())
 
 
 def _sliced(stamped: list[CapturedEvent], found: list[bytes], request: Request, named: bytes,

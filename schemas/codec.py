@@ -85,6 +85,22 @@ def decode(datum: bytes) -> CapturedEvent | EventPart:
     raise Refused(f"unknown datum schema {prefix.hex()}")
 
 
+def sources() -> dict[str, bytes]:
+    """The schemas of datums as released, by the fingerprint (hex) that a datum begins with."""
+    return {prefix[len(MARKER):].hex(): resources.files("schemas").joinpath(name).read_bytes()
+            for prefix, name in ((CAPTURED_PREFIX, "captured.avsc"), (PART_PREFIX, "part.avsc"))}
+
+
+def fields(datum: bytes) -> dict[str, Any]:
+    """What a datum says, by its schema's names and types: for who shows all of it. Raises as
+    `decode` does."""
+    prefix = datum[:PREFIX_BYTES]
+    for known, schema in ((CAPTURED_PREFIX, CAPTURED_SCHEMA), (PART_PREFIX, PART_SCHEMA)):
+        if prefix == known:
+            return _read(datum, schema)
+    raise Refused(f"unknown datum schema {prefix.hex()}")
+
+
 def _read(datum: bytes, schema: Any) -> dict[str, Any]:
     stream = io.BytesIO(datum)
     stream.seek(PREFIX_BYTES)

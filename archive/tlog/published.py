@@ -61,6 +61,14 @@ def vouched(store: ObjectStore, sequence: LogSequence, last: Read, keys: Iterabl
     return None
 
 
+def at_size(sequence: LogSequence, last: Read, keys: Iterable[Key], size: int) -> Note | None:
+    """The checkpoint of `size` leaves as it lies in the store; null where there is none."""
+    if not 0 < size <= last.batch.head.size:
+        return None
+    read = sequence.holding(size - 1, last)
+    return _at(sequence, read, tuple(keys)) if read.batch.head.size == size else None
+
+
 def waiting(store: ObjectStore, authenticator: Authenticator, ends: Iterable[End]) -> int:
     """Partitions with a segment of record behind `ends`, which is where the log has got to."""
     known = {(one.topic, one.topic_id, one.partition): one.next_offset for one in ends}

@@ -63,6 +63,10 @@ def is_name(key: str) -> bool:
     return tile is not None and tile.level >= 0 and tile.width == WIDTH
 
 
+# Of subtrees from this size on (16 leaves) the hash is remembered: a few bytes a leaf.
+_KEPT_LEVEL: Final = 4
+
+
 class LogSequence:
     """Reads the batches of one log. `keys` are those that may have signed batches: the log's own,
     older ones too. `judges_locks`: a signed batch without its lock stops whoever would go on from
@@ -183,9 +187,19 @@ class LogTree:
         self._stored = stored_tiles
         self._tiles: dict[tuple[int, int], tuple[bytes, ...]] = {}
         self._leaves: dict[int, list[bytes]] = {}
+        self._complete: dict[tuple[int, int], bytes] = {}
 
     def complete(self, level: int, index: int) -> bytes:
         """See Hashes."""
+        known = self._complete.get((level, index))
+        if known is None:
+            known = self._computed(level, index)
+            if level >= _KEPT_LEVEL:
+                # Who proves many leaves meets the same large subtrees on nearly every path.
+                self._complete[level, index] = known
+        return known
+
+    def _computed(self, level: int, index: int) -> bytes:
         row, height = divmod(level, HEIGHT)
         first, count = index << height, 1 << height
         number = first // WIDTH

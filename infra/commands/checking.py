@@ -150,6 +150,18 @@ def doctor(context: typer.Context, json: Json = False) -> None:
     raise typer.Exit(verb(wire_of(context, provision=False), json=json))
 
 
+@verbs.command("rsmf-check")
+def rsmf_check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help=(
+        "RSMF files of anybody's making; a name that ends with .json is a manifest alone."))],
+    json: Json = False,
+) -> None:
+    """Check RSMF files by the official schema and stricter rules; exit 1 when one fails."""
+    from infra.verbs.rsmf import rsmf_check as verb
+
+    raise typer.Exit(verb(files, json=json))
+
+
 @verbs.command()
 def leakage(
     context: typer.Context,

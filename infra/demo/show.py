@@ -28,13 +28,14 @@ from infra.config import load
 from infra.demo import files
 from infra.demo.week import ANNA, BEN, DIRECTORY, MARIA, Secrets, Step, week
 from infra.serve import stop_folder
-from infra.verbs import check, imports, refused, searching
-from infra.verbs.screen import OUT, bad, good, strong
+from infra.verbs import check, export, imports, refused, searching
+from infra.verbs.screen import OUT, bad, good, shown, strong
 from infra.wire import Wire, clock
 from schemas.errors import Halt, Transient
 from search.access.viewer import operator
 
 FOLDER: Final = "counterfoil-demo"
+EXPORT: Final = "export-demo-1"
 PUBLIC_URL: Final = "https://hooks.harrow-lindt.example"
 DAYS: Final = 7
 _READY_S_MAX: Final = 30.0
@@ -185,6 +186,27 @@ def _screens(wire: Wire, folder: Path, outcomes: list[tuple[Step, int]], start: 
     _title(6, "A verification:  counterfoil verify")
     check.verify(wire, json=False, head_file=None)
 
+    _title(7, "For a court: the retracted conversation, exported, checked by a stranger")
+    _export(wire, folder)
+
+
+def _export(wire: Wire, folder: Path) -> None:
+    """The package of a conversation with a retraction; its own verifier in an interpreter that has
+    nothing of ours, told which key the log has. Raises Halt where it finds anything."""
+    found = wire.searcher().search("state:retracted cousin", operator("demo"), 1).hits[0]
+    out = folder / EXPORT
+    export.export(wire, export.Typed(conversations=[found.conversation], matter="demo-1",
+                                     title="The retracted conversation"),
+                  export.How(out=out, agreed=True))
+    command = [sys.executable, "-I", "-S", str(out / "verify.py"), "--log-key",
+               wire.log_keys()[0].vkey()]
+    OUT.print(f"python3 -I -S {_as_typed(out / 'verify.py')} --log-key …", highlight=False)
+    done = subprocess.run(command, capture_output=True, check=False, cwd=folder.parent,
+                          stdin=subprocess.DEVNULL)
+    OUT.print(shown((done.stdout + done.stderr).decode("utf-8", "replace")), soft_wrap=True)
+    if done.returncode:
+        raise Halt("halted", "the package of the demo does not verify: see above")
+
 
 def hand_in(wire: Wire, place: Path, start: int) -> None:
     """Anna's chat on Monday, the same chat again on Wednesday, and what was on Ben's telephone."""
@@ -207,13 +229,15 @@ def _retracted(wire: Wire) -> str:
 
 
 def _next(wire: Wire, folder: Path, *, keep: bool, port: int) -> None:
-    _title(7, "What to type next")
+    _title(8, "What to type next")
     lines = [
         f"export COUNTERFOIL_HOME={_as_typed(folder)}",
         ".venv/bin/counterfoil search 'from:maria deposit'",
         ".venv/bin/counterfoil search state:retracted --json",
         f".venv/bin/counterfoil show {_retracted(wire)}",
         ".venv/bin/counterfoil search kind:audit        # who looked: you, just now",
+        f"open {_as_typed(folder / EXPORT)}/data/transcript/index.html   # what a judge reads",
+        ".venv/bin/counterfoil export list              # who asked for it, what became of it",
         ".venv/bin/counterfoil status",
         ".venv/bin/counterfoil run                      # doors, archiver, indexer",
         ".venv/bin/counterfoil doctor                   # is this safe? in words",

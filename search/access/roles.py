@@ -37,16 +37,18 @@ HOLD_READ: Final = "hold_read"
 HOLD_PLACE: Final = "hold_place"
 DISPOSE: Final = "dispose"                  # list what is due, and approve another's list
 HOLD_RELEASE: Final = "hold_release"        # ask for a release, and grant somebody else's request
+EXPORT: Final = "export"                    # ask for a package, and approve another's request
 
 CAPABILITIES: Final = frozenset({
     SEARCH, VIEW, PRIVILEGED, QUEUE, DECIDE, ASSIGN, SECOND, BULK, REOPEN, UNMASK, POLICY_READ,
     POLICY_TEST, AUDIT, REPORTS, DASHBOARD, ACCOUNTS, DIRECTORY, BREAK_GLASS, BREAK_GLASS_APPROVE,
     TOKENS, SAMPLE_READ, HOLD_READ, HOLD_PLACE, HOLD_RELEASE, DISPOSE,
+    EXPORT,
 })
 # Whoever has one of these is shown messages, or answers that follow from messages.
 CONTENT: Final = frozenset({
     SEARCH, VIEW, PRIVILEGED, QUEUE, DECIDE, ASSIGN, SECOND, BULK, REOPEN, UNMASK, POLICY_TEST,
-    SAMPLE_READ, BREAK_GLASS,
+    SAMPLE_READ, BREAK_GLASS, EXPORT,
 })
 
 REVIEWER: Final = "reviewer"
@@ -63,9 +65,9 @@ ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
     REVIEWER: _REVIEWER,
     SUPERVISOR: _SUPERVISOR,
     COMPLIANCE: _SUPERVISOR | {AUDIT, HOLD_READ, HOLD_RELEASE, TOKENS, BREAK_GLASS_APPROVE,
-                              DISPOSE},
+                              DISPOSE, EXPORT},
     LEGAL: frozenset({SEARCH, VIEW, PRIVILEGED, UNMASK, HOLD_READ, HOLD_PLACE, HOLD_RELEASE, TOKENS,
-                      BREAK_GLASS, BREAK_GLASS_APPROVE, DISPOSE}),
+                      BREAK_GLASS, BREAK_GLASS_APPROVE, DISPOSE, EXPORT}),
     # Figures and records of who did what; no message.
     AUDITOR: frozenset({AUDIT, REPORTS, DASHBOARD, POLICY_READ}),
     ADMINISTRATOR: frozenset({ACCOUNTS, DIRECTORY, DASHBOARD}),
@@ -81,6 +83,7 @@ FIRM_KINDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
     POLICY_READ: frozenset({events.POLICY}),
     HOLD_READ: frozenset({events.HOLD}),
     DISPOSE: frozenset({events.DISPOSITION}),
+    EXPORT: frozenset({events.EXPORT}),
     DIRECTORY: frozenset({events.DIRECTORY, events.ASSIGNMENT, events.NOTICE}),
 })
 

@@ -30,8 +30,9 @@ _FORM: Final = re.compile(r"cf_([0-9a-f]{16})_([0-9a-f]{64})")
 _LABEL: Final = "counterfoil/service-token/v1"
 # What a token is compared with when its id is nobody's.
 _NOBODYS: Final = "0" * 64
-# A token never manages accounts, and never opens doors for somebody else.
-NEVER: Final = frozenset({"accounts", "tokens", "break_glass", "break_glass_approve"})
+# A token never manages accounts, never opens doors for somebody else, and takes nothing out of the
+# archive as a whole: who asks for an export and who agrees to it are people.
+NEVER: Final = frozenset({"accounts", "tokens", "break_glass", "break_glass_approve", "export"})
 
 
 def issue(book: Book, owner: str, owner_may: Iterable[str], name: str, days: int,

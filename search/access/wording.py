@@ -37,6 +37,7 @@ WORDS: Final = {
     roles.HOLD_PLACE: "place a legal hold",
     roles.HOLD_RELEASE: "ask for the release of a hold, or grant somebody else's request",
     roles.DISPOSE: "list what is due to be destroyed, and approve somebody else's list",
+    roles.EXPORT: "ask for an export of messages, approve somebody else's, and say who got it",
     roles.BREAK_GLASS: "ask for more, for a time",
     roles.BREAK_GLASS_APPROVE: "approve such a request of somebody else",
     roles.TOKENS: "make access tokens of one's own",

@@ -37,6 +37,7 @@ NAVIGATION: Final = (
     ("Search", "/search", roles.SEARCH), ("Queue", "/queue", roles.QUEUE),
     ("Reports", "/reports", roles.REPORTS), ("Dashboard", "/dashboard", roles.DASHBOARD),
     ("Policies", "/policies", roles.POLICY_READ), ("Audit", "/audit", roles.AUDIT),
+    ("Exports", "/exports", roles.EXPORT),
     ("People", "/people", roles.ACCOUNTS), ("Access", "/access", roles.BREAK_GLASS),
 )
 

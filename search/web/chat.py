@@ -28,7 +28,7 @@ _TITLES: Final = {
     events.MESSAGE: "Written", events.EDIT: "Edited", events.RETRACTION: "Retracted",
     events.RESTORATION: "Restored", events.CALL: "Call", events.UNKNOWN: "Not understood",
 }
-_KNOWN: Final = {
+KNOWN: Final = {
     events.PROVIDER_SIGNED: "signed by the provider",
     events.PROVIDER_FETCHED: "fetched from the provider",
     events.DEVICE_SUPPLIED: "told by a telephone",
@@ -213,7 +213,7 @@ def person(one: Identity | None) -> Person | None:
 
 def known(one: VersionView) -> str:
     """How a version is known, in words."""
-    said = _KNOWN.get(one.provenance, one.provenance)
+    said = KNOWN.get(one.provenance, one.provenance)
     if one.target_known == events.ABSENT:
         return f"{said}; the source did not say which message it is about"
     if one.target_known == events.INFERRED:

@@ -17,6 +17,7 @@ from search.access.viewer import Viewer
 from search.figures import DayCount, ReviewFigures
 from search.results import HitView
 from search.trail import Record, TrailPage, Wanted
+from search.web.exporting import ExportsPort
 from search.web.times import Zone
 
 
@@ -256,3 +257,4 @@ class Oversight:
     policies: PoliciesPort
     glass: GlassPort
     people: PeoplePort
+    exports: ExportsPort | None = None

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from archive.keyring import DomainKeys, context_of, name_of
+from archive.keyring import (
+    DomainKeys,
+    OpenedRecord,
+    _read_record,
+    context_of,
+    name_of,
+    opened,
+    rewrapped,
+)
+from infra import rotate
+from infra.embedded.keys import LocalKeyService
 from schemas.domains import DomainFacts
 from schemas.errors import Ambiguous, Halt, Missing, Refused, Transient
 from tests.fakes.faults import FaultPlan
 from tests.fakes.keys import FakeKeyring, FakeKeyService
+from tests.golden.firstform import in_first_form, restated
+from tests.golden.load import load
+from tests.golden.stranger import Stranger
+from tests.golden.test_stranger import SCHEMAS
 from tests.world import Random
 
 DOMAIN = bytes(range(16))
@@ -102,24 +119,119 @@ def test_a_wrap_is_bound_to_its_domain_and_generation() -> None:
 
 
 def test_no_change_of_a_record_opens_or_makes_a_reader_stumble() -> None:
-    """Whoever may write to the keyring can make a key unreadable, and nothing else."""
+    """Whoever may write to the keyring can make a key unreadable, and nothing else: each bit, and
+    many changes at once."""
     ring = Ring()
-    key = ring.process().current(DOMAIN, ring.facts).key
+    ring.process().current(DOMAIN, ring.facts)
     name, chance = name_of(DOMAIN, 0), random.Random(1)
     record = ring.keyring.records[name]
+    changes = [record[:at // 8] + bytes([record[at // 8] ^ 1 << at % 8]) + record[at // 8 + 1:]
+               for at in range(len(record) * 8)]
     for _ in range(1_500):
         changed = bytearray(record)
         for _ in range(chance.randint(1, 3)):
             changed[chance.randrange(len(changed))] = chance.randrange(256)
         cut = bytes(changed[:chance.randrange(len(changed) + 1)]) + b"\x00" * chance.randint(0, 1)
-        ring.keyring.records[name] = cut
-        try:
-            assert key == ring.process().open(DOMAIN, 0).key  # the KEK's name and date are plain
-        except Refused:
-            continue
+        changes += [one for one in (bytes(changed), cut) if one != record]
+    for change in changes:
+        ring.keyring.records[name] = change
+        with pytest.raises(Refused):
+            ring.process().open(DOMAIN, 0)
     ring.keyring.records[name] = record + b"\x00"
     with pytest.raises(Refused, match="trailing"):
         ring.process().open(DOMAIN, 0)
+
+
+def test_a_number_that_is_spelled_otherwise_is_refused() -> None:
+    """Avro reads the generation 0 from two bytes as well as from one; neither form opens so."""
+    ring = Ring()
+    ring.process().current(DOMAIN, ring.facts)
+    name = name_of(DOMAIN, 0)
+    bound = ring.keyring.records[name]
+    for record in (bound, in_first_form(bound, name, ring.service)):
+        assert record[26:27] == b"\x00"
+        ring.keyring.records[name] = record[:26] + b"\x80\x00" + record[27:]
+        with pytest.raises(Refused, match="parse"):
+            ring.process().open(DOMAIN, 0)
+
+
+def test_a_record_of_the_first_form_opens_and_is_told_apart() -> None:
+    """The key and its facts, and that nothing binds its date and its KEK's name; all else is."""
+    ring = Ring()
+    made = ring.process().current(DOMAIN, ring.facts)
+    name = name_of(DOMAIN, 0)
+    record = in_first_form(ring.keyring.records[name], name, ring.service)
+    assert made.is_bound
+    free = 0
+    for at in range(len(record) * 8):
+        changed = bytearray(record)
+        changed[at // 8] ^= 1 << at % 8
+        ring.keyring.records[name] = bytes(changed)
+        try:
+            assert replace(made, is_bound=False) == ring.process().open(DOMAIN, 0)
+            free += 1
+        except Refused:
+            continue
+    # The date is one byte here, whose lowest bit is its sign and whose highest says that more
+    # follow; the highest bit of a letter would spell UTF-8.
+    assert 6 + 7 * len("fake:1") == free
+    with pytest.raises(Refused, match="parse"):
+        ring.keyring.records[name] = restated(record, created_at=-1)
+        ring.process().open(DOMAIN, 0)
+
+
+def test_a_bound_record_becomes_none_of_the_first_form() -> None:
+    """Without the KEK: no other date, name or wrap of the same key, also with the parts of an
+    earlier record of either form."""
+    ring = Ring()
+    ring.process().current(DOMAIN, ring.facts)
+    name = name_of(DOMAIN, 0)
+    first = in_first_form(ring.keyring.records[name], name, ring.service)
+    record = rewrapped(first, name, ring.service, ring.service)
+    assert record is not None and rewrapped(record, name, ring.service, ring.service) is None
+    early = _read_record(first)
+    late = _read_record(record)
+    assert late["wrapped"] != early["wrapped"]
+    for fields in ({"created_at": 2}, {"kek": "fake:2"}, {"wrapped": early["wrapped"]},
+                   {"created_at": 2, "facts": late["wrapped"]}, {"facts": b""}):
+        assert opened(restated(record, **fields), name, ring.service) is None
+    # What was there before, whole, is told apart for ever.
+    there = opened(restated(record, facts=early["facts"]), name, ring.service)
+    assert there is not None and not there.is_bound
+
+
+def test_golden_records_open_for_ever() -> None:
+    """A committed record of each form says what it said, and today's program writes the second to
+    the letter; so reads who knows the page alone."""
+    stated = json.loads((Path(__file__).parents[1] / "keys" / "records.json").read_text("utf-8"))
+    service = LocalKeyService.of(bytes.fromhex(stated["kek"]), Random("golden/wraps"))
+    keyring = FakeKeyring()
+    DomainKeys(keyring, service, Random("golden/key"), lambda: stated["created_at"]).current(
+        DOMAIN, lambda: FACTS)
+    name = name_of(DOMAIN, 0)
+    assert {name: bytes.fromhex(stated["second"])} == keyring.records
+    for form, is_bound in (("first", False), ("second", True)):
+        record = bytes.fromhex(stated[form])
+        there = opened(record, name, service)
+        assert there == OpenedRecord(bytes.fromhex(stated["key"]), json.dumps(
+            stated["facts"], separators=(",", ":")).encode(), stated["created_at"], is_bound)
+        stranger = Stranger({}, {name: record}, bytes.fromhex(stated["kek"]), {}, SCHEMAS)
+        assert bytes.fromhex(stated["key"]) == stranger.domain_key(DOMAIN, 0)
+        assert (stated["facts"], is_bound) == stranger.domain_facts(DOMAIN, 0)
+
+
+def test_records_of_the_first_form_are_counted() -> None:
+    """In a note of a verification, and no finding; once they were wrapped anew there is none."""
+    firm = load()
+    count = len(firm.keyring.records)
+    report = firm.verify()
+    assert [] == report.findings
+    assert 1 == sum(note.startswith(f"{count} key records are of the first form")
+                    for note in report.notes)
+    new = LocalKeyService.of(bytes(32), Random("new"))
+    rotate.rewrap(firm.keyring, firm.service, new)
+    firm.service = new
+    assert not any("first form" in note for note in firm.verify().notes)
 
 
 def test_a_key_that_does_not_open_stops_the_archiver() -> None:

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import merkle
+from archive.tlog import tree
+from schemas.errors import Refused
 
 # The reference tree of RFC 6962's implementations: eight entries, the head after each.
 ENTRIES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657",
@@ -69,3 +71,18 @@ def test_the_shared_vectors_agree() -> None:
     leaves = [bytes.fromhex(one) for one in vectors["rfc6962_reference_leaves_hex"]]
     for size, head in enumerate(vectors["rfc6962_roots_by_size_hex"]):
         assert head == merkle.root(leaves[:size]).hex()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 32, 33, 100])
+def test_every_entry_of_a_kept_tree_leads_to_its_head(size: int) -> None:
+    """The paths are RFC 6962's: the log's own check accepts each, at its own place only."""
+    entries = [number.to_bytes(2, "big") for number in range(size)]
+    kept = merkle.Tree(entries)
+    assert (merkle.root(entries), size) == (kept.root, kept.size)
+    for index, entry in enumerate(entries):
+        path = kept.path(index)
+        tree.check_inclusion(tree.leaf_hash(entry), index, size, path, kept.root)
+        if size > 1:
+            with pytest.raises(Refused):
+                tree.check_inclusion(tree.leaf_hash(entry), (index + 1) % size, size, path,
+                                     kept.root)

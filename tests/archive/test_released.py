@@ -72,7 +72,7 @@ def test_labels_and_versions_are_those_that_were_released() -> None:
     released = {
         "archive/cell.py": ["counterfoil/commit/v1", "counterfoil/v1/"],
         "archive/segment.py": ["counterfoil/segment/v1", "counterfoil/sync/v1"],
-        "archive/keyring.py": ["counterfoil/domain-key/v1"],
+        "archive/keyring.py": ["counterfoil/domain-key/v1", "counterfoil/key-record/v2"],
         "archive/heads.py": ["counterfoil head v1"],
         "archive/unseal.py": ["counterfoil/opening/v1", "counterfoil/transit/v1",
                               "counterfoil/once/v1"],

@@ -24,6 +24,7 @@ from tests.fakes.faults import FAULTS, FaultPlan, Killed
 from tests.fakes.keys import FakeKeyring, FakeKeyService
 from tests.fakes.store import FakeStore
 from tests.golden.firm import HOUR_MS, Firm
+from tests.golden.firstform import restated
 from tests.golden.load import load
 from tests.keys.test_rotate import Both
 
@@ -360,6 +361,40 @@ def test_a_key_that_was_wrapped_anew_is_followed_and_a_damaged_one_is_not(two: T
     done = copy_keys(two.firm.keyring, fresh, both, frozenset())
     assert [one.partition(":")[0] for one in done.refused] == [name]
     assert name not in fresh.records
+
+
+def test_a_record_that_binds_less_does_not_travel(two: Two) -> None:
+    """Neither another date of one of the first form, nor one of the first form in the place of one
+    that was wrapped anew; both are named. The reverse is what follows a rotation."""
+    service, name = two.firm.service, two.key_name()
+    first = two.firm.keyring.records[name]
+    two.firm.keyring.damage(name, restated(first, created_at=7))
+    assert {("replica_key_differs", name)} == two.said()
+    done = copy_keys(two.firm.keyring, two.keyring, service, frozenset())
+    assert [one.partition(":")[0] for one in done.refused] == [name]
+    assert first == two.keyring.records[name]
+    two.firm.keyring.damage(name, first)
+    rotate.rewrap(two.firm.keyring, service, service)
+    assert set() == two.said()
+    two.copy()
+    bound = two.keyring.records[name]
+    assert bound == two.firm.keyring.records[name] != first
+    two.firm.keyring.damage(name, first)
+    assert {("replica_key_differs", name)} == two.said()
+    done = copy_keys(two.firm.keyring, two.keyring, service, frozenset())
+    assert [one.partition(":")[0] for one in done.refused] == [name]
+    assert bound == two.keyring.records[name]
+
+
+def test_a_date_that_nobody_wrote_hides_no_missing_record(two: Two) -> None:
+    """A record that the copy lacks waits for its turn where its date says so and it opens."""
+    name = two.key_name()
+    rotate.rewrap(two.firm.keyring, two.firm.service, two.firm.service)
+    two.copy()
+    two.keyring.lose(name)
+    assert set() == two.said(lag_ms=99 * YEAR_MS)
+    two.firm.keyring.damage(name, restated(two.firm.keyring.records[name], created_at=1))
+    assert {("replica_key_missing", name)} == two.said(lag_ms=99 * YEAR_MS)
 
 
 def test_no_object_is_put_when_the_wrapping_key_changes(two: Two) -> None:

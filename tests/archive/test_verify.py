@@ -57,7 +57,7 @@ def test_without_a_head_it_says_that_the_tail_was_not_checked() -> None:
     assert [] == report.findings
     assert any("tail not checked" in note for note in report.notes)
     head = heads.read(load().head(), load().sealing_public)
-    assert [] == load().verify(head=head).notes
+    assert not any("tail" in note for note in load().verify(head=head).notes)
 
 
 @pytest.mark.parametrize("partition", [0, 1])

@@ -13,17 +13,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.bench import report, results, sizes
 from tests.bench.console import Console, ConsolePlan
 from tests.bench.drain import Drain, Plan
+from tests.bench.export import ExportPlan, Exports
 from tests.bench.ground import Ground, measured_child
 from tests.bench.imports import ImportPlan, Imports
 from tests.bench.line import WARM_UP, Line, LinePlan
 from tests.bench.policy import Policies, PolicyPlan
 from tests.bench.search import Search, SearchPlan
 from tests.bench.servers import servers
+
+_PROFILE_LINES: Final = 40
 
 
 def run_drain(ground: Ground, quick: bool) -> dict[str, Any]:
@@ -115,6 +118,14 @@ def run_console(ground: Ground, quick: bool, *, profile: bool = False) -> dict[s
     return results.of_console(Console(ground, plan, _say, profile=profile).run(), quick)
 
 
+def run_export(folder: Path, quick: bool, *, profile: bool = False) -> dict[str, Any]:
+    """The section `export`: the packages, and `verify` of them."""
+    plan = ExportPlan(20_000, every=10, rounds=4, repeats=1) if quick else ExportPlan()
+    _say(f"export: {plan.events:,} events archived, one message of {plan.every} chosen")
+    exports = Exports(folder, plan, _say, profile_lines=_PROFILE_LINES if profile else 0)
+    return results.of_export(exports.run(), quick)
+
+
 def run(what: str, quick: bool, *, profile: bool = False) -> dict[str, Any]:
     """The sections that were asked for."""
     found: dict[str, Any] = {}
@@ -138,13 +149,17 @@ def run(what: str, quick: bool, *, profile: bool = False) -> dict[str, Any]:
     if what in ("console", "all"):
         with servers(("elasticsearch",)) as ground:
             found["console"] = run_console(ground, quick, profile=profile)
+    if what in ("export", "all"):
+        with tempfile.TemporaryDirectory() as folder:
+            found["export"] = run_export(Path(folder), quick, profile=profile)
     return found
 
 
 def is_right(found: dict[str, Any]) -> bool:
     """Whether no run lost, doubled or changed anything."""
     sections = (("drain", "rows"), ("line", "runs"), ("import", "runs"),
-                ("policy", "runs"), ("search", "modes"), ("console", "runs"))
+                ("policy", "runs"), ("search", "modes"), ("console", "runs"),
+                ("export", "exports"), ("export", "verifies"), ("export", "peers"))
     return not any(one["wrong"] for name, many in sections
                    if name in found for one in found[name][many])
 
@@ -153,10 +168,11 @@ def main() -> int:
     """Exit code 1 when a run scored 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=(
-        "drain", "sizes", "line", "import", "policy", "search", "console", "all"))
+        "drain", "sizes", "line", "import", "policy", "search", "console", "export",
+        "all"))
     parser.add_argument("--quick", action="store_true", help="small; checks, says little")
     parser.add_argument("--profile", action="store_true",
-                        help="console: where its time goes (a little slower)")
+                        help="console, export: where the time goes (a little slower)")
     parser.add_argument("--json", action="store_true", help="the results as JSON on stdout")
     parser.add_argument("--write", action="store_true", help="write docs/BENCHMARKS.md")
     asked = parser.parse_args()

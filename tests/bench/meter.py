@@ -28,6 +28,14 @@ def peak_mb() -> float:
     raise AssertionError("no VmHWM: this is not Linux")
 
 
+def read_bytes() -> int:
+    """Bytes that this process, and every child that it waited for, has read from files."""
+    for line in Path("/proc/self/io").read_text("ascii").splitlines():
+        if line.startswith("rchar:"):
+            return int(line.split()[1])
+    raise AssertionError("no rchar: this is not Linux")
+
+
 @dataclass
 class Shares:
     """CPU of the calling thread inside wrapped calls, by name. Nested calls count once."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from tests.bench import console_report, policy_report, search_report
+from tests.bench import console_report, export_report, policy_report, search_report
 from tests.bench.drain import BARE, SAME
 from tests.bench.report_parts import table as _table
 from tests.bench.report_parts import where as _where
@@ -26,7 +26,8 @@ def render(results: dict[str, Any]) -> str:
     for name, section in (("drain", _drain), ("sizes", _sizes), ("line", _line),
                           ("import", _imports), ("policy", policy_report.section),
                           ("search", search_report.section),
-                          ("console", console_report.section)):
+                          ("console", console_report.section),
+                          ("export", export_report.section)):
         if name in results:
             parts.append(section(results[name]))
     return "\n\n".join(parts) + "\n"
@@ -84,6 +85,8 @@ def _targets(results: dict[str, Any]) -> str:
                  for what, target, measured, is_met in search_report.targets(results["search"])]
     if "console" in results:
         rows += [(*row, "") for row in console_report.targets(results["console"])]
+    if "export" in results:
+        rows += [(*row, "") for row in export_report.targets(results["export"])]
     return "## Targets (DESIGN §9)\n\n" + _table(rows)
 
 

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench import console, drain, sizes
+from tests.bench import console, drain, export, sizes
 from tests.bench.imports import ImportPlan, ImportRun
 from tests.bench.line import LineRun
 from tests.bench.policy import PEOPLE as POLICY_PEOPLE
@@ -91,6 +91,11 @@ def of_search(run: SearchRun, quick: bool) -> dict[str, Any]:
 def of_console(run: console.ConsoleRun, quick: bool) -> dict[str, Any]:
     """The section `console`."""
     return {**stamp(quick), **console.as_data(run)}
+
+
+def of_export(found: export.Found, quick: bool) -> dict[str, Any]:
+    """The section `export`."""
+    return {**stamp(quick), **export.as_data(found)}
 
 
 def merged(sections: dict[str, Any]) -> dict[str, Any]:

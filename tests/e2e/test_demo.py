@@ -11,7 +11,7 @@ from tests.e2e.installation import Installation
 SCREENS = (
     "1  Captured and refused", "2  A phrase found", "3  The whole history of a retracted message",
     "4  Handed in", "5  The segments and their locks", "6  A verification",
-    "7  What to type next")
+    "7  For a court", "8  What to type next")
 
 
 @pytest.mark.slow
@@ -37,8 +37,11 @@ def test_the_demo_works_twice(tmp_path: Path) -> None:
             assert "the survey found the subsidence" in handed_in
             assert "locked until" in out[at[4]:at[5]] and "TRIAL MODE" in answer.err
             assert "no findings" in out[at[5]:at[6]]
-            assert "counterfoil search" in out[at[6]:]
-            assert "console --demo" in out[at[6]:]
+            court = " ".join(out[at[6]:at[7]].split())
+            assert "8. Records: 5 records of 4 messages" in court
+            assert "VERDICT: nothing in this package was changed" in court
+            assert "counterfoil search" in out[at[7]:]
+            assert "console --demo" in out[at[7]:]
     finally:
         Installation(folder).cli("stop", code=None)
     assert Installation(folder).cli("verify", "--json").row()["ok"]

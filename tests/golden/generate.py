@@ -27,11 +27,12 @@ import zstandard
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from archive import layout
+from archive import keyring, layout
 from archive.cell import Dictionary
 from archive.keyring import DomainKeys
 from archive.seal import encode_refused
 from archive.wordbook import Wordbook
+from infra.embedded.keys import NONCE_BYTES, LocalKeyService
 from ingest.heartbeat import heartbeat
 from ingest.media import ChunkSealer, stored_fact
 from ingest.own import own_event
@@ -45,6 +46,7 @@ from schemas.pack import Item
 from schemas.wire import LogIdentity
 from tests.golden import tlog
 from tests.golden.firm import DICTIONARY, HOUR_MS, NOW, Firm
+from tests.golden.firstform import in_first_form
 from tests.world import Random
 
 V1 = Path(__file__).parent / "v1"
@@ -62,6 +64,11 @@ def build() -> Firm:
     _second_month(firm)
     _other_partition(firm)
     _marked(firm)
+    for name, record in firm.keyring.records.items():
+        # The same nonce for the same plaintext: only golden bytes may do that.
+        nonce = keyring._read_record(record)["facts"][1:13]
+        firm.keyring.records[name] = in_first_form(
+            record, name, LocalKeyService.of(firm.keys.kek, {NONCE_BYTES: nonce}.__getitem__))
     return firm
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import fastavro
 import zstandard
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -180,12 +181,29 @@ class Stranger:
 
     def domain_key(self, domain: bytes, generation: int) -> bytes:
         """From the keyring and the KEK."""
+        return self._unwrapped(self._record(domain, generation)["wrapped"],
+                               canonical("counterfoil/domain-key/v1", domain, generation))
+
+    def domain_facts(self, domain: bytes, generation: int) -> tuple[dict[str, Any], bool]:
+        """F141, F142: what a domain stands for, and whether its record's date is bound."""
+        read = self._record(domain, generation)
+        try:
+            facts = self._unwrapped(read["facts"], canonical(
+                "counterfoil/key-record/v2", domain, generation, read["kek"], read["created_at"],
+                sha256(read["wrapped"])))
+        except InvalidTag:
+            first = canonical("counterfoil/domain-key/v1", domain, generation) + b"facts"
+            return json.loads(self._unwrapped(read["facts"], first)), False
+        return json.loads(facts), True
+
+    def _record(self, domain: bytes, generation: int) -> Any:
         record = self._records[f"{domain.hex()}/{generation}"]
         read: Any = fastavro.schemaless_reader(io.BytesIO(record[10:]),
                                                self._schemas[record[:10]], None)
         assert (domain, generation) == (read["domain"], read["generation"])
-        context = canonical("counterfoil/domain-key/v1", domain, generation)
-        wrapped = read["wrapped"]
+        return read
+
+    def _unwrapped(self, wrapped: bytes, context: bytes) -> bytes:
         assert wrapped[:1] == b"\x01"
         return self._kek.decrypt(wrapped[1:13], wrapped[13:], b"\x01" + context)
 

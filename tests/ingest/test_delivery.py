@@ -94,6 +94,19 @@ def test_one_custodian_keeps_the_body_whole_in_the_first_event() -> None:
         assert item["id"] == f"wamid.{number}"
 
 
+def test_two_clients_of_one_custodian_get_their_own_slices() -> None:
+    """An export of one conversation hands out archived bytes: never another client's with them."""
+    made = deliver(whatsapp_body(text_message(1, "alpha"),
+                                 text_message(2, "bravo", sender="16505550000")))
+    check(whatsapp_body(text_message(1, "alpha"),
+                        text_message(2, "bravo", sender="16505550000")), made)
+    first, second, rest = made
+    assert first.custodian == second.custodian == "asmith"
+    assert b"alpha" in (first.raw or b"") and b"bravo" not in (first.raw or b"")
+    assert b"bravo" in (second.raw or b"") and b"alpha" not in (second.raw or b"")
+    assert rest.kind == events.DELIVERY
+
+
 def test_two_custodians_get_their_own_slices() -> None:
     """Nobody's words lie under another's key; the envelope lies under the firm's."""
     body = json.dumps({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from archive.keyring import DomainKeys, KeyService, opened
+from archive.keyring import DomainKeys, KeyService, _read_record, opened
 from infra import rotate
 from infra.embedded.keys import FolderKeyring, LocalKeyService, create_kek
 from schemas.domains import DomainFacts
 from schemas.errors import CounterfoilError, Exists, Missing, Refused
 from tests.fakes.faults import FAULTS, FaultPlan, Killed
 from tests.fakes.keys import FakeKeyring, FakeKeyService
+from tests.golden.firstform import in_first_form, restated
 from tests.world import NOW, Random
 
 DOMAINS = tuple(bytes([number]) * 16 for number in range(1, 6))
@@ -113,6 +114,34 @@ def test_a_record_that_no_key_opens_is_named_and_left() -> None:
     assert (name,) == done.unreadable
     assert damaged == keyring.records[name]
     assert [name] == rotate.left(keyring, new)
+
+
+def test_a_rotation_keeps_the_date_and_binds_it() -> None:
+    """Of records of the first form too, and of those that were under the new key already."""
+    old, new = FakeKeyService("fake:old"), FakeKeyService("fake:new")
+    keyring = FakeKeyring()
+    filled(keyring, old)
+    first, late = sorted(keyring.records)[1:3]
+    keyring.damage(first, in_first_form(keyring.records[first], first, old))
+    rotate.rewrap(keyring, Both(old, new), new)
+    keyring.damage(late, in_first_form(keyring.records[late], late, new))
+    assert rotate.rewrap(keyring, Both(old, new), new).changed == 1
+    for name, record in keyring.records.items():
+        there = opened(record, name, new)
+        assert there is not None and (NOW, True) == (there.created_at, there.is_bound)
+        assert opened(restated(record, created_at=NOW + 1), name, new) is None
+        assert opened(restated(record, kek="fake:old"), name, new) is None
+
+
+def test_a_record_names_the_key_that_wraps_it(kek: Path) -> None:
+    """Of a process that began before a rotation and makes its first key in the middle of it: both
+    wraps are under the key that the record names."""
+    keyring, running = FakeKeyring(), LocalKeyService(kek, Random("running"))
+    rotate.begin(kek, Random("new"))
+    filled(keyring, running)
+    writes = LocalKeyService(kek.with_name("next.key"), Random("writes"), alone=True)
+    assert [] == rotate.left(keyring, writes)
+    assert {writes.key_id} == {_read_record(record)["kek"] for record in keyring.records.values()}
 
 
 @pytest.fixture

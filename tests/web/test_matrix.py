@@ -85,6 +85,14 @@ _QUEUE: Final = (
 _QUEUE_PAGE: Final = (*_QUEUE[:5], q(mine="1"), _QUEUE[-1])
 _ACT: Final = Probe(body={"reason": "a reason", "note": "a note"}, own=False)
 _NONE: Final = (Probe(),)
+# A selection that takes messages out as a whole: by words, patterns, people, places and numbers.
+_SELECTIONS: Final = tuple(Probe(form={**form, "basis": "a ground"}) for form in (
+    {"query": "{word}"}, {"query": "{word} OR common", "context": "2"}, {"query": "NOT {word}"},
+    {"query": 'from:"{client}"'}, {"query": "quick*"}, {"query": "stem:words"},
+    {"conversations": "{talk}"}, {"ids": "{id}"}))
+_SELECTED: Final = tuple(Probe(body={**body, "basis": "a ground"}) for body in (
+    {"query": "{word}"}, {"query": "{word} OR common", "context": 2},
+    {"conversations": ["{talk}"]}, {"ids": ["{id}"]}))
 
 # Every route; null = left out of the questions, with the reason beside it.
 PROBES: Final[Mapping[tuple[str, str], tuple[Probe, ...] | None]] = {
@@ -129,6 +137,15 @@ PROBES: Final[Mapping[tuple[str, str], tuple[Probe, ...] | None]] = {
     ("POST", "/access/{request}/decide"): (Probe(form={"decision": "approve"}),),
     ("POST", "/access/{request}/end"): _NONE,
     ("GET", "/people"): _NONE,
+    ("GET", "/exports"): _NONE,
+    ("POST", "/exports"): (Probe(form={"query": "{word}", "context": "no number"}),),
+    ("GET", "/exports/new"): (q(q="{word}"), q(conversation="{talk}")),
+    ("POST", "/exports/new"): _SELECTIONS,
+    ("GET", "/exports/{export}"): _NONE,
+    ("POST", "/exports/{export}/decide"): (Probe(form={"decision": "approve"}),),
+    ("POST", "/exports/{export}/make"): _NONE,
+    ("POST", "/exports/{export}/handover"): (Probe(form={"to": "a", "how": "b"}),),
+    ("GET", "/exports/{export}/package.zip"): _NONE,
     ("GET", "/queue"): _QUEUE_PAGE,
     ("GET", "/queue/next"): (q(), Probe((("not", "{id}"),)), q(back="rule={rule}")),
     ("POST", "/queue/bulk"): (Probe(form={
@@ -192,6 +209,15 @@ PROBES: Final[Mapping[tuple[str, str], tuple[Probe, ...] | None]] = {
     ("GET", "/api/v1/dashboard"): (q(), q(days="14")),
     ("GET", "/api/v1/people"): _NONE,
     ("GET", "/api/v1/directory"): _NONE,
+    ("GET", "/api/v1/exports"): _NONE,
+    ("POST", "/api/v1/exports"): (Probe(body={"query": "{word}", "context": -1}),),
+    ("POST", "/api/v1/exports/preview"): _SELECTED,
+    ("GET", "/api/v1/exports/{export}"): _NONE,
+    ("POST", "/api/v1/exports/{export}/approve"): (Probe(body={"note": "a note"}),),
+    ("POST", "/api/v1/exports/{export}/refuse"): (Probe(body={"reason": "a reason"}),),
+    ("POST", "/api/v1/exports/{export}/make"): _NONE,
+    ("POST", "/api/v1/exports/{export}/handover"): (Probe(body={"to": "a", "how": "b"}),),
+    ("GET", "/api/v1/exports/{export}/package"): _NONE,
     ("GET", "/api/v1/access"): _NONE,
     ("POST", "/api/v1/access/requests"): (Probe(body={
         "what": "conversation:{talk}", "reason": "a long enough reason", "minutes": 0}),),
@@ -238,7 +264,8 @@ def asked(firm: Firm, person: str, method: str, route: Route, probe: Probe,
         return text
 
     path = put(route.path.replace("{token}", "{talk}"))
-    for name, value in (("number", "1"), ("run", "0" * 16), ("request", "0" * 16)):
+    for name, value in (("number", "1"), ("run", "0" * 16), ("request", "0" * 16),
+                        ("export", "0" * 32)):
         path = path.replace(f"{{{name}}}", value)
     if probe.query:
         path += "?" + urlencode([(name, put(value)) for name, value in probe.query])

@@ -70,6 +70,15 @@ GUARDS = {
     ("POST", "/access/{request}/decide"): roles.BREAK_GLASS_APPROVE,
     ("POST", "/access/{request}/end"): SIGNED_IN,
     ("GET", "/people"): roles.ACCOUNTS,
+    ("GET", "/exports"): roles.EXPORT,
+    ("POST", "/exports"): roles.EXPORT,
+    ("GET", "/exports/new"): roles.EXPORT,
+    ("POST", "/exports/new"): roles.EXPORT,
+    ("GET", "/exports/{export}"): roles.EXPORT,
+    ("POST", "/exports/{export}/decide"): roles.EXPORT,
+    ("POST", "/exports/{export}/make"): roles.EXPORT,
+    ("POST", "/exports/{export}/handover"): roles.EXPORT,
+    ("GET", "/exports/{export}/package.zip"): roles.EXPORT,
     ("GET", "/api/v1/me"): SIGNED_IN,
     ("GET", "/api/v1/openapi.json"): SIGNED_IN,
     ("GET", "/api/v1/search"): roles.SEARCH,
@@ -111,6 +120,15 @@ GUARDS = {
     ("GET", "/api/v1/dashboard"): roles.DASHBOARD,
     ("GET", "/api/v1/people"): roles.ACCOUNTS,
     ("GET", "/api/v1/directory"): roles.DIRECTORY,
+    ("GET", "/api/v1/exports"): roles.EXPORT,
+    ("POST", "/api/v1/exports"): roles.EXPORT,
+    ("POST", "/api/v1/exports/preview"): roles.EXPORT,
+    ("GET", "/api/v1/exports/{export}"): roles.EXPORT,
+    ("POST", "/api/v1/exports/{export}/approve"): roles.EXPORT,
+    ("POST", "/api/v1/exports/{export}/refuse"): roles.EXPORT,
+    ("POST", "/api/v1/exports/{export}/make"): roles.EXPORT,
+    ("POST", "/api/v1/exports/{export}/handover"): roles.EXPORT,
+    ("GET", "/api/v1/exports/{export}/package"): roles.EXPORT,
     ("GET", "/api/v1/access"): SIGNED_IN,
     ("POST", "/api/v1/access/requests"): roles.BREAK_GLASS,
     ("POST", "/api/v1/access/requests/{request}/approve"): roles.BREAK_GLASS_APPROVE,
@@ -118,7 +136,7 @@ GUARDS = {
     ("POST", "/api/v1/access/requests/{request}/end"): SIGNED_IN,
 }
 PLACES = {"{token}": "0" * 16, "{id}": "0" * 32, "{number}": "1", "{digest}": "0", "{name}": "x",
-          "{run}": "0", "{request}": "0"}
+          "{run}": "0", "{request}": "0", "{export}": "0"}
 
 
 def test_every_route_and_its_guard() -> None:

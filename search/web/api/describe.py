@@ -15,13 +15,15 @@ from schemas import limits
 from search import trail
 from search.access import breakglass
 from search.conversation import PAGE_MAX
+from search.export.wanted import CONTEXT_MAX, FORMATS
 from search.review import decisions, rules
 from search.review.facts import SEVERITIES
-from search.web.api import firm, glass, office, own, saved, shapes
+from search.web.api import exports, firm, glass, office, own, saved, shapes
 from search.web.api.given import BYTES_MAX, DEPTH_MAX
 from search.web.api.problems import MEDIA_TYPE
 from search.web.api.reads import AROUND_MAX, CURSOR_CHARS_MAX, FACETS
 from search.web.api.review import AGES, NAME_CHARS_MAX, STATUSES, WHYS
+from search.web.exporting import VALUE_CHARS_MAX, VALUES_MAX, WORDS_CHARS_MAX
 from search.web.routes import SIGNED_IN, Route
 
 VERSION: Final = "1"
@@ -109,13 +111,39 @@ _MISSING: Final = (HTTPStatus.NOT_FOUND,)
 _ACT_ERRORS: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 _PARTS: Final[Mapping[str, Schema]] = {
     "id": _ID, "token": _HEX16, "number": {"type": "integer", "minimum": 1, "maximum": 99_999},
-    "run": _text(office.RUN_CHARS_MAX, 1), "request": _ID}
+    "run": _text(office.RUN_CHARS_MAX, 1), "request": _ID, "export": _ID}
 # Denied to a token, whatever it may: its owner does this.
 _PERSON: Final = " For a person's session, not for a token."
 
 
 def _act(said: str, required: tuple[str, ...] = (), **body: Schema) -> Call:
     return Call(said, "review", "ReviewItem", body=body, required=required, is_act=True,
+                can=_ACT_ERRORS)
+
+
+def _each(chars_max: int, said: str) -> Schema:
+    return {"type": "array", "maxItems": VALUES_MAX, "items": _text(chars_max, 1),
+            "description": said}
+
+
+_SELECTION: Final[Mapping[str, Schema]] = {
+    "query": _text(limits.QUERY_CHARS_MAX, description="What fits it; see docs/QUERY.md."),
+    "ids": _each(VALUE_CHARS_MAX, "Messages."),
+    "conversations": _each(VALUE_CHARS_MAX, "Whole conversations, by token."),
+    "custodians": _each(VALUE_CHARS_MAX, "All of these people's."),
+    "hold": _text(exports.HOLD_CHARS_MAX, description="What a legal hold concerns."),
+    "since": _MOMENT, "until": _MOMENT,
+    "context": _whole(0, CONTEXT_MAX), "privileged": {**_FLAG, "description": (
+        "With what is privileged; without it that stays behind, and is listed.")},
+    "matter": _text(WORDS_CHARS_MAX), "title": _text(WORDS_CHARS_MAX),
+    "basis": _text(WORDS_CHARS_MAX, description="The legal ground, in words."),
+    "formats": {"type": "array", "maxItems": len(FORMATS), "items": _one_of(FORMATS),
+                "description": "native is always among them; without any all."},
+    "zone": _text(exports.ZONE_CHARS_MAX, description="Europe/Berlin.")}
+
+
+def _export_act(said: str, required: tuple[str, ...] = (), **body: Schema) -> Call:
+    return Call(f"{said}{_PERSON}", "exports", "Export", body=body, required=required,
                 can=_ACT_ERRORS)
 
 
@@ -250,6 +278,33 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
         f"Who signs in and with what, groups, matters, walls.{_PERSON}", "firm", "People",
         can=_MISSING),
     ("GET", "/directory"): Call("Groups and matters.", "firm", "Directory", can=_MISSING),
+    ("GET", "/exports"): Call(
+        f"Every export there ever was, the youngest first.{_PERSON}", "exports", "Exports",
+        can=_MISSING),
+    ("POST", "/exports/preview"): Call(
+        f"How much an export would be, of what the caller may see.{_PERSON}", "exports",
+        "ExportPreview", body=_SELECTION, can=(*_MISSING, *_QUERY_ERRORS)),
+    ("POST", "/exports"): Call(
+        "Ask for an export, of what the caller may see. Where the firm wants it so, a second "
+        f"person has to agree.{_PERSON}", "exports", "Export", body=_SELECTION,
+        can=(*_MISSING, *_QUERY_ERRORS)),
+    ("GET", "/exports/{export}"): Call(
+        f"One export and its chain of custody.{_PERSON}", "exports", "Export", can=_MISSING),
+    ("POST", "/exports/{export}/approve"): _export_act(
+        "The second person agrees, to exactly what was asked for.", note=_text(WORDS_CHARS_MAX)),
+    ("POST", "/exports/{export}/refuse"): _export_act(
+        "No, or never mind: nothing is made of it.", ("reason",),
+        reason=_text(WORDS_CHARS_MAX, 1)),
+    ("POST", "/exports/{export}/make"): _export_act(
+        "Begin the package, or go on with it; `making` and `percent` say how far it is."),
+    ("POST", "/exports/{export}/handover"): _export_act(
+        "Somebody got the package.", ("to", "how"), to=_text(exports.PART_CHARS_MAX, 1),
+        how=_text(exports.PART_CHARS_MAX, 1), note=_text(WORDS_CHARS_MAX),
+        file=_text(exports.PART_CHARS_MAX, description="The name of what was given."),
+        file_sha256=_text(64, pattern="^([0-9a-f]{64})?$", description="Of its bytes.")),
+    ("GET", "/exports/{export}/package"): Call(
+        f"The package as a zip file, for whoever asked for it.{_PERSON}", "exports", "",
+        can=_ACT_ERRORS),
     ("GET", "/access"): Call(
         "What the caller may do and see, in words, and what was asked for beyond it: their own "
         f"requests, or everybody's for who may approve.{_PERSON}", "access", "Access",

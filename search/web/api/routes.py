@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from search.access import roles
-from search.web.api import firm, glass, office, own, reads, review, saved
+from search.web.api import exports, firm, glass, office, own, reads, review, saved
 from search.web.ask import Ask
 
 PREFIX: Final = "/api/v1"
@@ -58,6 +58,15 @@ ROWS: Final[tuple[tuple[str, str, Callable[[Ask], Response], str | None], ...]] 
     ("/dashboard", _GET, firm.dashboard, roles.DASHBOARD),
     ("/people", _GET, firm.people, roles.ACCOUNTS),
     ("/directory", _GET, firm.directory, roles.DIRECTORY),
+    ("/exports", _GET, exports.every, roles.EXPORT),
+    ("/exports", _POST, exports.request, roles.EXPORT),
+    ("/exports/preview", _POST, exports.preview, roles.EXPORT),
+    ("/exports/{export}", _GET, exports.one, roles.EXPORT),
+    ("/exports/{export}/approve", _POST, exports.approve, roles.EXPORT),
+    ("/exports/{export}/refuse", _POST, exports.refuse, roles.EXPORT),
+    ("/exports/{export}/make", _POST, exports.make, roles.EXPORT),
+    ("/exports/{export}/handover", _POST, exports.hand_over, roles.EXPORT),
+    ("/exports/{export}/package", _GET, exports.package, roles.EXPORT),
     ("/access", _GET, glass.access, None),
     ("/access/requests", _POST, glass.request, roles.BREAK_GLASS),
     ("/access/requests/{request}/approve", _POST, glass.approve, roles.BREAK_GLASS_APPROVE),

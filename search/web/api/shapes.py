@@ -23,6 +23,7 @@ _NAME: Final = {"type": ["string", "null"]}
 _COUNT: Final = {"type": "integer", "minimum": 0}
 _ID: Final = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _FLAG: Final = {"type": "boolean"}
+_HASH: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _MAYBE_COUNT: Final = {"type": ["integer", "null"], "minimum": 0}
 _COUNTS: Final = {"type": "object", "additionalProperties": _COUNT}
 
@@ -129,8 +130,30 @@ _FIRM: Final[Mapping[str, Any]] = {
     "AccessEnded": _object(request=_ID, state={"enum": ["refused", "ended"]}),
     "Reviewers": _object(reviewers=_list(_object(person=_TEXT, name=_TEXT))),
 }
+_EXPORTS: Final[Mapping[str, Any]] = {
+    "Export": _object(
+        export=_ID, title=_TEXT,
+        state={"enum": ["requested", "approved", "refused", "begun", "finished", "handed_over"]},
+        words={**_TEXT, "description": "The state, and what it waits for."},
+        requested_by=_TEXT, requested_at=_TIME,
+        request={**_HASH, "description": "Of the selection: what an approval is for."},
+        needs_approval=_FLAG, asked=_list(_object(what=_TEXT, value=_TEXT)), approved_by=_NAME,
+        approved_until=_TIME, refused_by=_NAME, reason=_NAME, counted=_NAME,
+        manifest_sha256=_NAME,
+        making={"enum": ["running", "failed", None], "description": "What this console does."},
+        percent={"type": "integer", "minimum": 0, "maximum": 100}, problem=_NAME,
+        may=_list({"enum": ["approve", "refuse", "make", "download", "hand_over"]}),
+        custody=_list(_object(act=_TEXT, at=_TIME, line=_COUNT, sha256=_TEXT, tool=_TEXT,
+                              who=_TEXT, words=_TEXT))),
+    "Exports": _object(exports=_list(_of("Export")), problems=_list(_TEXT)),
+    "ExportPreview": _object(
+        matched=_COUNT, context=_COUNT, withheld=_COUNTS, conversations=_COUNT, custodians=_COUNT,
+        events=_COUNT, files=_COUNT, bytes_estimate=_COUNT, since=_TIME, until=_TIME,
+        warnings=_list(_TEXT)),
+}
 OWN: Final[Mapping[str, Any]] = {
     **_FIRM,
+    **_EXPORTS,
     "Anything": {"type": "object"},
     "Problem": {
         **_object(type=_TEXT, title=_TEXT, status={"type": "integer"},

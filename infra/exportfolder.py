@@ -1,0 +1,192 @@
+"""A package as a folder: written beside its name, moved there when it is whole.
+
+Owns files and the journal. `<out>.part` is the package in the making; its `.work/journal` says how
+long each growing file was at the end of the last whole slice. After a crash at any line the same
+export goes on from there; nobody finds half a package under the name that was asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from infra.embedded import folder
+from schemas.errors import Exists, Missing, Refused, Transient
+from search.export.bagit import Listed
+
+WORK: Final = ".work"
+_JOURNAL: Final = "journal"
+_GROWN: Final = "grown"
+_PIECE: Final = 1 << 20
+
+
+class ExportFolder:
+    """Implements `search.export.package.PackageSink`. One process at a time."""
+
+    def __init__(self, out: Path) -> None:
+        self.out: Final = out
+        self.part: Final = out.with_name(out.name + ".part")
+        self._hidden: Final = out.with_name(out.name + ".part-work")
+        self._lengths: dict[str, int] = {}
+        self._noted: dict[str, int] = {}
+        self._state = b""
+        self._made: set[Path] = set()
+
+    def is_begun(self) -> bool:
+        """Whether an export into this folder was interrupted."""
+        if self._hidden.exists() and self.part.exists():
+            self._hidden.rename(self.part / WORK)
+        return (self.part / WORK / "job.json").exists()
+
+    def begin(self, job: bytes) -> None:
+        """A new package. Raises Exists where the name is taken, Missing without a place for it."""
+        self._require_free()
+        if not self.out.parent.is_dir():
+            raise Missing(f"{self.out.parent} is no folder")
+        try:
+            for left in (self.part, self._hidden):
+                if left.exists():
+                    shutil.rmtree(left)       # no job in it: it had not begun, or it is done
+            (self.part / WORK).mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise Refused(f"{self.part}: {error.strerror}") from error
+        folder.replace(self.part / WORK / "job.json", job)
+
+    def resume(self) -> bytes:
+        """Every growing file as long as it was; the job that was begun. Raises Refused where the
+        journal does not fit what is there."""
+        job = (self.part / WORK / "job.json").read_bytes()
+        journal = self.part / WORK / _JOURNAL
+        said: dict[str, Any] = json.loads(journal.read_bytes()) if journal.exists() else {
+            "lengths": {}, "notes": {}, "state": ""}
+        self._lengths, self._noted = said["lengths"], said["notes"]
+        self._state = said["state"].encode()
+        for path, length in self._lengths.items():
+            file = self.part / path
+            if not file.exists() or file.stat().st_size < length:
+                raise Refused(f"{file} is shorter than it was: delete {self.part} and begin anew")
+            os.truncate(file, length)
+        grown = self.part / WORK / _GROWN
+        for path in grown.read_text("utf-8").splitlines() if grown.exists() else ():
+            # Begun after the last whole slice: it begins anew.
+            if path not in self._lengths:
+                (self.part / path).unlink(missing_ok=True)
+        return job
+
+    # -- Sink
+
+    def put(self, path: str, body: bytes) -> None:
+        """See Sink."""
+        self.put_pieces(path, (body,))
+
+    def put_pieces(self, path: str, pieces: Iterable[bytes]) -> tuple[int, str]:
+        """See FileSink."""
+        target, size, digest = self._place(path), 0, sha256()
+        beside = target.with_name(target.name + ".making")
+        try:
+            with beside.open("wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                    digest.update(piece)
+                    size += len(piece)
+            beside.replace(target)
+        except OSError as error:
+            raise Transient(f"{target}: {error.strerror}") from error
+        finally:
+            beside.unlink(missing_ok=True)
+        return size, digest.hexdigest()
+
+    def append(self, path: str, body: bytes) -> None:
+        """See Sink."""
+        try:
+            if path not in self._lengths:
+                # Its name first: after a crash it is known that this file grew.
+                with (self.part / WORK / _GROWN).open("a", encoding="utf-8") as names:
+                    names.write(f"{path}\n")
+            with self._place(path).open("ab") as file:
+                file.write(body)
+        except OSError as error:
+            raise Transient(f"{self.part / path}: {error.strerror}") from error
+        self._lengths[path] = self._lengths.get(path, 0) + len(body)
+
+    def open(self, path: str) -> BinaryIO:
+        """See Sink."""
+        return (self.part / path).open("rb")
+
+    def note(self, what: str, times: int = 1) -> None:
+        """See Sink."""
+        self._noted[what] = self._noted.get(what, 0) + times
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """What formats had to change, and how often."""
+        return dict(sorted(self._noted.items()))
+
+    # -- PackageSink
+
+    def state(self) -> bytes:
+        """See PackageSink."""
+        return self._state
+
+    def commit(self, state: bytes) -> None:
+        """See PackageSink."""
+        self._state = state
+        for path in self._lengths:
+            _synced(self.part / path)
+        folder.replace(self.part / WORK / _JOURNAL, json.dumps(
+            {"lengths": self._lengths, "notes": self._noted, "state": state.decode()}).encode())
+
+    def listed(self, progress: Callable[[int, int], None]) -> list[Listed]:
+        """See PackageSink."""
+        files = sorted(one for one in self.part.rglob("*") if one.is_file()
+                       and one.relative_to(self.part).parts[0] != WORK)
+        total, done, out = sum(one.stat().st_size for one in files), 0, []
+        for one in files:
+            digest, size = sha256(), 0
+            with one.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    digest.update(piece)
+                    size += len(piece)
+                    progress(done + size, total)
+            done += size
+            out.append(Listed(one.relative_to(self.part).as_posix(), size, digest.hexdigest()))
+        return out
+
+    def finish(self) -> None:
+        """The package stands under its name, whole and durable."""
+        for one in sorted(self.part.rglob("*")):
+            if one.is_file():
+                _synced(one)
+        self._require_free()
+        # Between the two moves it is a whole package without a name: `is_begun` puts the journal
+        # back, and the next call ends here again.
+        (self.part / WORK).rename(self._hidden)
+        self.part.rename(self.out)
+        folder.sync_folder(self.out.parent)
+        shutil.rmtree(self._hidden, ignore_errors=True)
+
+    def _require_free(self) -> None:
+        """An empty folder is free: somebody made it for this."""
+        if os.path.lexists(self.out) and (
+                self.out.is_symlink() or not self.out.is_dir() or any(self.out.iterdir())):
+            raise Exists(f"{self.out} is there already; name another folder")
+
+    def _place(self, path: str) -> Path:
+        target = self.part / path
+        if target.parent not in self._made:
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._made.add(target.parent)
+        return target
+
+
+def _synced(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

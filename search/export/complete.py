@@ -1,0 +1,172 @@
+"""That nothing of a conversation or a custodian is left out (PROTOCOL S7; docs/FORMAT.md §17).
+
+Owns the claim and what supports it: which key domains it is about, every cell of theirs in the log,
+and in each the conversation's tag, opened, or its neighbours. What it cannot show is in
+docs/decisions/0036.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from archive import layout
+from archive.cell import CellEvent, CellProof
+from archive.reader import OpenedCell
+from archive.tlog.leaf import Leaf
+from schemas.domains import DomainFacts
+from schemas.errors import Missing, Refused
+from schemas.wire import Pointer
+from search.export import canonical
+from search.export.gather import Left
+from search.export.leaves import Leaves
+from search.export.model import ERASED, NOT_CHOSEN, OUTSIDE_PERIOD, Sink
+from search.export.proof import FOLDER
+
+CONVERSATIONS: Final = "conversations"
+CUSTODIANS: Final = "custodians"
+NONE: Final = "none"
+TAGS: Final = f"{FOLDER}/tags.jsonl"
+_COUNT: Final = struct.Struct(">I")
+_TAG_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is claimed. `domains`: id -> what it stands for; `tags`: "C-0001" -> its tag (one number
+    may have several: the same people under other names are other conversations); `why`: of kind
+    NONE, in words. `since`, `until`: of the selection (UTC ms)."""
+
+    kind: str
+    why: str = ""
+    since: int | None = None
+    until: int | None = None
+    domains: Mapping[bytes, DomainFacts] = field(default_factory=dict)
+    tags: Sequence[tuple[str, bytes]] = ()
+
+    def values(self) -> dict[str, Any]:
+        """complete.json."""
+        return {
+            "v": 1, "kind": self.kind, "why": self.why, "since": self.since, "until": self.until,
+            "domains": [{"domain": domain.hex(), "custodian": facts.custodian,
+                         "class": facts.retention_class, "month": facts.month,
+                         "compartment": facts.compartment, "role": facts.role}
+                        for domain, facts in sorted(self.domains.items())],
+            "conversations": [{"conversation": name, "tag": tag.hex()}
+                              for name, tag in self.tags]}
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """`opened`: a cell by its leaf (raises Missing where its key is gone, Refused);
+    `is_erased`: whether the key of a domain's generation was destroyed by right."""
+
+    leaves: Leaves
+    size: int
+    opened: Callable[[Leaf], OpenedCell]
+    is_erased: Callable[[bytes, int], bool]
+
+
+def write(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]], sink: Sink,
+          progress: Callable[[int, int], None] = lambda _done, _of: None) -> list[Left]:
+    """complete.json and tags.jsonl; what is left out and was not accounted for yet, which the
+    caller lists. `known`: (leaf, position) of what is in the package or withheld; `progress`:
+    leaves looked at, of how many.
+
+    Raises Refused where records of the conversation are not in the package though nothing explains
+    it: the index does not know them (yet).
+    """
+    sink.put(f"{FOLDER}/complete.json", canonical.document(claim.values()) + b"\n")
+    if claim.kind == NONE:
+        return []
+    if claim.kind == CONVERSATIONS:
+        sink.append(TAGS, b"")
+    left: list[Left] = []
+    for index, leaf in ports.leaves.every(ports.size):
+        progress(index + 1, ports.size)
+        domain = bytes.fromhex(leaf.cell.domain)
+        if domain in claim.domains:
+            left += _cell(claim, ports, known, index, leaf, sink)
+    unknown = [one for one in left if one.reason == NOT_CHOSEN]
+    if unknown:
+        raise Refused(f"{len(unknown)} records of what was chosen are in the archive and not in "
+                      "the index: wait until `counterfoil status` says that everything is indexed, "
+                      "or run `counterfoil rebuild`; then export again")
+    return left
+
+
+def _cell(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]], index: int, leaf: Leaf,
+          sink: Sink) -> Iterator[Left]:
+    domain, generation = bytes.fromhex(leaf.cell.domain), leaf.cell.generation
+    try:
+        opened = ports.opened(leaf)
+    except (Missing, Refused) as error:
+        if not ports.is_erased(domain, generation):
+            # Nobody may say "all of it" beside a cell that nobody could look into.
+            raise Refused(f"cell {leaf.cell.cell} of {leaf.segment.key} does not open: {error}. "
+                          "Run `counterfoil verify`; an export by --query claims no completeness "
+                          "and needs no such cell") from error
+        if claim.kind == CONVERSATIONS:
+            sink.append(TAGS, canonical.line({"leaf": index, "erased": True}))
+            return
+        for position in range(leaf.cell.count):
+            if (index, position) not in known:
+                yield Left(index, position, 0, 0, ERASED, "", "")
+        return
+    if claim.kind == CONVERSATIONS:
+        sink.append(TAGS, canonical.line(_tags(claim, index, opened.proof)))
+    wanted = {tag: name for name, tag in claim.tags}
+    for position, event in enumerate(opened.events):
+        if (index, position) in known or (
+                claim.kind == CONVERSATIONS and event.tag not in wanted):
+            continue
+        yield _left(claim, index, position, event, wanted.get(event.tag, ""))
+
+
+def _left(claim: Claim, index: int, position: int, event: CellEvent, conversation: str) -> Left:
+    has_period = (claim.since, claim.until) != (None, None)
+    return Left(index, position, event.offset, event.index,
+                OUTSIDE_PERIOD if has_period else NOT_CHOSEN, "", conversation)
+
+
+def _tags(claim: Claim, index: int, proof: CellProof) -> dict[str, Any]:
+    return {"leaf": index, "tag_key": proof.tag_key.hex(), "tags": len(proof.tags),
+            "open": [_opened(name, tag, proof) for name, tag in claim.tags]}
+
+
+def _opened(conversation: str, tag: bytes, proof: CellProof) -> dict[str, Any]:
+    """The tag of a conversation in a cell, or its neighbours where it is not there."""
+    blinded = proof.blinded(tag)
+    at = bisect_left(proof.tags, blinded)
+    if at < len(proof.tags) and proof.tags[at][:_TAG_BYTES] == blinded:
+        return {"conversation": conversation, "at": at,
+                "count": _COUNT.unpack(proof.tags[at][_TAG_BYTES:])[0],
+                "path": canonical.path(proof.tag_path(at))}
+    return {"conversation": conversation,
+            "before": _neighbour(proof, at - 1) if at > 0 else None,
+            "after": _neighbour(proof, at) if at < len(proof.tags) else None}
+
+
+def _neighbour(proof: CellProof, at: int) -> dict[str, Any]:
+    tag = proof.tags[at]
+    return {"tag": tag[:_TAG_BYTES].hex(), "count": _COUNT.unpack(tag[_TAG_BYTES:])[0], "at": at,
+            "path": canonical.path(proof.tag_path(at))}
+
+
+def pointer_of(leaf: Leaf) -> Pointer:
+    """The cell of a leaf, as the archive's reader asks for it."""
+    name = layout.read_segment(leaf.segment.key)
+    if name is None:
+        raise Refused(f"{leaf.segment.key} is no segment")
+    return Pointer(name.topic_id.hex(), name.partition, leaf.segment.first, 0, leaf.segment.key,
+                   leaf.segment.last, leaf.cell.start, leaf.cell.length, 0)
+
+
+def accounted(records: Iterable[Mapping[str, Any]],
+              withheld: Iterable[Mapping[str, Any]]) -> frozenset[tuple[int, int]]:
+    """(leaf, position) of what a package has written so far."""
+    return frozenset((one["leaf"], one["position"]) for part in (records, withheld)
+                     for one in part)

@@ -1,0 +1,336 @@
+"""From a planned slice to what the formats show: every version read back from the archive.
+
+Owns the reading: records with their proof, the view of each message, its files, what stays behind
+and why. What came into the archive after the export's checkpoint is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from schemas import codec
+from schemas.assignment import Assignments
+from schemas.document import Document, Entry
+from schemas.errors import Missing, Refused
+from schemas.events import CapturedEvent, EventPart, Identity
+from schemas.gaps import Gap
+from schemas.media import StoredMedia
+from schemas.wire import Pointer
+from search import project, thread
+from search.bodies import Bodies
+from search.export import naming
+from search.export.cells import Cells
+from search.export.leaves import Leaves
+from search.export.model import (
+    ERASED,
+    UNREADABLE,
+    Item,
+    PackedFile,
+    Record,
+    Sink,
+    Slice,
+    Withheld,
+)
+from search.export.plan import Planned
+from search.export.select import CAPTURED
+from search.index import Asked
+from search.results import readable
+from search.thread import MessageView
+
+_GET_MAX: Final = 500
+
+
+class FileSink(Sink, Protocol):
+    """Where files go: as a Sink, and in pieces."""
+
+    def put_pieces(self, path: str, pieces: Iterable[bytes]) -> tuple[int, str]:
+        """A whole file; its size and SHA-256 (hex). Raises what `pieces` does, and then there is
+        no file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One record's place in the proof: leaf, position in its cell, salt, path in the cell."""
+
+    leaf: int
+    position: int
+    salt: bytes
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A record that is known and not in the package."""
+
+    leaf: int
+    position: int
+    offset: int
+    index: int
+    reason: str
+    document: str
+    conversation: str
+
+
+@dataclass(slots=True)
+class Numbers:
+    """How far the package has counted."""
+
+    document: int = 0
+    record: int = 0
+    withheld: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A slice, what proves its records (by record number), and what stays behind of it."""
+
+    slice: Slice
+    places: Mapping[int, Place]
+    left: tuple[Left, ...]
+    tags: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What gathering works on. `size`: leaves of the checkpoint; later ones are left out. `media`:
+    a file in pieces (raises Missing, Refused). `grounds`: reason -> its words."""
+
+    index: Asked
+    cells: Cells
+    leaves: Leaves
+    size: int
+    assigned: Assignments
+    media: Callable[[StoredMedia], Iterator[bytes]]
+    prefix: str
+    gaps: Sequence[Gap] = ()
+    grounds: Mapping[str, str] = field(default_factory=dict)
+
+
+class Gatherer:
+    """Reads slice after slice. Raises Transient; what cannot be read stays behind, and is said."""
+
+    def __init__(self, ports: Ports, withheld: Mapping[str, str]) -> None:
+        """`withheld`: doc_id -> reason."""
+        self._ports, self._withheld = ports, withheld
+        self._bodies = Bodies(ports.cells)
+
+    def gather(self, plan: Planned, numbers: Numbers, sink: FileSink) -> Gathered:
+        """The slice; its files are in `sink` when this returns. Counts `numbers` on. Raises Missing
+        where the index has lost a message that was chosen."""
+        made = _Made(plan.conversation)
+        for chosen, found in zip(plan.chosen, self._documents(plan), strict=True):
+            reason = self._withheld.get(chosen.doc_id, "")
+            if reason:
+                self._stay(found, reason, numbers, made)
+            else:
+                self._item(found, numbers, made, sink, context=chosen.context)
+        return Gathered(self._slice(plan, made), made.places, tuple(made.left),
+                        frozenset(made.tags))
+
+    def _documents(self, plan: Planned) -> Iterator[Document]:
+        for at in range(0, len(plan.chosen), _GET_MAX):
+            ids = [one.doc_id for one in plan.chosen[at:at + _GET_MAX]]
+            stored = self._ports.index.get(ids)
+            for doc_id in ids:
+                if doc_id not in stored:
+                    raise Missing(f"message {doc_id} was chosen and is not in the index any more: "
+                                  "begin the export anew")
+                yield self._at_checkpoint(stored[doc_id].document)
+
+    def _at_checkpoint(self, found: Document) -> Document:
+        """As it was at the checkpoint: without what came later, and without what the firm says of
+        it (reviews, flags)."""
+        kept = [one for one in found.entries
+                if (one.kind in CAPTURED or one.part is not None) and self._is_proved(one.pointer)]
+        return found if len(kept) == len(found.entries) else project.document(found.doc_id, kept)
+
+    def _is_proved(self, pointer: Pointer) -> bool:
+        try:
+            return self._ports.leaves.of(pointer)[0] < self._ports.size
+        except Missing:
+            return False
+
+    # -- what is in
+
+    def _item(self, found: Document, numbers: Numbers, made: _Made, sink: FileSink, *,
+              context: bool) -> None:
+        records = self._records(found, numbers, made)
+        numbers.document += 1
+        document_id = f"{self._ports.prefix}-{numbers.document:07d}"
+        for one in made.fresh_left:
+            made.left.append(replace(one, document=document_id))
+        made.fresh_left.clear()
+        view = self._view(found)
+        event = next((one.event for one in records if one.event is not None), None)
+        made.items.append(Item(
+            document_id, numbers.document, found.sort_at, found.channel,
+            event.account if event else "", view.hit.custodian, view, records,
+            self._files(view, document_id, sink), found.shared, context))
+
+    def _view(self, found: Document) -> MessageView:
+        seen = thread.message(found, self._bodies, assigned=self._ports.assigned)
+        return replace(seen, conversation=(), flags=(),
+                       related=tuple(one for one in seen.related if one.kind in CAPTURED))
+
+    def _records(self, found: Document, numbers: Numbers, made: _Made) -> tuple[Record, ...]:
+        out: list[Record] = []
+        joined = self._joined(found)
+        for pointer in _pointers(found):
+            leaf, _ = self._ports.leaves.of(pointer)
+            try:
+                datum, event = self._read(pointer, joined)
+                opened = self._ports.cells.of(pointer)
+            except (Missing, Refused) as error:
+                reason = ERASED if isinstance(error, Missing) else UNREADABLE
+                made.fresh_left.append(Left(leaf, pointer.position, pointer.offset, pointer.index,
+                                            reason, "", made.conversation))
+                continue
+            numbers.record += 1
+            made.places[numbers.record] = Place(leaf, pointer.position,
+                                                opened.proof.salts[pointer.position],
+                                                opened.proof.path(pointer.position))
+            made.tags.add(opened.events[pointer.position].tag)
+            out.append(Record(numbers.record, leaf, pointer, datum, event))
+        return tuple(out)
+
+    def _read(self, pointer: Pointer,
+              joined: Mapping[Pointer, CapturedEvent]) -> tuple[bytes, CapturedEvent | None]:
+        datum = self._ports.cells.read(pointer)
+        said = codec.decode(datum)
+        if isinstance(said, EventPart):
+            return datum, joined.get(pointer)
+        return datum, said
+
+    def _joined(self, found: Document) -> dict[Pointer, CapturedEvent]:
+        """By the first part of each large event: the whole."""
+        out: dict[Pointer, CapturedEvent] = {}
+        for chain in project.complete_sets(found.entries):
+            try:
+                out[chain[0].pointer] = project.joined_event(
+                    [self._ports.cells.read(part.pointer) for part in chain])
+            except (Missing, Refused):
+                continue  # its parts are named one by one where they are read
+        return out
+
+    def _files(self, view: MessageView, document_id: str,
+               sink: FileSink) -> tuple[PackedFile, ...]:
+        out: list[PackedFile] = []
+        for one in view.files:
+            if one.stored is None:
+                out.append(PackedFile(one))
+                continue
+            path = naming.attachment(document_id, one)
+            try:
+                size, digest = sink.put_pieces(path, self._ports.media(one.stored))
+            except (Missing, Refused) as error:
+                sink.note("files that could not be read")
+                out.append(PackedFile(replace(one, state="failed", reason=str(error))))
+                continue
+            out.append(PackedFile(one, path, size, digest))
+        return tuple(out)
+
+    # -- what stays behind
+
+    def _stay(self, found: Document, reason: str, numbers: Numbers, made: _Made) -> None:
+        numbers.withheld += 1
+        document_id = f"{self._ports.prefix}-W-{numbers.withheld:04d}"
+        pointers = _pointers(found)
+        for pointer in pointers:
+            leaf, _ = self._ports.leaves.of(pointer)
+            made.left.append(Left(leaf, pointer.position, pointer.offset, pointer.index, reason,
+                                  document_id, made.conversation))
+            # Its tag says nothing, and without it nobody could see that no more is left out.
+            with suppress(Missing, Refused):
+                made.tags.add(self._ports.cells.of(pointer).events[pointer.position].tag)
+        event = self._leading(found)
+        made.withheld.append(Withheld(
+            document_id, reason, self._ports.grounds.get(reason, reason), found.sort_at,
+            found.channel, made.conversation, event.custodian if event else "", found.kind,
+            naming.person(event.actor) if event else "",
+            tuple(naming.person(one) for one in event.participants) if event else (),
+            len(pointers)))
+        if event is not None:
+            made.meet(event)
+
+    def _leading(self, found: Document) -> CapturedEvent | None:
+        for entry in thread.ordered_versions(found)[:1]:
+            return readable(found, entry, self._bodies)[0]
+        return None
+
+    # -- the slice around it
+
+    def _slice(self, plan: Planned, made: _Made) -> Slice:
+        for item in made.items:
+            if item.leading is not None:
+                made.meet(item.leading)
+        parties = tuple(sorted(made.parties.values(), key=lambda one: (
+            one.native_id not in made.accounts, one.native_id)))
+        since, until = plan.chosen[0].sort_at, plan.chosen[-1].sort_at
+        custodian = next((one.custodian for one in made.items if one.custodian), "") or next(
+            (one.custodian for one in made.withheld if one.custodian), "")
+        first = next((one.leading for one in made.items if one.leading is not None), None)
+        channel = next((one.channel for one in made.items if one.channel), "") or next(
+            (one.channel for one in made.withheld if one.channel), "")
+        return Slice(
+            plan.conversation, made.native, naming.title(parties, made.accounts), channel,
+            next(iter(sorted(made.accounts)), first.account if first else ""), custodian, plan.day,
+            tuple(made.items), parties, frozenset(made.accounts),
+            tuple(one for one in self._ports.gaps
+                  if _touches(one, channel, made.accounts, since, until)),
+            tuple(made.withheld), made.is_group, plan.part, plan.parts)
+
+
+@dataclass(slots=True)
+class _Made:
+    """A slice in the making."""
+
+    conversation: str
+    items: list[Item] = field(default_factory=list)
+    withheld: list[Withheld] = field(default_factory=list)
+    places: dict[int, Place] = field(default_factory=dict)
+    left: list[Left] = field(default_factory=list)
+    fresh_left: list[Left] = field(default_factory=list)
+    tags: set[bytes] = field(default_factory=set)
+    parties: dict[str, Identity] = field(default_factory=dict)
+    accounts: set[str] = field(default_factory=set)
+    native: str = ""
+    is_group: bool = False
+
+    def meet(self, event: CapturedEvent) -> None:
+        """Who takes part, each once, with a name where any message gives one."""
+        self.native = self.native or event.conversation
+        if event.account:
+            self.accounts.add(event.account)
+        for one in (event.actor, *event.participants):
+            if one is None:
+                continue
+            if one.id_type == "group":
+                self.is_group = True
+                continue
+            known = self.parties.get(one.native_id)
+            if known is None or (one.display_name and not known.display_name):
+                self.parties[one.native_id] = one
+        self.is_group = self.is_group or len(self.parties) > 2
+
+
+def _pointers(found: Document) -> list[Pointer]:
+    """Each record once: versions as a person reads them, then the rest by time and place."""
+    lead = {project.entry_key(one): number
+            for number, one in enumerate(thread.ordered_versions(found))}
+    last = len(lead)
+
+    def place(one: Entry) -> tuple[int, int, tuple[str, int, int, int]]:
+        return (lead.get(project.entry_key(one), last), one.captured_at,
+                project.address(one.pointer))
+
+    return list(dict.fromkeys(one.pointer for one in sorted(found.entries, key=place)))
+
+
+def _touches(gap: Gap, channel: str, accounts: Iterable[str], since: int, until: int) -> bool:
+    return ((not gap.channel or gap.channel == channel)
+            and (not gap.account or gap.account in accounts)
+            and (gap.until is None or gap.until >= since)
+            and (gap.since is None or gap.since <= until))

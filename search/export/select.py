@@ -1,0 +1,191 @@
+"""What a selection means, asked of the index: which messages, in which order; which stay behind.
+
+Owns the choice. It reads tokens and no text; who asks sees what his scope shows (the index that is
+handed in is bound to it), and what is privileged is told apart by what the firm's rules say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas import domains, events
+from schemas.document import Document
+from schemas.errors import Missing, Refused
+from search import query
+from search.export.model import PRIVILEGED
+from search.export.wanted import WITHHOLD, Wanted
+from search.index import Asked, PageCursor, pages
+from search.query import Node, TokenQuery
+from search.tokens import Tokenizer
+
+# Everything that was captured: what the firm says itself (reviews, audit, holds) is no evidence of
+# what was written, and stays out.
+CAPTURED: Final = events.ALL_KINDS - domains.FIRM_KINDS - {events.QUARANTINE}
+_TOKEN: Final = 16
+_ID: Final = 32
+_GET_MAX: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One message. Tokens, never names; `sort_at`: UTC ms, where a list puts it."""
+
+    doc_id: str
+    conversation: str
+    account: str
+    sort_at: int
+    context: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What was chosen, by (conversation, account, time): conversations in the order of their first
+    message. `withheld`: doc_id -> why."""
+
+    chosen: tuple[Chosen, ...]
+    withheld: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def matched(self) -> int:
+        """Without what stands around."""
+        return sum(not one.context for one in self.chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Privilege:
+    """What is privileged: compartments, and conversations that were designated afterwards."""
+
+    compartments: frozenset[str] = frozenset()
+    conversations: frozenset[str] = frozenset()
+
+    def node(self, tokenizer: Tokenizer) -> Node:
+        """True of what is privileged."""
+        some = [query.Term("compartments", tokenizer.named("compartment", one))
+                for one in sorted(self.compartments)]
+        some += [query.Term("conversation", tokenizer.named("conversation", one))
+                 for one in sorted(self.conversations)]
+        return query.Or(tuple(some)) if some else query.Nothing()
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How to the questions: `compiled`: a query in its words (raises QueryError); `others`: a
+    conversation under all the names that the same people had; `held`: what a hold concerns (raises
+    Missing)."""
+
+    compiled: Callable[[str], TokenQuery]
+    others: Callable[[Document], Node]
+    held: Callable[[str], TokenQuery]
+
+
+class Selector:
+    """For one selection of one person. Everything raises Transient."""
+
+    def __init__(self, index: Asked, tokenizer: Tokenizer, privilege: Privilege, ways: Ways,
+                 progress: Callable[[int], None] = lambda _found: None) -> None:
+        self._index, self._tokenizer = index, tokenizer
+        self._privilege, self._ways, self._progress = privilege, ways, progress
+
+    def select(self, wanted: Wanted) -> Selection:
+        """Raises QueryError, Missing for an id that is not there, Refused, TooBroad."""
+        found: dict[str, Chosen] = {}
+        hidden: dict[str, str] = {}
+        for asked in self._asked(wanted):
+            self._take(asked, wanted, found, hidden)
+        for one in self._by_id(wanted.ids):
+            found.setdefault(one.doc_id, _chosen(one))
+        if wanted.ids and wanted.privileged == WITHHOLD:
+            self._judge(wanted.ids, hidden)
+        if wanted.context:
+            self._around(list(found.values()), wanted, found, hidden)
+        return Selection(_ordered(found.values()), dict(sorted(hidden.items())))
+
+    def _asked(self, wanted: Wanted) -> Iterator[TokenQuery]:
+        if wanted.query:
+            yield self._ways.compiled(wanted.query)
+        for token in wanted.conversations:
+            yield TokenQuery(self._conversation(token), CAPTURED)
+        for custodian in wanted.custodians:
+            yield TokenQuery(query.Term(
+                "custodians", self._tokenizer.named("custodian", custodian)), CAPTURED)
+        if wanted.hold:
+            yield self._ways.held(wanted.hold)
+
+    def _conversation(self, token: str) -> Node:
+        if len(token) != _TOKEN or not set(token) <= set("0123456789abcdef"):
+            raise Refused(f"--conversation {token[:40]}: a conversation has 16 hexadecimal digits, "
+                          "as a search shows it")
+        any_one = self._index.search(TokenQuery(query.Term("conversation", token), CAPTURED), 1)
+        if not any_one.documents:
+            raise Missing(f"there is no conversation {token}")
+        return self._ways.others(any_one.documents[0])
+
+    def _take(self, asked: TokenQuery, wanted: Wanted, found: dict[str, Chosen],
+              hidden: dict[str, str]) -> None:
+        if (wanted.since, wanted.until) != (None, None):
+            asked = TokenQuery(query.flatten(query.And((
+                asked.root, query.Between(wanted.since, wanted.until)))), asked.kinds)
+        for one in pages(self._index, asked, oldest_first=True):
+            found.setdefault(one.doc_id, _chosen(one))
+            if len(found) % _GET_MAX == 0:
+                self._progress(len(found))
+        if wanted.privileged == WITHHOLD:
+            both = query.flatten(query.And((asked.root, self._privilege.node(self._tokenizer))))
+            for one in pages(self._index, TokenQuery(both, asked.kinds)):
+                hidden[one.doc_id] = PRIVILEGED
+
+    def _by_id(self, ids: tuple[str, ...]) -> Iterator[Document]:
+        for at in range(0, len(ids), _GET_MAX):
+            some = ids[at:at + _GET_MAX]
+            stored = self._index.get([one for one in some if len(one) == _ID])
+            for one in some:
+                if one not in stored:
+                    raise Missing(f"there is no message {one[:40]}")
+                yield stored[one].document
+
+    def _judge(self, ids: Iterable[str], hidden: dict[str, str]) -> None:
+        """Which single messages are privileged: asked of the index, where a whole question would
+        have said it."""
+        tokens = {self._tokenizer.named("compartment", one) for one in self._privilege.compartments}
+        talks = {self._tokenizer.named("conversation", one)
+                 for one in self._privilege.conversations}
+        wanted = list(ids)
+        for at in range(0, len(wanted), _GET_MAX):
+            for doc_id, stored in self._index.get(wanted[at:at + _GET_MAX]).items():
+                held = {one.compartment for one in stored.document.entries}
+                if held & tokens or stored.document.conversation in talks:
+                    hidden[doc_id] = PRIVILEGED
+
+    def _around(self, hits: list[Chosen], wanted: Wanted, found: dict[str, Chosen],
+                hidden: dict[str, str]) -> None:
+        """`wanted.context` messages on each side, of the conversation and the account."""
+        more: list[str] = []
+        for hit in hits:
+            if not hit.conversation:
+                continue
+            asked = TokenQuery(query.Term("conversation", hit.conversation), CAPTURED)
+            here = PageCursor(hit.sort_at, hit.doc_id)
+            for oldest_first in (False, True):
+                for one in self._index.search(asked, wanted.context, here,
+                                              oldest_first=oldest_first).documents:
+                    if one.doc_id not in found:
+                        found[one.doc_id] = _chosen(one, context=True)
+                        more.append(one.doc_id)
+        if wanted.privileged == WITHHOLD:
+            self._judge(more, hidden)
+
+
+def _chosen(found: Document, *, context: bool = False) -> Chosen:
+    account = next((one.account for one in found.entries if one.account), "")
+    return Chosen(found.doc_id, found.conversation, account, found.sort_at, context)
+
+
+def _ordered(found: Iterable[Chosen]) -> tuple[Chosen, ...]:
+    every = list(found)
+    first: dict[str, int] = {}
+    for one in every:
+        first[one.conversation] = min(one.sort_at, first.get(one.conversation, one.sort_at))
+    return tuple(sorted(every, key=lambda one: (
+        first[one.conversation], one.conversation, one.account, one.sort_at, one.doc_id)))
