@@ -115,6 +115,11 @@ def webhooks() -> tuple[bytes, bytes]:
                           text_message(4, "only Omar's", sender=OMAR.native_id[1:], at=at + 3)))
 
 
+def opened(home: Path) -> Wire:
+    """The same archive, as another process opens it."""
+    return Wire(load(home), Clock())
+
+
 def made(home: Path, clock: Clock | None = None, **sections: Any) -> Wire:
     """The archive, indexed and in the log."""
     wire = Wire(load(home, **sections), clock or Clock())

@@ -9,7 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import bagit
 import pytest
 
 from archive.tlog import note
@@ -25,6 +24,7 @@ from search.export.granted import Done, Granted
 from search.export.select import Selection, Selector
 from search.export.wanted import FORMATS, INCLUDE, Wanted
 from tests.export import home
+from tests.export.bags import bagit
 from tests.export.home import NOON
 from tests.runtime.test_replay import archived
 

@@ -18,7 +18,7 @@ from infra.keyfiles import own_origin
 from infra.verbs import log as verbs
 from infra.verbs.check import Depth, verify
 from infra.wire import Wire, clock
-from schemas.errors import Exists, Halt, Missing, Refused
+from schemas.errors import Exists, Halt, Missing, Refused, Transient
 from schemas.events import CapturedEvent, Identity
 from tests.interface.test_json import as_stated
 
@@ -261,3 +261,23 @@ def test_the_static_files_are_written_once(wire: Wire, tmp_path: Path,
     assert (out / "tile" / "0" / f"000.p/{size}").stat().st_size == 32 * size
     with pytest.raises(Exists, match="not empty"):
         verbs.files(wire, out, json=True)
+
+
+def test_whoever_needs_the_log_waits_for_it_and_says_so_at_last(wire: Wire) -> None:
+    """At once where it is there; else until the notary was, or a sentence of what to do."""
+    ends = carry.log_ends(wire)
+    carry.await_logged(wire, ends, sleep=lambda _s: None)
+    beyond = {place: offset + 1 for place, offset in ends.items()}
+    ticks = iter(range(1000))
+    with pytest.raises(Transient, match="is the notary running"):
+        carry.await_logged(wire, beyond, clock=lambda: float(next(ticks)),
+                           sleep=lambda _s: None, stall_s=3)
+    slept: list[float] = []
+
+    def another(seconds: float) -> None:
+        if not slept:
+            carried(wire, "two")
+        slept.append(seconds)
+
+    carry.await_logged(wire, beyond, sleep=another)
+    assert 1 == len(slept)
