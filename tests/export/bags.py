@@ -1,7 +1,7 @@
 """The reference reader of BagIt, on a Python whose setuptools is younger than it.
 
-Owns the import: bagit 1.8 asks `pkg_resources` for its own version, which setuptools left out since;
-1.9 does not, and comes without a wheel.
+Owns the import: bagit 1.8 asks `pkg_resources` for its own version, which setuptools left out
+since; 1.9 does not, and comes without a wheel.
 """
 
 from __future__ import annotations
