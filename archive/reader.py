@@ -260,6 +260,7 @@ class ArchiveReader:
 
     def proved(self, pointer: Pointer) -> OpenedCell:
         """The cell of a pointer, opened, with what proves its events. Raises as `read` does."""
+        self._keys.look()
         cell, place, version = self._sealed_at(pointer)
         key = self._keys.open(cell.domain, cell.generation)
         opened = cells.open_cell(cell, place, key.key, self._dictionary_of(cell, pointer, version))

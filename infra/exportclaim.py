@@ -25,6 +25,10 @@ _NOT_WHOLE = ("This is a selection by a query, by ids or by a hold. Each record 
               "whole custodians can be shown to be complete.")
 
 
+_NOT_ALL = ("Whoever asked for this export does not see everything of it. Each record that is here "
+            "is proved; that nothing else of it is in the archive is not claimed.")
+
+
 class Claims:
     """For one export."""
 
@@ -32,10 +36,12 @@ class Claims:
         self._keys, self._index, self._bodies = keys, index, bodies
 
     def claim(self, wanted: Wanted, custodians: frozenset[str],
-              tags: Sequence[tuple[str, bytes]]) -> Claim:
-        """What is claimed. `custodians`: whose messages were chosen."""
-        if not wanted.is_whole:
-            return Claim(complete.NONE, _NOT_WHOLE, wanted.since, wanted.until)
+              tags: Sequence[tuple[str, bytes]], *, sees_all: bool) -> Claim:
+        """What is claimed. `custodians`: whose messages were chosen; `sees_all`: whether who asked
+        sees all of it."""
+        if not wanted.is_whole or not sees_all:
+            return Claim(complete.NONE, _NOT_ALL if wanted.is_whole else _NOT_WHOLE, wanted.since,
+                         wanted.until)
         kind = complete.CONVERSATIONS if wanted.conversations else complete.CUSTODIANS
         named = frozenset(wanted.custodians) or custodians
         is_talk = kind == complete.CONVERSATIONS

@@ -1,8 +1,9 @@
 """A package as a folder: written beside its name, moved there when it is whole.
 
 Owns files and the journal. `<out>.part` is the package in the making; its `.work/journal` says how
-long each growing file was at the end of the last whole slice. After a crash at any line the same
-export goes on from there; nobody finds half a package under the name that was asked for.
+long each growing file was, and which others there were, at the end of the last whole slice. After a
+crash at any line the same export goes on from there; nobody finds half a package under the name
+that was asked for.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -21,7 +22,7 @@ from search.export.bagit import Listed
 
 WORK: Final = ".work"
 _JOURNAL: Final = "journal"
-_GROWN: Final = "grown"
+_PUTS: Final = "puts"
 _PIECE: Final = 1 << 20
 
 
@@ -36,6 +37,8 @@ class ExportFolder:
         self._noted: dict[str, int] = {}
         self._state = b""
         self._made: set[Path] = set()
+        self._put: set[str] = set()
+        self._fresh: list[str] = []
 
     def is_begun(self) -> bool:
         """Whether an export into this folder was interrupted."""
@@ -43,8 +46,19 @@ class ExportFolder:
             self._hidden.rename(self.part / WORK)
         return (self.part / WORK / "job.json").exists()
 
-    def begin(self, job: bytes) -> None:
-        """A new package. Raises Exists where the name is taken, Missing without a place for it."""
+    def begun_id(self) -> str:
+        """The export that lies here, whole or half made; "" = none that reads."""
+        try:
+            if self.is_begun():
+                return str(json.loads((self.part / WORK / "job.json").read_bytes())["export_id"])
+            seal = (self.out / "seal.note").read_text("utf-8").splitlines()
+            return seal[1] if len(seal) > 1 else ""
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
+    def begin(self, job: bytes, work: Mapping[str, bytes]) -> None:
+        """A new package; `work`: files below .work/ that it goes on with. Raises Exists where the
+        name is taken, Missing without a place for it."""
         self._require_free()
         if not self.out.parent.is_dir():
             raise Missing(f"{self.out.parent} is no folder")
@@ -55,7 +69,9 @@ class ExportFolder:
             (self.part / WORK).mkdir(parents=True, mode=0o700)
         except OSError as error:
             raise Refused(f"{self.part}: {error.strerror}") from error
-        folder.replace(self.part / WORK / "job.json", job)
+        for path, body in work.items():
+            folder.replace(self.part / path, body)
+        folder.replace(self.part / WORK / "job.json", job)     # last: from here it goes on
 
     def resume(self) -> bytes:
         """Every growing file as long as it was; the job that was begun. Raises Refused where the
@@ -63,7 +79,7 @@ class ExportFolder:
         job = (self.part / WORK / "job.json").read_bytes()
         journal = self.part / WORK / _JOURNAL
         said: dict[str, Any] = json.loads(journal.read_bytes()) if journal.exists() else {
-            "lengths": {}, "notes": {}, "state": ""}
+            "lengths": {}, "notes": {}, "state": "", "puts": 0}
         self._lengths, self._noted = said["lengths"], said["notes"]
         self._state = said["state"].encode()
         for path, length in self._lengths.items():
@@ -71,12 +87,27 @@ class ExportFolder:
             if not file.exists() or file.stat().st_size < length:
                 raise Refused(f"{file} is shorter than it was: delete {self.part} and begin anew")
             os.truncate(file, length)
-        grown = self.part / WORK / _GROWN
-        for path in grown.read_text("utf-8").splitlines() if grown.exists() else ():
-            # Begun after the last whole slice: it begins anew.
-            if path not in self._lengths:
-                (self.part / path).unlink(missing_ok=True)
+        puts = self.part / WORK / _PUTS
+        if puts.exists():
+            os.truncate(puts, said["puts"])
+        known = {*self._lengths, *(puts.read_text("utf-8").splitlines() if puts.exists() else ())}
+        for file in self.part.rglob("*"):
+            # Made after the last whole slice: it is made again, and perhaps not the same.
+            name = file.relative_to(self.part).as_posix()
+            if file.is_file() and not name.startswith(f"{WORK}/") and name not in known:
+                file.unlink()
+        self._put = known
         return job
+
+    def read(self, path: str) -> bytes:
+        """A file below .work/."""
+        with self.open(path) as file:
+            return file.read()
+
+    def tidy(self) -> None:
+        """What a crash left beside a package that is whole."""
+        if not self.part.exists():
+            shutil.rmtree(self._hidden, ignore_errors=True)
 
     # -- Sink
 
@@ -86,6 +117,8 @@ class ExportFolder:
 
     def put_pieces(self, path: str, pieces: Iterable[bytes]) -> tuple[int, str]:
         """See FileSink."""
+        if path in self._put:
+            raise Refused(f"{path} would be written twice: this is a fault of the program")
         target, size, digest = self._place(path), 0, sha256()
         beside = target.with_name(target.name + ".making")
         try:
@@ -99,15 +132,13 @@ class ExportFolder:
             raise Transient(f"{target}: {error.strerror}") from error
         finally:
             beside.unlink(missing_ok=True)
+        self._put.add(path)
+        self._fresh.append(path)
         return size, digest.hexdigest()
 
     def append(self, path: str, body: bytes) -> None:
         """See Sink."""
         try:
-            if path not in self._lengths:
-                # Its name first: after a crash it is known that this file grew.
-                with (self.part / WORK / _GROWN).open("a", encoding="utf-8") as names:
-                    names.write(f"{path}\n")
             with self._place(path).open("ab") as file:
                 file.write(body)
         except OSError as error:
@@ -136,10 +167,21 @@ class ExportFolder:
     def commit(self, state: bytes) -> None:
         """See PackageSink."""
         self._state = state
-        for path in self._lengths:
-            _synced(self.part / path)
-        folder.replace(self.part / WORK / _JOURNAL, json.dumps(
-            {"lengths": self._lengths, "notes": self._noted, "state": state.decode()}).encode())
+        puts = self.part / WORK / _PUTS
+        try:
+            with puts.open("a", encoding="utf-8") as names:
+                names.writelines(f"{path}\n" for path in self._fresh)
+            for path in (*self._lengths, *self._fresh, f"{WORK}/{_PUTS}"):
+                _synced(self.part / path)
+            for place in {(self.part / path).parent for path in (*self._lengths, *self._fresh)}:
+                folder.sync_folder(place)
+            self._fresh.clear()
+            folder.replace(self.part / WORK / _JOURNAL, json.dumps(
+                {"lengths": self._lengths, "notes": self._noted, "state": state.decode(),
+                 "puts": puts.stat().st_size}).encode())
+        except OSError as error:
+            raise Transient(f"{self.part}: {error.strerror}: make room, then type the same command "
+                            "again") from error
 
     def listed(self, progress: Callable[[int, int], None]) -> list[Listed]:
         """See PackageSink."""
@@ -159,9 +201,9 @@ class ExportFolder:
 
     def finish(self) -> None:
         """The package stands under its name, whole and durable."""
-        for one in sorted(self.part.rglob("*")):
-            if one.is_file():
-                _synced(one)
+        for path in self._fresh:
+            _synced(self.part / path)         # the others were, at a commit
+        folder.sync_folder(self.part)
         self._require_free()
         # Between the two moves it is a whole package without a name: `is_begun` puts the journal
         # back, and the next call ends here again.

@@ -15,7 +15,8 @@ from pathlib import Path
 from infra import carry, filelock
 from infra.exportacts import ActReader
 from infra.exportdesk import ExportDesk
-from infra.exportpackage import Maker, is_taken, require_place
+from infra.exportfolder import ExportFolder
+from infra.exportpackage import Maker, require_place
 from infra.verbs.audit import record_act, recording
 from infra.wire import Wire
 from schemas.errors import Refused
@@ -42,7 +43,8 @@ def make(wire: Wire, desk: ExportDesk, one: Export, out: Path, by: str, maker: M
     """The package of a request in `out`. Each step is on record before the next begins. Raises
     what the desk and the maker raise, and Exists for a folder of something else."""
     chosen, viewer, place = desk.chosen(one), desk.viewer(one), str(out.absolute())
-    again = is_taken(out) and bool(one.unfinished)
+    # Only what was begun under this very export goes on; whatever else lies there is none of it.
+    again = bool(one.unfinished) and ExportFolder(out.absolute()).begun_id() == one.export_id
     if not again:
         require_place(out)
     with _only_one(wire, one.export_id):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -47,7 +48,7 @@ from search.export.granted import Done, Granted, Preview, Progress
 from search.export.leaves import Leaves
 from search.export.model import PRIVILEGED, Counts, Job
 from search.export.native import Native
-from search.export.package import Package, Parts
+from search.export.package import Package, Parts, Sources
 from search.export.plan import planned
 from search.export.proof import Trust
 from search.export.select import CAPTURED, Privilege, Selection, Selector, Ways
@@ -94,6 +95,9 @@ class Exporter:
 
     def __init__(self, wire: Wire, viewer: Viewer, progress: Progress = _silent) -> None:
         """`viewer`: with whose eyes it is made: what he may not see is not in it."""
+        if viewer.scope != EVERYTHING:
+            # Not only what answers a search: everything that was captured of these messages.
+            viewer = replace(viewer, scope=replace(viewer.scope, captured=True))
         self._wire, self._viewer, self._progress = wire, viewer, progress
         self._keys = wire.domain_keys()
         self._reader = wire.reader(self._keys)
@@ -148,7 +152,7 @@ class Exporter:
         self._progress = progress
         folder = ExportFolder(out.absolute())
         if (folder.out / bagit.SEAL).exists():
-            return self._found(wanted, facts, folder.out)
+            return self._found(wanted, facts, folder)
         look = self._look()
         sequence, last = log_of(self._wire)
         log = _Log(sequence, last, Leaves(sequence, last))
@@ -157,8 +161,7 @@ class Exporter:
             if (kept.export_id, kept.wanted.encode()) != (facts.export_id, wanted.body()):
                 raise Exists(f"{folder.part} holds another export ({kept.export_id}): go on with "
                              "that one, or delete it")
-            with folder.open(frozen.SELECTION) as lines:
-                chosen = frozen.read_selection(lines)
+            chosen = frozen.read_selection(folder.read(frozen.SELECTION), kept.selection)
         else:
             kept, chosen = self._freeze(wanted, facts, look, log, folder)
         parts = self._parts(wanted, facts, kept, chosen, look, log, folder)
@@ -173,12 +176,17 @@ class Exporter:
         return Done(facts.export_id, str(folder.out), counts, digest, seal,
                     parts.trust.head.size, tuple(self._warnings(wanted)))
 
-    def _found(self, wanted: Wanted, facts: Granted, out: Path) -> Done:
-        """A package that is whole already."""
+    def _found(self, wanted: Wanted, facts: Granted, folder: ExportFolder) -> Done:
+        """A package that is whole already: sealed by us, over what lies there."""
+        out = folder.out
         seal = (out / bagit.SEAL).read_text("utf-8")
-        said = note.read(seal).text.splitlines()
-        if said[:2] != [bagit.SEAL_LABEL, facts.export_id]:
-            raise Exists(f"{out} is another export; name another folder")
+        tags = sha256((out / bagit.TAG_MANIFEST).read_bytes()).hexdigest()
+        sealed = note.read(seal)
+        if sealed.text != bagit.sealed_text(facts.export_id, tags):
+            raise Exists(f"{out} is another export, or was changed; name another folder")
+        note.verify(sealed, [signer_of(self._wire).key])
+        said = sealed.text.splitlines()
+        folder.tidy()
         certified = json.loads((out / "certificate.json").read_bytes())
         return Done(facts.export_id, str(out), _counted(certified), said[2], seal,
                     certified["checkpoint"]["size"], tuple(self._warnings(wanted)))
@@ -192,11 +200,11 @@ class Exporter:
         needed, counted, custodians = self._needed(chosen, look, log.leaves)
         signed, witnesses = checkpoint_for(self._wire, log.sequence, log.last, needed)
         size = checkpoint.read_text(signed.text).head.size
+        lines = frozen.selection_lines(chosen)
         kept = Frozen(granted.export_id, wanted.body().decode(), signed.render(), witnesses,
                       tuple(stamps_of(self._wire, log.sequence, log.last, size)), counted,
-                      tuple(sorted(custodians)))
-        folder.begin(kept.dump())
-        folder.put(frozen.SELECTION, frozen.selection_lines(chosen))
+                      tuple(sorted(custodians)), sha256(lines).hexdigest())
+        folder.begin(kept.dump(), {frozen.SELECTION: lines})
         return kept, chosen
 
     def _parts(self, wanted: Wanted, granted: Granted, kept: Frozen, chosen: Selection,
@@ -214,17 +222,21 @@ class Exporter:
             job, trust, writers(wanted),
             Gatherer(GatherPorts(
                 look.shown, self._cells, log.leaves, head.size, look.assigned,
-                MediaReader(self._wire.store).open, wanted.prefix, gaps, _GROUNDS),
+                MediaReader(self._wire.store).open, wanted.prefix, claims.is_erased,
+                lambda token: sha256(f"{granted.export_id} {token}".encode()).hexdigest()[:16],
+                gaps, _GROUNDS),
                 chosen.withheld),
             Native(self._cells), log.leaves,
-            lambda tags: claims.claim(wanted, frozenset(kept.custodians), tags),
+            lambda tags: claims.claim(wanted, frozenset(kept.custodians), tags,
+                                      sees_all=not self._hidden(wanted, look)),
             complete.Ports(log.leaves, head.size,
                            lambda leaf: self._cells.of(complete.pointer_of(leaf)),
-                           claims.is_erased),
+                           claims.is_erased, lambda: self._outside(wanted, look, log.leaves)),
             lambda: Prover(log.sequence, log.last).files(signed), granted.custody,
             lambda counts, sources, payload, manifest: certificates(
                 self._wire, Made(job, trust, wanted, _noted(counts, folder), sources,
-                                 tuple(payload), manifest, tuple(gaps), folder)),
+                                 tuple(payload), manifest, tuple(
+                                     one for one in gaps if _concerns(one, sources)), folder)),
             statics(job), signer)
 
     # -- what is chosen
@@ -235,11 +247,11 @@ class Exporter:
             raise Missing("nothing is indexed yet: `counterfoil run` archives and indexes")
         return look
 
-    def _selection(self, wanted: Wanted, look: Look) -> Selection:
+    def _selection(self, wanted: Wanted, look: Look, index: Asked | None = None) -> Selection:
         policy = policy_of(self._wire)
         privilege = Privilege(frozenset(policy.privileged.compartments),
                               withheld_conversations(policy, self._directory))
-        shown: Asked = look.shown
+        shown: Asked = look.shown if index is None else index
         if self._tokenizer.text == NONE:
             # The index holds no words: they are looked for in the texts themselves.
             shown = ReadingIndex(shown, self._bodies, self._language.stems,
@@ -247,7 +259,8 @@ class Exporter:
         return Selector(
             shown, self._tokenizer, privilege,
             Ways(lambda text: self._compiled(text, wanted, look),
-                 lambda found: self._others(found, look), self._held),
+                 lambda found: self._others(found, look), self._held,
+                 lambda custodian: look.assigned.windows(lambda one: one == custodian)),
             lambda found: self._progress("looking", found, 0)).select(wanted)
 
     def _compiled(self, text: str, wanted: Wanted, look: Look) -> TokenQuery:
@@ -259,6 +272,36 @@ class Exporter:
             links=self._links.of_values(look.whole, party_values(tree), search.region),
             expander=language.expander, party=None,
             counts_exactly=self._viewer.scope == EVERYTHING).compiled(tree)
+
+    def _whole(self, wanted: Wanted, look: Look, index: Asked) -> set[str]:
+        """Ids of all that the question means there, whatever its period."""
+        found = self._selection(replace(wanted, since=None, until=None), look, index)
+        return {one.doc_id for one in found.chosen}
+
+    def _hidden(self, wanted: Wanted, look: Look) -> bool:
+        """Whether whoever asks does not see all of it: then nothing can be said of the rest."""
+        if self._viewer.scope == EVERYTHING or not wanted.is_whole:
+            return False
+        return bool(self._whole(wanted, look, look.whole) - self._whole(wanted, look, look.shown))
+
+    def _outside(self, wanted: Wanted, look: Look,
+                 leaves: Leaves) -> frozenset[tuple[int, int]]:
+        """(leaf, position) of every record of the same question outside of its period."""
+        if (wanted.since, wanted.until) == (None, None):
+            return frozenset()
+        ids = sorted(self._whole(wanted, look, look.whole))
+        places: set[tuple[int, int]] = set()
+        for at in range(0, len(ids), _GET_MAX):
+            for stored in look.whole.get(ids[at:at + _GET_MAX]).values():
+                found = stored.document
+                if (wanted.since is None or found.sort_at >= wanted.since) and (
+                        wanted.until is None or found.sort_at < wanted.until):
+                    continue
+                for pointer in _records(found):
+                    leaf = _leaf(leaves, pointer)
+                    if leaf is not None:
+                        places.add((leaf, pointer.position))
+        return frozenset(places)
 
     def _others(self, found: Document, look: Look) -> Node:
         return self._links.conversations(look.whole, found)
@@ -328,6 +371,9 @@ class Exporter:
     def _job(self, wanted: Wanted, granted: Granted, trust: Trust) -> Job:
         config = self._wire.config
         scope = "; ".join(f"{name}: {value}" for name, value in wording.lines(wanted))
+        if self._viewer.scope != EVERYTHING:
+            scope += (f"; seen by {self._viewer.person}: what that person may not see is neither "
+                      "here nor listed")
         return Job(
             granted.export_id, wanted.title or wanted.matter or "Export", wanted.matter,
             granted.requested_by, granted.requested_at, granted.approved_by, granted.approved_at,
@@ -358,6 +404,11 @@ def _counted(certified: Mapping[str, Any]) -> Counts:
         said["matched"], said["context"], said["exported"], said["records"],
         said["conversations"], said["files"], said["file_bytes"],
         said["failed"]["files_missing"], said["withheld"] | failed, certified["notes"])
+
+
+def _concerns(gap: Gap, sources: Sources) -> bool:
+    """Whether a gap is of an account that the package has messages of, or of all."""
+    return (gap.account in ("", *sources.accounts)) and (gap.channel in ("", *sources.channels))
 
 
 def _records(found: Document) -> list[Pointer]:

@@ -100,13 +100,17 @@ data/native/     each archived record byte for byte, raw bytes of the provider,
 data/withheld.csv, data/gaps.csv   what stays behind; where capture was interrupted
 
 CHECK
-python3 verify.py            says in words what is proved and what is not
+python3 -I verify.py         says in words what is proved and what is not
 verify.html                  the same in a browser, without a network
 
 The keys that this package is checked with lie in it. Ask the archive's owner, by
-another way, for the verifier key of the log and compare:
-{job.origin}
-    python3 verify.py --log-key KEY
-Whoever trusts nobody takes verify.py from elsewhere, too: it is one file and
-uses the standard library of Python alone.
+another way, for two verifier keys and give both:
+    python3 -I verify.py --log-key KEY --package-key KEY
+--log-key      the log {job.origin}: whose records these are
+--package-key  the seal: who made this package of them. Without it whatever is not
+               proved by the log (transcripts, certificate, custody, what was left
+               out) is the word of whoever sealed the folder last
+Whoever trusts nobody keeps verify.py elsewhere, not in this folder: it is one file
+and uses the standard library of Python alone. -I keeps other files of the folder
+from being run with it.
 """.encode()

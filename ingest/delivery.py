@@ -383,7 +383,7 @@ def _is_divisible(stamped: Sequence[CapturedEvent], body: bytes) -> bool:
         start, end = _range_of(one, body)
         if start < end:
             talks.setdefault(bisect_right(starts, start) - 1, set()).add(one.conversation)
-    return all(len(inside) == 1 for inside in talks.values())
+    return len({frozenset(inside) for inside in talks.values()}) > 1
 
 
 def _sliced(stamped: list[CapturedEvent], found: list[bytes], request: Request, named: bytes,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas import document as shape
-from schemas import events
+from schemas import domains, events
 from schemas.assignment import Assignments, Window
 from search import identity, query
 from search.query import TokenQuery
@@ -41,7 +41,8 @@ class Scope:
     `reaches` () = no content at all. `withheld`: compartments; `withheld_conversations`: ids that
     were designated afterwards. `firm_kinds`: which of the firm's own records (audit, review,
     policy ...) are seen, whole. `also`: what was opened for a time by two people, each a scope of
-    its own (search/access/breakglass.py).
+    its own (search/access/breakglass.py). `captured`: of these messages everything that was
+    captured, receipts, names and files' facts too, not only what answers a search: an export's.
     """
 
     reaches: tuple[Reach, ...]
@@ -50,6 +51,7 @@ class Scope:
     withheld_conversations: frozenset[str] = frozenset()
     firm_kinds: frozenset[str] = frozenset()
     also: tuple[Scope, ...] = ()
+    captured: bool = False
 
 
 _SIDES: Final = ("actors", "recipients")
@@ -60,7 +62,8 @@ NOTHING: Final = Scope(())
 
 def kinds(scope: Scope) -> frozenset[str]:
     """The kinds of documents that may answer at all."""
-    return events.ANSWERING_KINDS.union(scope.firm_kinds, *(one.firm_kinds for one in scope.also))
+    content = events.ALL_KINDS - domains.FIRM_KINDS if scope.captured else events.ANSWERING_KINDS
+    return content.union(scope.firm_kinds, *(one.firm_kinds for one in scope.also))
 
 
 def within(asked: TokenQuery, scope: Scope, limit: query.Node) -> TokenQuery:

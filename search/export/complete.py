@@ -17,13 +17,15 @@ from archive import layout
 from archive.cell import CellEvent, CellProof
 from archive.reader import OpenedCell
 from archive.tlog.leaf import Leaf
+from schemas import codec
 from schemas.domains import DomainFacts
 from schemas.errors import Missing, Refused
+from schemas.events import CapturedEvent
 from schemas.wire import Pointer
 from search.export import canonical
 from search.export.gather import Left
 from search.export.leaves import Leaves
-from search.export.model import ERASED, NOT_CHOSEN, OUTSIDE_PERIOD, Sink
+from search.export.model import ERASED, NOT_CHOSEN, OUTSIDE_PERIOD, UNREADABLE, Sink
 from search.export.proof import FOLDER
 
 CONVERSATIONS: Final = "conversations"
@@ -47,13 +49,16 @@ class Claim:
     domains: Mapping[bytes, DomainFacts] = field(default_factory=dict)
     tags: Sequence[tuple[str, bytes]] = ()
 
-    def values(self) -> dict[str, Any]:
-        """complete.json."""
+    def values(self, shown: frozenset[bytes]) -> dict[str, Any]:
+        """complete.json. `shown`: domains of which something is in the package; of the others
+        neither class nor compartment is told, which may be a matter's name."""
         return {
             "v": 1, "kind": self.kind, "why": self.why, "since": self.since, "until": self.until,
             "domains": [{"domain": domain.hex(), "custodian": facts.custodian,
-                         "class": facts.retention_class, "month": facts.month,
-                         "compartment": facts.compartment, "role": facts.role}
+                         "class": facts.retention_class if domain in shown else "",
+                         "month": facts.month,
+                         "compartment": facts.compartment if domain in shown else "",
+                         "role": facts.role}
                         for domain, facts in sorted(self.domains.items())],
             "conversations": [{"conversation": name, "tag": tag.hex()}
                               for name, tag in self.tags]}
@@ -62,12 +67,14 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Ports:
     """`opened`: a cell by its leaf (raises Missing where its key is gone, Refused);
-    `is_erased`: whether the key of a domain's generation was destroyed by right."""
+    `is_erased`: whether the key of a domain's generation was destroyed by right; `outside`:
+    (leaf, position) of what the index knows of the same question outside of its period."""
 
     leaves: Leaves
     size: int
     opened: Callable[[Leaf], OpenedCell]
     is_erased: Callable[[bytes, int], bool]
+    outside: Callable[[], frozenset[tuple[int, int]]]
 
 
 def write(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]], sink: Sink,
@@ -79,17 +86,19 @@ def write(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]], sink: S
     Raises Refused where records of the conversation are not in the package though nothing explains
     it: the index does not know them (yet).
     """
-    sink.put(f"{FOLDER}/complete.json", canonical.document(claim.values()) + b"\n")
+    shown = frozenset(bytes.fromhex(ports.leaves.at(index).cell.domain) for index, _ in known)
+    sink.put(f"{FOLDER}/complete.json", canonical.document(claim.values(shown)) + b"\n")
     if claim.kind == NONE:
         return []
     if claim.kind == CONVERSATIONS:
         sink.append(TAGS, b"")
     left: list[Left] = []
+    outside = ports.outside()
     for index, leaf in ports.leaves.every(ports.size):
         progress(index + 1, ports.size)
         domain = bytes.fromhex(leaf.cell.domain)
         if domain in claim.domains:
-            left += _cell(claim, ports, known, index, leaf, sink)
+            left += _cell(claim, ports, known, outside, index, leaf, sink)
     unknown = [one for one in left if one.reason == NOT_CHOSEN]
     if unknown:
         raise Refused(f"{len(unknown)} records of what was chosen are in the archive and not in "
@@ -98,7 +107,8 @@ def write(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]], sink: S
     return left
 
 
-def _cell(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]], index: int, leaf: Leaf,
+def _cell(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]],
+          outside: frozenset[tuple[int, int]], index: int, leaf: Leaf,
           sink: Sink) -> Iterator[Left]:
     domain, generation = bytes.fromhex(leaf.cell.domain), leaf.cell.generation
     try:
@@ -123,13 +133,18 @@ def _cell(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]], index: 
         if (index, position) in known or (
                 claim.kind == CONVERSATIONS and event.tag not in wanted):
             continue
-        yield _left(claim, index, position, event, wanted.get(event.tag, ""))
+        reason = OUTSIDE_PERIOD if (index, position) in outside else _unexplained(event)
+        yield Left(index, position, event.offset, event.index, reason, "",
+                   wanted.get(event.tag, ""))
 
 
-def _left(claim: Claim, index: int, position: int, event: CellEvent, conversation: str) -> Left:
-    has_period = (claim.since, claim.until) != (None, None)
-    return Left(index, position, event.offset, event.index,
-                OUTSIDE_PERIOD if has_period else NOT_CHOSEN, "", conversation)
+def _unexplained(event: CellEvent) -> str:
+    """Why a record that nobody chose is not there: it is no event that reads (a part of a large one
+    whose others never came, a datum that does not parse), or nobody knows."""
+    try:
+        return NOT_CHOSEN if isinstance(codec.decode(event.datum), CapturedEvent) else UNREADABLE
+    except Refused:
+        return UNREADABLE
 
 
 def _tags(claim: Claim, index: int, proof: CellProof) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 
 from archive.tlog import note
@@ -25,7 +26,8 @@ SELECTION: Final = ".work/selection.jsonl"
 @dataclass(frozen=True, slots=True)
 class Frozen:
     """`wanted`: `Wanted.body`, as text; `checkpoint`: the signed note with the cosignatures of
-    `witnesses`; `records`: how many the chosen messages have; `custodians`: whose they are."""
+    `witnesses`; `records`: how many the chosen messages have; `custodians`: whose they are;
+    `selection`: SHA-256 (hex) of the selection's lines."""
 
     export_id: str
     wanted: str
@@ -34,13 +36,14 @@ class Frozen:
     stamps: tuple[Stamp, ...]
     records: int
     custodians: tuple[str, ...]
+    selection: str
 
     def dump(self) -> bytes:
         """The job file."""
         return canonical.document({
             "v": 1, "export_id": self.export_id, "wanted": self.wanted,
             "checkpoint": self.checkpoint, "records": self.records,
-            "custodians": list(self.custodians),
+            "custodians": list(self.custodians), "selection": self.selection,
             "witnesses": [one.vkey() for one in self.witnesses],
             "stamps": [{"authority": one.authority, "size": one.size, "at": one.at,
                         "token": canonical.encoded(one.token),
@@ -60,7 +63,7 @@ def load(body: bytes) -> Frozen:
             tuple(Stamp(one["authority"], base64.b64decode(one["token"]),
                         base64.b64decode(one["roots"]), one["size"],
                         base64.b64decode(one["stamped"]), one["at"]) for one in said["stamps"]),
-            said["records"], tuple(said["custodians"]))
+            said["records"], tuple(said["custodians"]), said["selection"])
     except (ValueError, KeyError, TypeError) as error:
         raise Refused("the job file of this export does not read: delete the folder and begin anew"
                       ) from error
@@ -73,10 +76,13 @@ def selection_lines(chosen: Selection) -> bytes:
                     for one in chosen.chosen)
 
 
-def read_selection(lines: Iterable[bytes]) -> Selection:
-    """What `selection_lines` gave."""
+def read_selection(body: bytes, digest: str) -> Selection:
+    """What `selection_lines` gave. Raises Refused where it is not what the export began with."""
+    if sha256(body).hexdigest() != digest:
+        raise Refused("the selection of this export was cut or changed: delete the folder and "
+                      "begin anew")
     withheld: dict[str, str] = {}
-    return Selection(tuple(_read(lines, withheld)), withheld)
+    return Selection(tuple(_read(body.splitlines(), withheld)), withheld)
 
 
 def _read(lines: Iterable[bytes], withheld: dict[str, str]) -> Iterator[Chosen]:

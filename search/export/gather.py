@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from archive.tlog.leaf import Leaf
 from schemas import codec
 from schemas.assignment import Assignments
 from schemas.document import Document, Entry
@@ -96,7 +97,9 @@ class Gathered:
 @dataclass(frozen=True, slots=True)
 class Ports:
     """What gathering works on. `size`: leaves of the checkpoint; later ones are left out. `media`:
-    a file in pieces (raises Missing, Refused). `grounds`: reason -> its words."""
+    a file in pieces (raises Missing, Refused). `is_erased`: whether the key of a domain's
+    generation was destroyed by right; `shared`: what the index calls the copies of one message ->
+    what this package does. `grounds`: reason -> its words."""
 
     index: Asked
     cells: Cells
@@ -105,6 +108,8 @@ class Ports:
     assigned: Assignments
     media: Callable[[StoredMedia], Iterator[bytes]]
     prefix: str
+    is_erased: Callable[[bytes, int], bool]
+    shared: Callable[[str], str]
     gaps: Sequence[Gap] = ()
     grounds: Mapping[str, str] = field(default_factory=dict)
 
@@ -158,6 +163,12 @@ class Gatherer:
     def _item(self, found: Document, numbers: Numbers, made: _Made, sink: FileSink, *,
               context: bool) -> None:
         records = self._records(found, numbers, made)
+        if not records:
+            # Nothing of it can be read: it is listed, and no empty item pretends to be it.
+            reason = made.fresh_left[0].reason if made.fresh_left else UNREADABLE
+            made.fresh_left.clear()
+            self._stay(found, reason, numbers, made)
+            return
         numbers.document += 1
         document_id = f"{self._ports.prefix}-{numbers.document:07d}"
         for one in made.fresh_left:
@@ -168,7 +179,8 @@ class Gatherer:
         made.items.append(Item(
             document_id, numbers.document, found.sort_at, found.channel,
             event.account if event else "", view.hit.custodian, view, records,
-            self._files(view, document_id, sink), found.shared, context))
+            self._files(view, document_id, sink),
+            self._ports.shared(found.shared) if found.shared else "", context))
 
     def _view(self, found: Document) -> MessageView:
         seen = thread.message(found, self._bodies, assigned=self._ports.assigned)
@@ -179,22 +191,28 @@ class Gatherer:
         out: list[Record] = []
         joined = self._joined(found)
         for pointer in _pointers(found):
-            leaf, _ = self._ports.leaves.of(pointer)
+            number, leaf = self._ports.leaves.of(pointer)
             try:
                 datum, event = self._read(pointer, joined)
                 opened = self._ports.cells.of(pointer)
             except (Missing, Refused) as error:
-                reason = ERASED if isinstance(error, Missing) else UNREADABLE
-                made.fresh_left.append(Left(leaf, pointer.position, pointer.offset, pointer.index,
-                                            reason, "", made.conversation))
+                reason = self._why(leaf, error)
+                made.fresh_left.append(Left(number, pointer.position, pointer.offset,
+                                            pointer.index, reason, "", made.conversation))
                 continue
             numbers.record += 1
-            made.places[numbers.record] = Place(leaf, pointer.position,
+            made.places[numbers.record] = Place(number, pointer.position,
                                                 opened.proof.salts[pointer.position],
                                                 opened.proof.path(pointer.position))
             made.tags.add(opened.events[pointer.position].tag)
-            out.append(Record(numbers.record, leaf, pointer, datum, event))
+            out.append(Record(numbers.record, number, pointer, datum, event))
         return tuple(out)
+
+    def _why(self, leaf: Leaf, error: Missing | Refused) -> str:
+        """Erased is what was destroyed by right; anything else that does not open is not."""
+        is_gone = isinstance(error, Missing) and self._ports.is_erased(
+            bytes.fromhex(leaf.cell.domain), leaf.cell.generation)
+        return ERASED if is_gone else UNREADABLE
 
     def _read(self, pointer: Pointer,
               joined: Mapping[Pointer, CapturedEvent]) -> tuple[bytes, CapturedEvent | None]:
@@ -268,7 +286,6 @@ class Gatherer:
                 made.meet(item.leading)
         parties = tuple(sorted(made.parties.values(), key=lambda one: (
             one.native_id not in made.accounts, one.native_id)))
-        since, until = plan.chosen[0].sort_at, plan.chosen[-1].sort_at
         custodian = next((one.custodian for one in made.items if one.custodian), "") or next(
             (one.custodian for one in made.withheld if one.custodian), "")
         first = next((one.leading for one in made.items if one.leading is not None), None)
@@ -279,8 +296,8 @@ class Gatherer:
             next(iter(sorted(made.accounts)), first.account if first else ""), custodian, plan.day,
             tuple(made.items), parties, frozenset(made.accounts),
             tuple(one for one in self._ports.gaps
-                  if _touches(one, channel, made.accounts, since, until)),
-            tuple(made.withheld), made.is_group, plan.part, plan.parts)
+                  if _touches(one, channel, made.accounts, plan.since, plan.until)),
+            tuple(made.withheld), made.is_group, plan.part, plan.parts, plan.phone)
 
 
 @dataclass(slots=True)
@@ -329,8 +346,9 @@ def _pointers(found: Document) -> list[Pointer]:
     return list(dict.fromkeys(one.pointer for one in sorted(found.entries, key=place)))
 
 
-def _touches(gap: Gap, channel: str, accounts: Iterable[str], since: int, until: int) -> bool:
+def _touches(gap: Gap, channel: str, accounts: Iterable[str], since: int | None,
+             until: int | None) -> bool:
     return ((not gap.channel or gap.channel == channel)
             and (not gap.account or gap.account in accounts)
-            and (gap.until is None or gap.until >= since)
-            and (gap.since is None or gap.since <= until))
+            and (since is None or gap.until is None or gap.until >= since)
+            and (until is None or gap.since is None or gap.since <= until))

@@ -116,13 +116,16 @@ class Slice:
     is_group: bool = False
     part: int = 1
     parts: int = 1
+    phone: int = 1
 
     @property
     def name(self) -> str:
-        """What its files are called: "C-0001_bjones_2026-05-14", ASCII, safe everywhere."""
+        """What its files are called: "C-0001_bjones_2026-05-14", ASCII, safe everywhere; no two
+        slices of a package have one name (`phone`: which account of its conversation)."""
         who = "".join(one if one.isascii() and one.isalnum() else "-"
                       for one in self.custodian or "unassigned")[:40]
-        more = f"_{self.part:03d}" if self.parts > 1 else ""
+        more = (f"_p{self.phone}" if self.phone > 1 else "") + (
+            f"_{self.part:03d}" if self.parts > 1 else "")
         return f"{self.conversation}_{who}_{self.day.isoformat()}{more}"
 
 

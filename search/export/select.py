@@ -6,14 +6,16 @@ handed in is bound to it), and what is privileged is told apart by what the firm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from schemas import domains, events
+from schemas.assignment import Window
 from schemas.document import Document
 from schemas.errors import Missing, Refused
 from search import query
+from search.access.scope import unassigned
 from search.export.model import PRIVILEGED
 from search.export.wanted import WITHHOLD, Wanted
 from search.index import Asked, PageCursor, pages
@@ -73,11 +75,12 @@ class Privilege:
 class Ways:
     """How to the questions: `compiled`: a query in its words (raises QueryError); `others`: a
     conversation under all the names that the same people had; `held`: what a hold concerns (raises
-    Missing)."""
+    Missing); `windows`: which accounts were given to a custodian afterwards, and when."""
 
     compiled: Callable[[str], TokenQuery]
     others: Callable[[Document], Node]
     held: Callable[[str], TokenQuery]
+    windows: Callable[[str], Sequence[Window]]
 
 
 class Selector:
@@ -95,7 +98,8 @@ class Selector:
         for asked in self._asked(wanted):
             self._take(asked, wanted, found, hidden)
         for one in self._by_id(wanted.ids):
-            found.setdefault(one.doc_id, _chosen(one))
+            if _is_within(one.sort_at, wanted):
+                found.setdefault(one.doc_id, _chosen(one))
         if wanted.ids and wanted.privileged == WITHHOLD:
             self._judge(wanted.ids, hidden)
         if wanted.context:
@@ -104,12 +108,19 @@ class Selector:
 
     def _asked(self, wanted: Wanted) -> Iterator[TokenQuery]:
         if wanted.query:
-            yield self._ways.compiled(wanted.query)
+            asked = self._ways.compiled(wanted.query)
+            if not asked.kinds & CAPTURED:
+                raise Refused("the firm's own records (audit, reviews, gaps) are no messages: an "
+                              "export holds what was captured")
+            yield TokenQuery(asked.root, asked.kinds & CAPTURED)
         for token in wanted.conversations:
             yield TokenQuery(self._conversation(token), CAPTURED)
         for custodian in wanted.custodians:
-            yield TokenQuery(query.Term(
-                "custodians", self._tokenizer.named("custodian", custodian)), CAPTURED)
+            # And what was captured while it was nobody's, and given to them afterwards.
+            yield TokenQuery(query.flatten(query.Or((
+                query.Term("custodians", self._tokenizer.named("custodian", custodian)),
+                *(unassigned(window, self._tokenizer, ("actors", "recipients"))
+                  for window in self._ways.windows(custodian))))), CAPTURED)
         if wanted.hold:
             yield self._ways.held(wanted.hold)
 
@@ -143,6 +154,8 @@ class Selector:
             for one in some:
                 if one not in stored:
                     raise Missing(f"there is no message {one[:40]}")
+                if stored[one].document.kind not in CAPTURED:
+                    raise Refused(f"{one} is a record of the firm's own, and no message")
                 yield stored[one].document
 
     def _judge(self, ids: Iterable[str], hidden: dict[str, str]) -> None:
@@ -170,11 +183,16 @@ class Selector:
             for oldest_first in (False, True):
                 for one in self._index.search(asked, wanted.context, here,
                                               oldest_first=oldest_first).documents:
-                    if one.doc_id not in found:
+                    if one.doc_id not in found and _is_within(one.sort_at, wanted):
                         found[one.doc_id] = _chosen(one, context=True)
                         more.append(one.doc_id)
         if wanted.privileged == WITHHOLD:
             self._judge(more, hidden)
+
+
+def _is_within(at: int, wanted: Wanted) -> bool:
+    return (wanted.since is None or at >= wanted.since) and (
+        wanted.until is None or at < wanted.until)
 
 
 def _chosen(found: Document, *, context: bool = False) -> Chosen:

@@ -23,7 +23,7 @@ from tests.ingest.doorway import hub_headers, text_message, whatsapp_body
 from tests.runtime.test_replay import archived
 from tests.search.world import ANN, DESK, NOON, edit, event, retraction
 
-__all__ = ["ANN", "DESK", "NOON", "edit"]
+__all__ = ["ANN", "DESK", "NOON", "edit", "event"]
 
 DAY = 86_400_000
 OMAR = Identity("+16505550000", "e164", "عمر حسن")

@@ -79,7 +79,7 @@ class _Exports:
         self.small.grants.append(facts)
         part = ExportFolder(out)
         if not part.is_begun():
-            part.begin(b"{}")
+            part.begin(json.dumps({"export_id": facts.export_id}).encode(), {})
         if self.small.breaks:
             raise Transient("the disk is full")
         part.finish()
