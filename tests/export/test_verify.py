@@ -571,3 +571,32 @@ def test_what_is_no_package_ends_with_2(tmp_path: Path) -> None:
                     (folder, "--witness", LOG.key.vkey()), (folder, "--no-such-option")):
         assert 2 == run(copy, *options).returncode, options
     assert 2 == json.loads(run(copy, "--json").stdout)["exit"]
+
+
+UNFORESEEN = (TypeError("x"), KeyError("x"), RecursionError(), ZeroDivisionError(),
+              UnicodeEncodeError("utf-8", "x", 0, 1, "surrogates"))
+
+
+@pytest.mark.parametrize("error", UNFORESEEN, ids=lambda one: type(one).__name__)
+def test_what_nobody_foresaw_is_wrong_and_stops_no_other_check(error: Exception) -> None:
+    """No traceback in place of a verdict, and no step that is left out because of it."""
+    said: list[str] = []
+    report = verify.Report(said.append)
+
+    def broken() -> str:
+        raise error
+
+    report.step("A step", broken)
+    report.step("Another", lambda: "all is well")
+    assert (1, [False, True]) == (report.count, [one["ok"] for one in report.steps])
+    assert "makes no sense here" in report.problems[0]["what"]
+    assert "2. Another: all is well" == said[-1]
+
+
+def test_what_makes_the_verifier_unusable_still_does() -> None:
+    """A folder that is no package is not a package with a fault."""
+    def unusable() -> str:
+        raise verify.Unusable("no package")
+
+    with pytest.raises(verify.Unusable):
+        verify.Report(lambda line: None).step("A step", unusable)

@@ -58,7 +58,8 @@ PIECES_MAX = 2_000_000               # values in one line of JSON, or in one dat
 PATH_MAX = 63                        # hashes in a path
 LEAVES_MAX = 1 << 33
 POSITIONS_MAX = 1 << 31
-JOINED_BYTES_MAX = 1 << 30           # what is tried to put one event of parts together
+JOINED_BYTES_MAX = 1 << 30           # what is tried to put one event of parts together,
+TRIED_BYTES = 1 << 22                # where each try counts as so many at least
 OPENSSL_SECONDS_MAX = 60
 
 # -- Labels and names of the format ---------------------------------------------------------------
@@ -106,6 +107,9 @@ class Wrong(Exception):
     def __init__(self, what: str, item: str = "") -> None:
         super().__init__(what)
         self.item = item
+
+
+SENSELESS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
 class Unusable(Exception):
@@ -179,10 +183,13 @@ class About:
         """Nothing to do."""
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        """Takes what is wrong, and nothing else."""
+        """Takes what is wrong. What nobody foresaw is wrong, too: the package made it happen, and
+        the checks that come after are made all the same."""
         if isinstance(error, Wrong):
             self.report.wrong(error.item or self.item, str(error))
-        return isinstance(error, Wrong)
+        elif isinstance(error, SENSELESS):
+            self.report.wrong(self.item, f"makes no sense here ({type(error).__name__})")
+        return isinstance(error, (Wrong, *SENSELESS))
 
 
 # -- Ed25519 (RFC 8032), checking only. Strict: one spelling of keys and signatures. --------------
@@ -1909,7 +1916,7 @@ class Records:
             return None
         for chosen in itertools.product(*(list(one.values()) for one in bodies)):
             datum = b"".join(self._body(at) for at in chosen)
-            tried += len(datum) + 1
+            tried += len(datum) + TRIED_BYTES
             with contextlib.suppress(Wrong):
                 require(datum[:2] == b"\xc3\x01" and datum[2:10].hex() == CAPTURED, "is no event")
                 said = schema.read(datum, 10)
