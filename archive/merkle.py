@@ -15,13 +15,18 @@ def root(entries: Sequence[bytes]) -> bytes:
     level = [sha(b"\x00" + entry).digest() for entry in entries]
     if not level:
         return EMPTY_ROOT
-    # Pairing neighbours and promoting an odd last node is the RFC's split at the largest power of
-    # two, seen from below.
     while len(level) > 1:
-        odd = level[-1:] if len(level) & 1 else []
-        level = [sha(b"\x01" + left + right).digest()
-                 for left, right in zip(level[::2], level[1::2], strict=False)] + odd
+        level = above(level)
     return level[0]
+
+
+def above(level: Sequence[bytes]) -> list[bytes]:
+    """The hashes one level up. Pairing neighbours and promoting an odd last node is the RFC's split
+    at the largest power of two, seen from below."""
+    sha = hashlib.sha256
+    odd = level[-1:] if len(level) & 1 else ()
+    return [*(sha(b"\x01" + left + right).digest()
+              for left, right in zip(level[::2], level[1::2], strict=False)), *odd]
 
 
 class Tree:
@@ -33,9 +38,7 @@ class Tree:
         self.size: Final = len(level)
         self._levels = [level]
         while len(level) > 1:
-            odd = level[-1:] if len(level) & 1 else []
-            level = [sha(b"\x01" + left + right).digest()
-                     for left, right in zip(level[::2], level[1::2], strict=False)] + odd
+            level = above(level)
             self._levels.append(level)
 
     @property

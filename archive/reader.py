@@ -7,7 +7,7 @@ whose root was recomputed.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -250,21 +250,13 @@ class ArchiveReader:
 
         Raises Missing (object or key gone) or Refused (it does not verify, or is not that datum).
         """
-        opened = self._cell_at(pointer)
-        if not 0 <= pointer.position < len(opened):
-            raise Refused("cell_unreadable: the pointer is past the cell's end")
-        event = opened[pointer.position]
-        if (event.offset, event.index) != (pointer.offset, pointer.index):
-            raise Refused("cell_unreadable: another event lies at the pointer")
-        return event.datum
+        return event_at(self._cell_at(pointer), pointer).datum
 
     def proved(self, pointer: Pointer) -> OpenedCell:
         """The cell of a pointer, opened, with what proves its events. Raises as `read` does."""
         self._keys.look()
-        cell, place, version = self._sealed_at(pointer)
-        key = self._keys.open(cell.domain, cell.generation)
-        opened = cells.open_cell(cell, place, key.key, self._dictionary_of(cell, pointer, version))
-        return OpenedCell(cell.domain, opened, CellProof(cell, place, key.key, opened))
+        cell, place, key, opened = self._unlocked(pointer)
+        return OpenedCell(cell.domain, opened, CellProof(cell, place, key, opened))
 
     def home(self, pointer: Pointer) -> tuple[bytes, int]:
         """The key domain and generation that the datum at a pointer lies under, as its cell says.
@@ -282,13 +274,18 @@ class ArchiveReader:
         if known is not None:
             self._recent.move_to_end((pointer.segment, pointer.start))
             return known
-        cell, place, version = self._sealed_at(pointer)
-        key = self._keys.open(cell.domain, cell.generation)
-        opened = cells.open_cell(cell, place, key.key, self._dictionary_of(cell, pointer, version))
+        opened = self._unlocked(pointer)[-1]
         self._recent[pointer.segment, pointer.start] = opened
         while len(self._recent) > _CELLS_KEPT:
             self._recent.popitem(last=False)
         return opened
+
+    def _unlocked(self, pointer: Pointer) -> tuple[Cell, Place, bytes, tuple[CellEvent, ...]]:
+        """The cell of a pointer, its place, its domain's key, and its events."""
+        cell, place, version = self._sealed_at(pointer)
+        key = self._keys.open(cell.domain, cell.generation).key
+        return cell, place, key, cells.open_cell(cell, place, key,
+                                                 self._dictionary_of(cell, pointer, version))
 
     def _sealed_at(self, pointer: Pointer) -> tuple[Cell, Place, str]:
         """The cell of a pointer, its place, and its segment's version."""
@@ -372,6 +369,16 @@ class ArchiveReader:
         return [ReadEvent(_pointer(found, placed, offset, index, position), None, cell.domain,
                           bytes(16), bytes(16), frozenset(), 0, problem, reason, cell.generation)
                 for position, (offset, index) in enumerate(addresses)]
+
+
+def event_at(opened: Sequence[CellEvent], pointer: Pointer) -> CellEvent:
+    """The event of a pointer among those of its cell. Raises Refused where another lies there."""
+    if not 0 <= pointer.position < len(opened):
+        raise Refused("cell_unreadable: the pointer is past the cell's end")
+    event = opened[pointer.position]
+    if (event.offset, event.index) != (pointer.offset, pointer.index):
+        raise Refused("cell_unreadable: another event lies at the pointer")
+    return event
 
 
 def _pointer(found: Authentic, placed: PlacedCell, offset: int, index: int,

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final
 
 from infra.embedded import folder
 from schemas.errors import Exists, Missing, Refused, Transient
-from search.export.bagit import Listed
+from search.export.bagit import SEAL, Listed
 
 WORK: Final = ".work"
 _JOURNAL: Final = "journal"
@@ -51,7 +51,7 @@ class ExportFolder:
         try:
             if self.is_begun():
                 return str(json.loads((self.part / WORK / "job.json").read_bytes())["export_id"])
-            seal = (self.out / "seal.note").read_text("utf-8").splitlines()
+            seal = (self.out / SEAL).read_text("utf-8").splitlines()
             return seal[1] if len(seal) > 1 else ""
         except (OSError, ValueError, KeyError, TypeError):
             return ""
@@ -212,10 +212,13 @@ class ExportFolder:
         folder.sync_folder(self.out.parent)
         shutil.rmtree(self._hidden, ignore_errors=True)
 
+    def is_free(self) -> bool:
+        """Whether the name is. An empty folder is free: somebody made it for this."""
+        return not os.path.lexists(self.out) or (
+            self.out.is_dir() and not self.out.is_symlink() and not any(self.out.iterdir()))
+
     def _require_free(self) -> None:
-        """An empty folder is free: somebody made it for this."""
-        if os.path.lexists(self.out) and (
-                self.out.is_symlink() or not self.out.is_dir() or any(self.out.iterdir())):
+        if not self.is_free():
             raise Exists(f"{self.out} is there already; name another folder")
 
     def _place(self, path: str) -> Path:

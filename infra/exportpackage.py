@@ -24,8 +24,7 @@ from search.export.granted import Done, Granted, Preview, Progress
 from search.export.wanted import Wanted
 
 # Of a package, what its seal signs the hash of.
-MANIFEST: Final = "tagmanifest-sha256.txt"
-SEAL: Final = bagit.SEAL
+MANIFEST: Final = bagit.TAG_MANIFEST
 _VERIFIER: Final = Path(export.__file__).parent / "offline" / "verify.py"
 
 
@@ -60,17 +59,12 @@ class Verdict:
 
 def require_place(folder: Path) -> None:
     """Before anything is asked for: a package can be made here. Raises Exists, Missing."""
-    if is_taken(folder):
+    place = ExportFolder(folder.absolute())
+    if place.part.exists() or not place.is_free():
         raise Exists(f"{folder} is there already: name a new folder. To go on with an export that "
                      "was interrupted in it, use --resume")
     if not folder.absolute().parent.is_dir():
         raise Missing(f"{folder.absolute().parent} is not there: make it, or name another folder")
-
-
-def is_taken(folder: Path) -> bool:
-    """Whether anything lies there, or half a package beside it: what was interrupted goes on."""
-    part = ExportFolder(folder.absolute()).part
-    return part.exists() or folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
 
 
 def hand_over_of(given: HandOver, file: Path | None) -> HandOver:

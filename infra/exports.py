@@ -7,6 +7,7 @@ have it is `infra/exportdesk.py`; what is in it is `search/export/`.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,7 +33,6 @@ from infra.wire import Wire
 from schemas.directory import Directory
 from schemas.document import Document
 from schemas.errors import Exists, Missing, Refused
-from schemas.gaps import Gap
 from schemas.wire import Pointer
 from search.access.bound import Bound, Look
 from search.access.people import withheld_conversations
@@ -48,20 +48,20 @@ from search.export.granted import Done, Granted, Preview, Progress
 from search.export.leaves import Leaves
 from search.export.model import PRIVILEGED, Counts, Job
 from search.export.native import Native
-from search.export.package import Package, Parts, Sources
+from search.export.package import Package, Parts
 from search.export.plan import planned
 from search.export.proof import Trust
-from search.export.select import CAPTURED, Privilege, Selection, Selector, Ways
+from search.export.select import CAPTURED, Privilege, Selection, Selector, Ways, is_captured
 from search.export.wanted import Wanted
 from search.gaps import GapReader
-from search.index import Asked
+from search.index import Asked, fetched
 from search.links import LinkReader
 from search.parse import parse
-from search.query import Compiler, Node, Or, TokenQuery, flatten, party_values
+from search.query import Compiler, Or, TokenQuery, flatten, party_values
 from search.reading import ReadingIndex
-from search.tokens import NONE
+from search.tokens import NONE, Tokenizer
 
-_GET_MAX: Final = 500
+_SAID_EACH: Final = 500
 _GROUNDS: Final = {PRIVILEGED: "privileged: the firm's rules withhold it (access.toml)"}
 # What a package costs beside its files, a record: measured on the demo, with all formats.
 _RECORD_BYTES: Final = 12_000
@@ -72,22 +72,38 @@ def _silent(_what: str, _done: int, _of: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Counted:
-    """What the chosen messages are, as the index says."""
-
-    records: int
-    files: int
-    size: int
-    unproved: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Log:
     """The transparency log of one export."""
 
     sequence: LogSequence
     last: Read
     leaves: Leaves
+
+
+class _Custodians:
+    """Whose messages are, as capture said. Somebody who is in the directory no more is named by the
+    event itself, which is read once."""
+
+    def __init__(self, tokenizer: Tokenizer, directory: Directory, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self._named = {tokenizer.named("custodian", one.custodian_id): one.custodian_id
+                       for one in directory.custodians}
+        self._met: set[str] = set()
+
+    def meet(self, found: Document) -> None:
+        """One message."""
+        for entry in found.entries:
+            if entry.custodian in self._met or not entry.custodian:
+                continue
+            if entry.custodian not in self._named:
+                with suppress(Missing, Refused):
+                    self._named[entry.custodian] = self._bodies.event(found, entry).custodian
+            if entry.custodian in self._named:
+                self._met.add(entry.custodian)
+
+    def met(self) -> frozenset[str]:
+        """Their ids."""
+        return frozenset(self._named[one] for one in self._met if self._named[one])
 
 
 class Exporter:
@@ -109,7 +125,6 @@ class Exporter:
         self._links = LinkReader(self._bodies, self._tokenizer)
         self._directory: Directory = wire.directory()
         self._language = wire.language(self._indexes, self._reader)
-        self._met = set[str]()
 
     @property
     def read_bytes(self) -> int:
@@ -127,20 +142,23 @@ class Exporter:
             leaves = Leaves(*log_of(self._wire))
         except Missing:
             leaves = None                    # it begins with the first turn of the notary
-        counted = self._count(chosen, look, leaves)
-        reasons: dict[str, int] = {}
-        for reason in chosen.withheld.values():
-            reasons[reason] = reasons.get(reason, 0) + 1
+        records = files = unproved = 0
+        for found in self._documents(chosen, look):
+            if found.doc_id not in chosen.withheld:
+                pointers = _records(found)
+                records += len(pointers)
+                unproved += sum(leaves is None or leaves.number(one) is None for one in pointers)
+                files += found.attachments
         times = [one.sort_at for one in chosen.chosen]
         warnings = [*self._warnings(wanted)]
-        if counted.unproved:
-            warnings.append(f"{counted.unproved} records are not in the transparency log yet: an "
-                            "export waits for that, and the notary has to run")
+        if unproved:
+            warnings.append(f"{unproved} records are not in the transparency log yet: an export "
+                            "waits for that, and the notary has to run")
         return Preview(
-            chosen.matched, len(chosen.chosen) - chosen.matched, reasons,
+            chosen.matched, len(chosen.chosen) - chosen.matched,
+            dict(Counter(chosen.withheld.values())),
             len({one.conversation for one in chosen.chosen}),
-            len({one.account for one in chosen.chosen}), counted.records, counted.files,
-            counted.records * _RECORD_BYTES + counted.size,
+            len({one.account for one in chosen.chosen}), records, files, records * _RECORD_BYTES,
             min(times, default=None), max(times, default=None), tuple(warnings))
 
     # -- the package
@@ -185,10 +203,9 @@ class Exporter:
         if sealed.text != bagit.sealed_text(facts.export_id, tags):
             raise Exists(f"{out} is another export, or was changed; name another folder")
         note.verify(sealed, [signer_of(self._wire).key])
-        said = sealed.text.splitlines()
         folder.tidy()
         certified = json.loads((out / "certificate.json").read_bytes())
-        return Done(facts.export_id, str(out), _counted(certified), said[2], seal,
+        return Done(facts.export_id, str(out), _counted(certified), tags, seal,
                     certified["checkpoint"]["size"], tuple(self._warnings(wanted)))
 
     def _freeze(self, wanted: Wanted, granted: Granted, look: Look, log: _Log,
@@ -197,12 +214,12 @@ class Exporter:
         if not chosen.chosen:
             raise Missing("nothing in the archive matches this selection: there is nothing to "
                           "export")
-        needed, counted, custodians = self._needed(chosen, look, log.leaves)
+        needed, custodians = self._needed(chosen, look, log.leaves)
         signed, witnesses = checkpoint_for(self._wire, log.sequence, log.last, needed)
         size = checkpoint.read_text(signed.text).head.size
         lines = frozen.selection_lines(chosen)
         kept = Frozen(granted.export_id, wanted.body().decode(), signed.render(), witnesses,
-                      tuple(stamps_of(self._wire, log.sequence, log.last, size)), counted,
+                      tuple(stamps_of(self._wire, log.sequence, log.last, size)),
                       tuple(sorted(custodians)), sha256(lines).hexdigest())
         folder.begin(kept.dump(), {frozen.SELECTION: lines})
         return kept, chosen
@@ -214,8 +231,10 @@ class Exporter:
         signer = signer_of(self._wire)
         trust = Trust(log.sequence.origin, head, signed, self._wire.log_keys(), kept.witnesses,
                       kept.stamps, signer.key)
+        # The period is half open, a gap's time is not.
+        until = wanted.until - 1 if wanted.until is not None else None
         gaps = [one for one in GapReader(self._bodies).all(look.whole)
-                if _touches(one, wanted)]
+                if one.touches(wanted.since, until)]
         job = self._job(wanted, granted, trust)
         claims = Claims(self._keys, look.whole, self._bodies)
         return Parts(
@@ -236,7 +255,8 @@ class Exporter:
             lambda counts, sources, payload, manifest: certificates(
                 self._wire, Made(job, trust, wanted, _noted(counts, folder), sources,
                                  tuple(payload), manifest, tuple(
-                                     one for one in gaps if _concerns(one, sources)), folder)),
+                                     one for one in gaps if one.concerns(
+                                         sources.channels, sources.accounts)), folder)),
             statics(job), signer)
 
     # -- what is chosen
@@ -259,18 +279,17 @@ class Exporter:
         return Selector(
             shown, self._tokenizer, privilege,
             Ways(lambda text: self._compiled(text, wanted, look),
-                 lambda found: self._others(found, look), self._held,
+                 lambda found: self._links.conversations(look.whole, found), self._held,
                  lambda custodian: look.assigned.windows(lambda one: one == custodian)),
             lambda found: self._progress("looking", found, 0)).select(wanted)
 
     def _compiled(self, text: str, wanted: Wanted, look: Look) -> TokenQuery:
         search = self._wire.config.search
-        language = self._language
-        tree = parse(text, zone=_zone(wanted.zone), lists=language.lists)
+        tree = parse(text, zone=_zone(wanted.zone), lists=self._language.lists)
         return Compiler(
             text, self._tokenizer, search.region, assigned=look.assigned,
             links=self._links.of_values(look.whole, party_values(tree), search.region),
-            expander=language.expander, party=None,
+            expander=self._language.expander, party=None,
             counts_exactly=self._viewer.scope == EVERYTHING).compiled(tree)
 
     def _whole(self, wanted: Wanted, look: Look, index: Asked) -> set[str]:
@@ -290,21 +309,11 @@ class Exporter:
         if (wanted.since, wanted.until) == (None, None):
             return frozenset()
         ids = sorted(self._whole(wanted, look, look.whole))
-        places: set[tuple[int, int]] = set()
-        for at in range(0, len(ids), _GET_MAX):
-            for stored in look.whole.get(ids[at:at + _GET_MAX]).values():
-                found = stored.document
-                if (wanted.since is None or found.sort_at >= wanted.since) and (
-                        wanted.until is None or found.sort_at < wanted.until):
-                    continue
-                for pointer in _records(found):
-                    leaf = _leaf(leaves, pointer)
-                    if leaf is not None:
-                        places.add((leaf, pointer.position))
-        return frozenset(places)
-
-    def _others(self, found: Document, look: Look) -> Node:
-        return self._links.conversations(look.whole, found)
+        return frozenset(
+            (leaf, pointer.position)
+            for _, found in fetched(look.whole, ids)
+            if found is not None and not wanted.covers(found.sort_at)
+            for pointer in _records(found) if (leaf := leaves.number(pointer)) is not None)
 
     def _held(self, hold_id: str) -> TokenQuery:
         holding = Holding(self._wire)
@@ -320,51 +329,24 @@ class Exporter:
 
     def _documents(self, chosen: Selection, look: Look) -> Iterator[Document]:
         ids = [one.doc_id for one in chosen.chosen]
-        for at in range(0, len(ids), _GET_MAX):
-            stored = look.shown.get(ids[at:at + _GET_MAX])
-            self._progress("looking", at, len(ids))
-            yield from (one.document for one in stored.values())
+        for at, (_, found) in enumerate(fetched(look.shown, ids)):
+            if at % _SAID_EACH == 0:
+                self._progress("looking", at, len(ids))
+            if found is not None:
+                yield found
 
-    def _count(self, chosen: Selection, look: Look, leaves: Leaves | None) -> _Counted:
-        records = files = unproved = 0
+    def _needed(self, chosen: Selection, look: Look, leaves: Leaves) -> tuple[int, frozenset[str]]:
+        """(the size that a checkpoint must have, whose messages were chosen). Raises Refused where
+        nothing of a message is in the log yet."""
+        size, custodians = 0, _Custodians(self._tokenizer, self._directory, self._bodies)
         for found in self._documents(chosen, look):
-            if found.doc_id in chosen.withheld:
-                continue
-            for pointer in _records(found):
-                proved = leaves is not None and _leaf(leaves, pointer) is not None
-                records += 1
-                unproved += not proved
-            files += found.attachments
-        return _Counted(records, files, 0, unproved)
-
-    def _needed(self, chosen: Selection, look: Look,
-                leaves: Leaves) -> tuple[int, int, frozenset[str]]:
-        """(the size that a checkpoint must have, how many records there are, whose messages were
-        chosen). Raises Refused where nothing of a message is in the log yet."""
-        size = count = 0
-        named = {self._tokenizer.named("custodian", one.custodian_id): one.custodian_id
-                 for one in self._directory.custodians}
-        for found in self._documents(chosen, look):
-            known = [one for one in (_leaf(leaves, pointer) for pointer in _records(found))
-                     if one is not None]
+            known = [one for one in map(leaves.number, _records(found)) if one is not None]
             if not known:
                 raise Refused(f"message {found.doc_id} is not in the transparency log yet: "
                               "`counterfoil notary --once` brings it up to date; then export again")
-            size, count = max(size, max(known) + 1), count + len(known)
-            self._meet(found, named)
-        return size, count, frozenset(named[one] for one in self._met if named[one])
-
-    def _meet(self, found: Document, named: dict[str, str]) -> None:
-        """Whose a message is, as capture said. Somebody who is in the directory no more is named by
-        the event itself, which is read once."""
-        for entry in found.entries:
-            if entry.custodian in self._met or not entry.custodian:
-                continue
-            if entry.custodian not in named:
-                with suppress(Missing, Refused):
-                    named[entry.custodian] = self._bodies.event(found, entry).custodian
-            if entry.custodian in named:
-                self._met.add(entry.custodian)
+            size = max(size, max(known) + 1)
+            custodians.meet(found)
+        return size, custodians.met()
 
     # -- what it says of itself
 
@@ -406,27 +388,9 @@ def _counted(certified: Mapping[str, Any]) -> Counts:
         said["failed"]["files_missing"], said["withheld"] | failed, certified["notes"])
 
 
-def _concerns(gap: Gap, sources: Sources) -> bool:
-    """Whether a gap is of an account that the package has messages of, or of all."""
-    return (gap.account in ("", *sources.accounts)) and (gap.channel in ("", *sources.channels))
-
-
 def _records(found: Document) -> list[Pointer]:
     """Each record of a message once, without what the firm says of it."""
-    return list(dict.fromkeys(one.pointer for one in found.entries
-                              if one.kind in CAPTURED or one.part is not None))
-
-
-def _leaf(leaves: Leaves, pointer: Pointer) -> int | None:
-    try:
-        return leaves.of(pointer)[0]
-    except Missing:
-        return None
-
-
-def _touches(gap: Gap, wanted: Wanted) -> bool:
-    return ((wanted.until is None or gap.since is None or gap.since < wanted.until)
-            and (wanted.since is None or gap.until is None or gap.until >= wanted.since))
+    return list(dict.fromkeys(one.pointer for one in found.entries if is_captured(one)))
 
 
 def _zone(name: str) -> ZoneInfo:

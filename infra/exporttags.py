@@ -13,11 +13,10 @@ from importlib import resources
 from archive.tlog import note
 from infra.wire import Wire
 from schemas.gaps import Gap
-from search.export import proof, wording
+from search.export import naming, proof, wording
 from search.export.bagit import MANIFEST, Listed
 from search.export.certificate import CertificateFacts, Cosigned, Stamped
 from search.export.model import Counts, Job, Sink
-from search.export.native import EVENTS
 from search.export.package import Sources
 from search.export.proof import Trust
 from search.export.wanted import Wanted
@@ -57,8 +56,9 @@ def certificates(wire: Wire, made: Made) -> dict[str, bytes]:
 def _facts(wire: Wire, made: Made) -> CertificateFacts:
     with made.sink.open(f"{proof.FOLDER}/complete.json") as file:
         claim = json.load(file)
-    entries = [json.loads(one["entry"]) for one in proof.lines(made.sink, proof.CELLS)]
-    documents = [one["document"] for one in proof.lines(made.sink, EVENTS)]
+    count = made.counts.exported + made.counts.context
+    documents = (naming.document(made.job.prefix, 1),
+                 naming.document(made.job.prefix, count)) if count else ("", "")
     cosigned = note.verify(made.trust.signed, made.trust.witnesses) if made.trust.witnesses else ()
     return CertificateFacts(
         made.job.produced_by.rpartition(" ")[2], "", made.payload,
@@ -70,9 +70,9 @@ def _facts(wire: Wire, made: Made) -> CertificateFacts:
         tuple(Stamped(one.authority, one.at, one.size,
                       f"{proof.FOLDER}/timestamps/{one.size}/{one.authority}.tsr")
               for one in made.trust.stamps),
-        tuple(sorted({f"{one['domain']}/{one['generation']}" for one in entries})),
+        made.sources.keys,
         made.wanted.since, made.wanted.until, made.gaps, wording.lines(made.wanted),
-        (min(documents, default=""), max(documents, default="")))
+        documents)
 
 
 def _start_here(job: Job) -> bytes:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from infra.exportpackage import SEAL
 from schemas.errors import Missing
+from search.export.bagit import SEAL
 
 _PIECE: Final = 1 << 20
 # The earliest that a zip can say: a package has no time of its own.

@@ -7,7 +7,7 @@ Nothing is ever rewritten: an end and a comparison are events of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -74,6 +74,17 @@ class Gap:
     def is_open(self) -> bool:
         """Whether something may still be missing because of it."""
         return self.settled in (OPEN, PROVED)
+
+    def concerns(self, channels: Collection[str], accounts: Collection[str]) -> bool:
+        """Whether something of one of these may be missing because of it."""
+        return (not self.channel or self.channel in channels) and (
+            not self.account or self.account in accounts)
+
+    def touches(self, since: int | None, until: int | None) -> bool:
+        """Whether it has an instant in common with this time (UTC ms, both ends in; null = open).
+        """
+        return (since is None or self.until is None or self.until >= since) and (
+            until is None or self.since is None or self.since <= until)
 
 
 def details(reason: str, phase: str, *, since: int | None = None, until: int | None = None,

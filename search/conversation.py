@@ -132,10 +132,7 @@ def touching(gaps: Iterable[Gap], page: Slice, channels: set[str],
     until = page.documents[-1].sort_at if page.later else None
     return tuple(sorted(
         (gap for gap in gaps
-         if (not gap.channel or gap.channel in channels)
-         and (not gap.account or gap.account in accounts)
-         and (since is None or gap.until is None or gap.until >= since)
-         and (until is None or gap.since is None or gap.since <= until)),
+         if gap.concerns(channels, accounts) and gap.touches(since, until)),
         key=lambda gap: (gap.since or 0, gap.reason)))
 
 

@@ -225,6 +225,18 @@ def pages(index: Asked, query: TokenQuery, limit: int = limits.PAGE_HITS_MAX, *,
             return
 
 
+def fetched(index: Asked, doc_ids: Sequence[str],
+            limit: int = limits.PAGE_HITS_MAX) -> Iterator[tuple[str, Document | None]]:
+    """Each of these ids, in their order, with its document (null = it is not there), `limit` at a
+    time as they are taken: however many there are. Raises as `get` does."""
+    for at in range(0, len(doc_ids), limit):
+        some = doc_ids[at:at + limit]
+        stored = index.get(some)
+        for doc_id in some:
+            found = stored.get(doc_id)
+            yield doc_id, found.document if found is not None else None
+
+
 class IndexSet(Protocol):
     """All indexes of one installation; one of them is current."""
 

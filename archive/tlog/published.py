@@ -49,10 +49,7 @@ def vouched(store: ObjectStore, sequence: LogSequence, last: Read, keys: Iterabl
              store.versions(f"{PREFIX}cosignature/", after)
              if version.key.split("/")[2].isdecimal()}
     for size in sorted(sizes, reverse=True):
-        if not 0 < size <= last.batch.head.size:
-            continue
-        read = sequence.holding(size - 1, last)
-        signed = _at(sequence, read, known) if read.batch.head.size == size else None
+        signed = at_size(sequence, last, known, size)
         if signed is None:
             continue
         whole, by = witnessed(sequence, signed, witnesses)

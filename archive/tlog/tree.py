@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final, Protocol
 
-from archive.merkle import EMPTY_ROOT
+from archive.merkle import EMPTY_ROOT, above
 from schemas.errors import Refused
 
 HASH_BYTES: Final = 32
@@ -36,12 +36,10 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def subtree_root(hashes: Sequence[bytes]) -> bytes:
-    """Over at least one hash, any number of them: the RFC's split, seen from below."""
+    """Over at least one hash, any number of them."""
     level = list(hashes)
     while len(level) > 1:
-        odd = level[-1:] if len(level) & 1 else []
-        level = [node_hash(left, right)
-                 for left, right in zip(level[::2], level[1::2], strict=False)] + odd
+        level = above(level)
     return level[0]
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final, Protocol
 
-from archive.reader import OpenedCell
-from schemas.errors import Refused
+from archive.reader import OpenedCell, event_at
 from schemas.wire import Pointer
 
 # Slices go by conversation and cells by custodian and month: the same cells come again soon.
@@ -53,10 +52,4 @@ class Cells:
 
     def read(self, pointer: Pointer) -> bytes:
         """One datum. Raises Missing or Refused."""
-        events = self.of(pointer).events
-        if not 0 <= pointer.position < len(events):
-            raise Refused("cell_unreadable: the pointer is past the cell's end")
-        event = events[pointer.position]
-        if (event.offset, event.index) != (pointer.offset, pointer.index):
-            raise Refused("cell_unreadable: another event lies at the pointer")
-        return event.datum
+        return event_at(self.of(pointer).events, pointer).datum

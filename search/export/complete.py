@@ -77,11 +77,10 @@ class Ports:
     outside: Callable[[], frozenset[tuple[int, int]]]
 
 
-def write(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]], sink: Sink,
-          progress: Callable[[int, int], None] = lambda _done, _of: None) -> list[Left]:
+def write(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]],
+          sink: Sink) -> list[Left]:
     """complete.json and tags.jsonl; what is left out and was not accounted for yet, which the
-    caller lists. `known`: (leaf, position) of what is in the package or withheld; `progress`:
-    leaves looked at, of how many.
+    caller lists. `known`: (leaf, position) of what is in the package or withheld.
 
     Raises Refused where records of the conversation are not in the package though nothing explains
     it: the index does not know them (yet).
@@ -95,7 +94,6 @@ def write(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]], sink: S
     left: list[Left] = []
     outside = ports.outside()
     for index, leaf in ports.leaves.every(ports.size):
-        progress(index + 1, ports.size)
         domain = bytes.fromhex(leaf.cell.domain)
         if domain in claim.domains:
             left += _cell(claim, ports, known, outside, index, leaf, sink)

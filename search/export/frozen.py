@@ -26,15 +26,14 @@ SELECTION: Final = ".work/selection.jsonl"
 @dataclass(frozen=True, slots=True)
 class Frozen:
     """`wanted`: `Wanted.body`, as text; `checkpoint`: the signed note with the cosignatures of
-    `witnesses`; `records`: how many the chosen messages have; `custodians`: whose they are;
-    `selection`: SHA-256 (hex) of the selection's lines."""
+    `witnesses`; `custodians`: whose messages were chosen; `selection`: SHA-256 (hex) of the
+    selection's lines."""
 
     export_id: str
     wanted: str
     checkpoint: str
     witnesses: tuple[Key, ...]
     stamps: tuple[Stamp, ...]
-    records: int
     custodians: tuple[str, ...]
     selection: str
 
@@ -42,7 +41,7 @@ class Frozen:
         """The job file."""
         return canonical.document({
             "v": 1, "export_id": self.export_id, "wanted": self.wanted,
-            "checkpoint": self.checkpoint, "records": self.records,
+            "checkpoint": self.checkpoint,
             "custodians": list(self.custodians), "selection": self.selection,
             "witnesses": [one.vkey() for one in self.witnesses],
             "stamps": [{"authority": one.authority, "size": one.size, "at": one.at,
@@ -63,7 +62,7 @@ def load(body: bytes) -> Frozen:
             tuple(Stamp(one["authority"], base64.b64decode(one["token"]),
                         base64.b64decode(one["roots"]), one["size"],
                         base64.b64decode(one["stamped"]), one["at"]) for one in said["stamps"]),
-            said["records"], tuple(said["custodians"]), said["selection"])
+            tuple(said["custodians"]), said["selection"])
     except (ValueError, KeyError, TypeError) as error:
         raise Refused("the job file of this export does not read: delete the folder and begin anew"
                       ) from error

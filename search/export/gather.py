@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Protocol
 
 from archive.tlog.leaf import Leaf
 from schemas import codec
@@ -36,12 +36,10 @@ from search.export.model import (
     Withheld,
 )
 from search.export.plan import Planned
-from search.export.select import CAPTURED
-from search.index import Asked
+from search.export.select import CAPTURED, is_captured
+from search.index import Asked, fetched
 from search.results import readable
 from search.thread import MessageView
-
-_GET_MAX: Final = 500
 
 
 class FileSink(Sink, Protocol):
@@ -136,44 +134,35 @@ class Gatherer:
                         frozenset(made.tags))
 
     def _documents(self, plan: Planned) -> Iterator[Document]:
-        for at in range(0, len(plan.chosen), _GET_MAX):
-            ids = [one.doc_id for one in plan.chosen[at:at + _GET_MAX]]
-            stored = self._ports.index.get(ids)
-            for doc_id in ids:
-                if doc_id not in stored:
-                    raise Missing(f"message {doc_id} was chosen and is not in the index any more: "
-                                  "begin the export anew")
-                yield self._at_checkpoint(stored[doc_id].document)
+        for doc_id, found in fetched(self._ports.index, [one.doc_id for one in plan.chosen]):
+            if found is None:
+                raise Missing(f"message {doc_id} was chosen and is not in the index any more: "
+                              "begin the export anew")
+            yield self._at_checkpoint(found)
 
     def _at_checkpoint(self, found: Document) -> Document:
         """As it was at the checkpoint: without what came later, and without what the firm says of
         it (reviews, flags)."""
         kept = [one for one in found.entries
-                if (one.kind in CAPTURED or one.part is not None) and self._is_proved(one.pointer)]
+                if is_captured(one) and self._is_proved(one.pointer)]
         return found if len(kept) == len(found.entries) else project.document(found.doc_id, kept)
 
     def _is_proved(self, pointer: Pointer) -> bool:
-        try:
-            return self._ports.leaves.of(pointer)[0] < self._ports.size
-        except Missing:
-            return False
+        number = self._ports.leaves.number(pointer)
+        return number is not None and number < self._ports.size
 
     # -- what is in
 
     def _item(self, found: Document, numbers: Numbers, made: _Made, sink: FileSink, *,
               context: bool) -> None:
-        records = self._records(found, numbers, made)
+        records, left = self._records(found, numbers, made)
         if not records:
             # Nothing of it can be read: it is listed, and no empty item pretends to be it.
-            reason = made.fresh_left[0].reason if made.fresh_left else UNREADABLE
-            made.fresh_left.clear()
-            self._stay(found, reason, numbers, made)
+            self._stay(found, left[0].reason if left else UNREADABLE, numbers, made)
             return
         numbers.document += 1
-        document_id = f"{self._ports.prefix}-{numbers.document:07d}"
-        for one in made.fresh_left:
-            made.left.append(replace(one, document=document_id))
-        made.fresh_left.clear()
+        document_id = naming.document(self._ports.prefix, numbers.document)
+        made.left += [replace(one, document=document_id) for one in left]
         view = self._view(found)
         event = next((one.event for one in records if one.event is not None), None)
         made.items.append(Item(
@@ -187,8 +176,11 @@ class Gatherer:
         return replace(seen, conversation=(), flags=(),
                        related=tuple(one for one in seen.related if one.kind in CAPTURED))
 
-    def _records(self, found: Document, numbers: Numbers, made: _Made) -> tuple[Record, ...]:
+    def _records(self, found: Document, numbers: Numbers,
+                 made: _Made) -> tuple[tuple[Record, ...], list[Left]]:
+        """Those that can be read, and those that cannot."""
         out: list[Record] = []
+        left: list[Left] = []
         joined = self._joined(found)
         for pointer in _pointers(found):
             number, leaf = self._ports.leaves.of(pointer)
@@ -196,9 +188,8 @@ class Gatherer:
                 datum, event = self._read(pointer, joined)
                 opened = self._ports.cells.of(pointer)
             except (Missing, Refused) as error:
-                reason = self._why(leaf, error)
-                made.fresh_left.append(Left(number, pointer.position, pointer.offset,
-                                            pointer.index, reason, "", made.conversation))
+                left.append(Left(number, pointer.position, pointer.offset, pointer.index,
+                                 self._why(leaf, error), "", made.conversation))
                 continue
             numbers.record += 1
             made.places[numbers.record] = Place(number, pointer.position,
@@ -206,7 +197,7 @@ class Gatherer:
                                                 opened.proof.path(pointer.position))
             made.tags.add(opened.events[pointer.position].tag)
             out.append(Record(numbers.record, number, pointer, datum, event))
-        return tuple(out)
+        return tuple(out), left
 
     def _why(self, leaf: Leaf, error: Missing | Refused) -> str:
         """Erased is what was destroyed by right; anything else that does not open is not."""
@@ -286,17 +277,16 @@ class Gatherer:
                 made.meet(item.leading)
         parties = tuple(sorted(made.parties.values(), key=lambda one: (
             one.native_id not in made.accounts, one.native_id)))
-        custodian = next((one.custodian for one in made.items if one.custodian), "") or next(
-            (one.custodian for one in made.withheld if one.custodian), "")
-        first = next((one.leading for one in made.items if one.leading is not None), None)
-        channel = next((one.channel for one in made.items if one.channel), "") or next(
-            (one.channel for one in made.withheld if one.channel), "")
+        every: list[Item | Withheld] = [*made.items, *made.withheld]
+        custodian = next((one.custodian for one in every if one.custodian), "")
+        channel = next((one.channel for one in every if one.channel), "")
         return Slice(
             plan.conversation, made.native, naming.title(parties, made.accounts), channel,
-            next(iter(sorted(made.accounts)), first.account if first else ""), custodian, plan.day,
-            tuple(made.items), parties, frozenset(made.accounts),
+            min(made.accounts, default=""), custodian, plan.day, tuple(made.items), parties,
+            frozenset(made.accounts),
             tuple(one for one in self._ports.gaps
-                  if _touches(one, channel, made.accounts, plan.since, plan.until)),
+                  if one.concerns({channel}, made.accounts)
+                  and one.touches(plan.since, plan.until)),
             tuple(made.withheld), made.is_group, plan.part, plan.parts, plan.phone)
 
 
@@ -309,7 +299,6 @@ class _Made:
     withheld: list[Withheld] = field(default_factory=list)
     places: dict[int, Place] = field(default_factory=dict)
     left: list[Left] = field(default_factory=list)
-    fresh_left: list[Left] = field(default_factory=list)
     tags: set[bytes] = field(default_factory=set)
     parties: dict[str, Identity] = field(default_factory=dict)
     accounts: set[str] = field(default_factory=set)
@@ -345,10 +334,3 @@ def _pointers(found: Document) -> list[Pointer]:
 
     return list(dict.fromkeys(one.pointer for one in sorted(found.entries, key=place)))
 
-
-def _touches(gap: Gap, channel: str, accounts: Iterable[str], since: int | None,
-             until: int | None) -> bool:
-    return ((not gap.channel or gap.channel == channel)
-            and (not gap.account or gap.account in accounts)
-            and (since is None or gap.until is None or gap.until >= since)
-            and (until is None or gap.since is None or gap.since <= until))

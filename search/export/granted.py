@@ -34,8 +34,8 @@ class Granted:
 class Preview:
     """What an export would be. `matched`: messages that fit; `context`: further ones around them;
     `withheld`: reason (search/export/model.py) -> messages that would stay behind; `events`:
-    archived records; `bytes_estimate`: of the package, files included; `since`, `until`: UTC ms of
-    the first and the last message, null = there is none. `warnings`: in words."""
+    archived records; `bytes_estimate`: of the package, attached files apart; `since`, `until`: UTC
+    ms of the first and the last message, null = there is none. `warnings`: in words."""
 
     matched: int = 0
     context: int = 0

@@ -14,7 +14,7 @@ from archive.tlog.checkpoint import Head
 from archive.tlog.leaf import Leaf
 from archive.tlog.prover import Prover
 from archive.tlog.sequence import LogSequence, LogTree
-from schemas.errors import Refused
+from schemas.errors import Missing, Refused
 from schemas.wire import Pointer
 
 Cell = tuple[str, int]
@@ -41,6 +41,13 @@ class Leaves:
             index = self._prover.leaf_at(*cell)
             self._walk(self._sequence.holding(index, self._last).batch)
         return self._known[cell]
+
+    def number(self, pointer: Pointer) -> int | None:
+        """The number of the leaf of a datum's cell; null where the log does not hold it (yet)."""
+        try:
+            return self.of(pointer)[0]
+        except Missing:
+            return None
 
     def every(self, size: int) -> Iterator[tuple[int, Leaf]]:
         """All leaves of the tree of `size`, in order."""

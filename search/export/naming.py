@@ -62,6 +62,11 @@ def extension(one: FileView) -> str:
     return _TYPES.get(kind, "bin")
 
 
+def document(prefix: str, number: int) -> str:
+    """ "CF-0000001": what a court cites."""
+    return f"{prefix}-{number:07d}"
+
+
 def raw(record: int, raw_type: str) -> str:
     """The path of a record's raw bytes."""
     kind = raw_type.lower()

@@ -48,7 +48,8 @@ class PackageSink(FileSink, Protocol):
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where what is exported came from, for the certificate: adapters with their versions,
-    accounts, channels, how it is known (schemas/events.py), until when it is locked (UTC ms)."""
+    accounts, channels, how it is known (schemas/events.py), until when it is locked (UTC ms), the
+    names of the keys that it was sealed under (never keys)."""
 
     sources: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ class Sources:
     provenances: tuple[str, ...] = ()
     retain_first: int = 0
     retain_last: int = 0
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,18 +204,14 @@ class Package:
         proof.withheld(left, sink)
         for one in left:
             state.counts.withheld[one.reason] = state.counts.withheld.get(one.reason, 0) + 1
-        proof.cells(parts.leaves, parts.trust.head, self._leaves(), sink)
+        proof.cells(parts.leaves, parts.trust.head,
+                    {leaf for leaf, _ in known}.union(one.leaf for one in left), sink)
         if claim.kind != complete.NONE:
             for path, body in parts.static_log():
                 sink.put(f"{proof.FOLDER}/log/{path}", body)
         names = [one.decode("utf-8").rstrip("\n") for one in self._lines(_SLICES)]
         for one_writer in parts.writers:
             one_writer.end(parts.job, state.counts, names, sink)
-
-    def _leaves(self) -> Iterator[int]:
-        for path in (proof.EVENTS, proof.WITHHELD):
-            for one in proof.lines(self._sink, path):
-                yield one["leaf"]
 
     def _tags(self) -> list[tuple[str, bytes]]:
         found = {tuple(one.decode("ascii").split()) for one in self._lines(_TAGS)}
@@ -225,10 +223,13 @@ class Package:
 
     def _sources(self) -> Sources:
         kept = {name: tuple(value) for name, value in self._state.sources.items()}
-        retained = [self._parts.leaves.at(one["leaf"]).segment.retain_until
-                    for one in proof.lines(self._sink, proof.CELLS)]
+        leaves = [self._parts.leaves.at(one["leaf"])
+                  for one in proof.lines(self._sink, proof.CELLS)]
+        retained = [one.segment.retain_until for one in leaves]
         return Sources(**kept, retain_first=min(retained, default=0),
-                       retain_last=max(retained, default=0))
+                       retain_last=max(retained, default=0),
+                       keys=tuple(sorted({f"{one.cell.domain}/{one.cell.generation}"
+                                          for one in leaves})))
 
 
 def _count(counts: Counts, found: Gathered) -> None:

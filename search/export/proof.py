@@ -90,18 +90,15 @@ def withheld(left: Iterable[Left], sink: Sink) -> None:
         sink.append(WITHHELD, canonical.line(asdict(one)))
 
 
-def cells(leaves: Leaves, head: Head, wanted: Iterable[int], sink: Sink) -> int:
-    """The entries and paths of leaves, by number; how many there are. Raises Refused where one does
-    not lead to the head."""
-    count = 0
+def cells(leaves: Leaves, head: Head, wanted: Iterable[int], sink: Sink) -> None:
+    """The entries and paths of leaves, by number. Raises Refused where one does not lead to the
+    head."""
     sink.append(CELLS, b"")
     for index in sorted(set(wanted)):
         leaf = leaves.at(index)
         sink.append(CELLS, canonical.line({
             "leaf": index, "entry": leaf.entry().decode("ascii"),
             "path": canonical.path(leaves.path(index, leaf, head))}))
-        count += 1
-    return count
 
 
 def schemas(fingerprints: Iterable[str], sink: Sink) -> None:

@@ -12,22 +12,21 @@ from typing import Final
 
 from schemas import domains, events
 from schemas.assignment import Window
-from schemas.document import Document
+from schemas.document import Document, Entry
 from schemas.errors import Missing, Refused
 from search import query
 from search.access.scope import unassigned
 from search.export.model import PRIVILEGED
 from search.export.wanted import WITHHOLD, Wanted
-from search.index import Asked, PageCursor, pages
+from search.index import Asked, PageCursor, fetched, pages
 from search.query import Node, TokenQuery
 from search.tokens import Tokenizer
 
 # Everything that was captured: what the firm says itself (reviews, audit, holds) is no evidence of
 # what was written, and stays out.
 CAPTURED: Final = events.ALL_KINDS - domains.FIRM_KINDS - {events.QUARANTINE}
-_TOKEN: Final = 16
 _ID: Final = 32
-_GET_MAX: Final = 500
+_SAID_EACH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ class Selector:
         for asked in self._asked(wanted):
             self._take(asked, wanted, found, hidden)
         for one in self._by_id(wanted.ids):
-            if _is_within(one.sort_at, wanted):
+            if wanted.covers(one.sort_at):
                 found.setdefault(one.doc_id, _chosen(one))
         if wanted.ids and wanted.privileged == WITHHOLD:
             self._judge(wanted.ids, hidden)
@@ -125,7 +124,7 @@ class Selector:
             yield self._ways.held(wanted.hold)
 
     def _conversation(self, token: str) -> Node:
-        if len(token) != _TOKEN or not set(token) <= set("0123456789abcdef"):
+        if token != token.lower() or not query.is_token(token):
             raise Refused(f"--conversation {token[:40]}: a conversation has 16 hexadecimal digits, "
                           "as a search shows it")
         any_one = self._index.search(TokenQuery(query.Term("conversation", token), CAPTURED), 1)
@@ -140,7 +139,7 @@ class Selector:
                 asked.root, query.Between(wanted.since, wanted.until)))), asked.kinds)
         for one in pages(self._index, asked, oldest_first=True):
             found.setdefault(one.doc_id, _chosen(one))
-            if len(found) % _GET_MAX == 0:
+            if len(found) % _SAID_EACH == 0:
                 self._progress(len(found))
         if wanted.privileged == WITHHOLD:
             both = query.flatten(query.And((asked.root, self._privilege.node(self._tokenizer))))
@@ -148,28 +147,26 @@ class Selector:
                 hidden[one.doc_id] = PRIVILEGED
 
     def _by_id(self, ids: tuple[str, ...]) -> Iterator[Document]:
-        for at in range(0, len(ids), _GET_MAX):
-            some = ids[at:at + _GET_MAX]
-            stored = self._index.get([one for one in some if len(one) == _ID])
-            for one in some:
-                if one not in stored:
-                    raise Missing(f"there is no message {one[:40]}")
-                if stored[one].document.kind not in CAPTURED:
-                    raise Refused(f"{one} is a record of the firm's own, and no message")
-                yield stored[one].document
+        for one in ids:
+            if len(one) != _ID:
+                raise Missing(f"there is no message {one[:40]}")
+        for doc_id, found in fetched(self._index, ids):
+            if found is None:
+                raise Missing(f"there is no message {doc_id[:40]}")
+            if found.kind not in CAPTURED:
+                raise Refused(f"{doc_id} is a record of the firm's own, and no message")
+            yield found
 
-    def _judge(self, ids: Iterable[str], hidden: dict[str, str]) -> None:
+    def _judge(self, ids: Sequence[str], hidden: dict[str, str]) -> None:
         """Which single messages are privileged: asked of the index, where a whole question would
         have said it."""
         tokens = {self._tokenizer.named("compartment", one) for one in self._privilege.compartments}
         talks = {self._tokenizer.named("conversation", one)
                  for one in self._privilege.conversations}
-        wanted = list(ids)
-        for at in range(0, len(wanted), _GET_MAX):
-            for doc_id, stored in self._index.get(wanted[at:at + _GET_MAX]).items():
-                held = {one.compartment for one in stored.document.entries}
-                if held & tokens or stored.document.conversation in talks:
-                    hidden[doc_id] = PRIVILEGED
+        for doc_id, found in fetched(self._index, ids):
+            if found is not None and (found.conversation in talks or tokens.intersection(
+                    one.compartment for one in found.entries)):
+                hidden[doc_id] = PRIVILEGED
 
     def _around(self, hits: list[Chosen], wanted: Wanted, found: dict[str, Chosen],
                 hidden: dict[str, str]) -> None:
@@ -183,16 +180,17 @@ class Selector:
             for oldest_first in (False, True):
                 for one in self._index.search(asked, wanted.context, here,
                                               oldest_first=oldest_first).documents:
-                    if one.doc_id not in found and _is_within(one.sort_at, wanted):
+                    if one.doc_id not in found and wanted.covers(one.sort_at):
                         found[one.doc_id] = _chosen(one, context=True)
                         more.append(one.doc_id)
         if wanted.privileged == WITHHOLD:
             self._judge(more, hidden)
 
 
-def _is_within(at: int, wanted: Wanted) -> bool:
-    return (wanted.since is None or at >= wanted.since) and (
-        wanted.until is None or at < wanted.until)
+def is_captured(entry: Entry) -> bool:
+    """Whether a record of a message is what was captured of it, and not what the firm says of it
+    (reviews, flags). Of a part that is known when the whole is."""
+    return entry.kind in CAPTURED or entry.part is not None
 
 
 def _chosen(found: Document, *, context: bool = False) -> Chosen:

@@ -71,6 +71,10 @@ class Wanted:
         return bool(self.conversations or self.custodians) and not (
             self.query or self.ids or self.hold or (self.conversations and self.custodians))
 
+    def covers(self, at: int) -> bool:
+        """Whether a time (UTC ms) is in the period."""
+        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+
     def body(self) -> bytes:
         """Canonical JSON: sorted names, no spaces; what is as by default is there too."""
         return json.dumps({"v": 1, **asdict(self)}, sort_keys=True, separators=(",", ":"),
