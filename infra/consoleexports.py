@@ -27,7 +27,7 @@ from search.access.scoped import quiet
 from search.access.viewer import Viewer
 from search.audit import Auditor
 from search.export import custody, wording
-from search.export.granted import Preview
+from search.export.granted import Preview, silent
 from search.export.wanted import INCLUDE, Wanted
 from search.index import TooBroad
 from search.query import TooManyWords
@@ -40,10 +40,6 @@ BEGUN: Final = "export_run"
 LOADED: Final = "export_downloaded"
 # Packages that are made at a time, and previews: each reads much of the archive.
 _RUNNING_MAX: Final = 1
-
-
-def _silent(_what: str, _done: int, _of: int) -> None:
-    """Nobody looks."""
 
 
 class ConsoleExports:
@@ -104,7 +100,7 @@ class ConsoleExports:
         try:
             self._look(PREVIEWED, viewer, request=wanted.digest, query=wanted.query,
                        basis=wanted.basis)
-            return self._maker(self._wire, viewer, _silent).preview(wanted)
+            return self._maker(self._wire, viewer, silent).preview(wanted)
         except (TooManyWords, TooBroad) as error:
             # How much there is of something in the whole archive is told to nobody who may not see
             # all of it.

@@ -172,7 +172,7 @@ class ExportFolder:
             with puts.open("a", encoding="utf-8") as names:
                 names.writelines(f"{path}\n" for path in self._fresh)
             for path in (*self._lengths, *self._fresh, f"{WORK}/{_PUTS}"):
-                _synced(self.part / path)
+                folder.sync_file(self.part / path)
             for place in {(self.part / path).parent for path in (*self._lengths, *self._fresh)}:
                 folder.sync_folder(place)
             self._fresh.clear()
@@ -202,7 +202,7 @@ class ExportFolder:
     def finish(self) -> None:
         """The package stands under its name, whole and durable."""
         for path in self._fresh:
-            _synced(self.part / path)         # the others were, at a commit
+            folder.sync_file(self.part / path)         # the others were, at a commit
         folder.sync_folder(self.part)
         self._require_free()
         # Between the two moves it is a whole package without a name: `is_begun` puts the journal
@@ -227,11 +227,3 @@ class ExportFolder:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._made.add(target.parent)
         return target
-
-
-def _synced(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

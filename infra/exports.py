@@ -44,7 +44,7 @@ from search.export.cells import Cells
 from search.export.frozen import Frozen
 from search.export.gather import Gatherer
 from search.export.gather import Ports as GatherPorts
-from search.export.granted import Done, Granted, Preview, Progress
+from search.export.granted import Done, Granted, Preview, Progress, silent
 from search.export.leaves import Leaves
 from search.export.model import PRIVILEGED, Counts, Job
 from search.export.native import Native
@@ -65,10 +65,6 @@ _SAID_EACH: Final = 500
 _GROUNDS: Final = {PRIVILEGED: "privileged: the firm's rules withhold it (access.toml)"}
 # What a package costs beside its files, a record: measured on the demo, with all formats.
 _RECORD_BYTES: Final = 12_000
-
-
-def _silent(_what: str, _done: int, _of: int) -> None:
-    """Nobody looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +105,7 @@ class _Custodians:
 class Exporter:
     """For one viewer of one data folder. Belongs to one thread."""
 
-    def __init__(self, wire: Wire, viewer: Viewer, progress: Progress = _silent) -> None:
+    def __init__(self, wire: Wire, viewer: Viewer, progress: Progress = silent) -> None:
         """`viewer`: with whose eyes it is made: what he may not see is not in it."""
         if viewer.scope != EVERYTHING:
             # Not only what answers a search: everything that was captured of these messages.

@@ -3,9 +3,10 @@
 Owns what the directory says of each event, where a delivery's raw bytes go, and the way back
 (`rebuild`). Reading the bytes is the adapters' part; making events durable is `publish.py`.
 
-A delivery whose items share one key domain is kept whole in its first item's event. Otherwise each
-item's event holds its own slice, and one `delivery` event of the firm holds the rest: never one
-custodian's words under another's key, never a byte twice.
+A delivery whose items share one key domain and conversation is kept whole in its first item's
+event. Otherwise each item's event holds its own slice, and one `delivery` event of the firm holds
+the rest: never one custodian's words under another's key, nor one client's in another's event
+(docs/decisions/0037), never a byte twice.
 
 Where the directory excludes an item, the delivery that is kept is another one: the bytes of the
 other items, one after the other, without the envelope (it names who wrote) and without the

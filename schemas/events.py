@@ -121,8 +121,8 @@ class Delivery:
 
     `delivery_id` is 16 bytes, the same for all items of one request; empty where `whole` is true,
     because it is derived from that event (`identity.delivery_id`). `start`,`end` is the item's
-    half-open byte range in the body. In the first item of a one-domain delivery `whole` is true
-    and the event's `raw` is the whole body; in the others `raw` is null; across domains each
+    half-open byte range in the body. In the first item of a delivery of one domain and conversation
+    `whole` is true and the event's `raw` is the whole body; in the others `raw` is null; else each
     item's `raw` is its own slice and a `delivery` event holds the rest. `headers` are those that
     were signed or decide the meaning; `verdict` names the check that passed ("hub-sha256", ...)
     and `secret_id` which secret of the list passed it.

@@ -28,7 +28,7 @@ from schemas.exports import Export
 from search.access import roles
 from search.access.viewer import Viewer, operator
 from search.export.granted import Preview
-from search.export.wanted import FORMATS, INCLUDE, WITHHOLD, Wanted
+from search.export.wanted import INCLUDE, WITHHOLD, Wanted, formats_of
 
 _LOGIN: Final = Identity()
 
@@ -84,14 +84,6 @@ class How:
     agreed: bool = False
     json: bool = False
     maker: Maker = exporter
-
-
-def formats_of(given: Sequence[str]) -> tuple[str, ...]:
-    """In one order, native always among them; all of them where none is given."""
-    if not given:
-        return FORMATS
-    asked = {*given, "native"}
-    return (*(one for one in FORMATS if one in asked), *sorted(asked - set(FORMATS)))
 
 
 def export(wire: Wire, typed: Typed, how: How, identity: Identity = _LOGIN) -> int:

@@ -16,6 +16,10 @@ Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, of how much (0 = not known)."""
 
 
+def silent(_what: str, _done: int, _of: int) -> None:
+    """Progress that nobody looks at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Granted:
     """What an export may be made under, as it is on record. Times UTC ms. `approved_by` "" (then

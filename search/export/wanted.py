@@ -7,6 +7,7 @@ and its words.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from typing import Any, Final
@@ -84,6 +85,15 @@ class Wanted:
     def digest(self) -> str:
         """SHA-256 of `body`, hex."""
         return sha256(self.body()).hexdigest()
+
+
+def formats_of(given: Sequence[str]) -> tuple[str, ...]:
+    """In one order, native always among them; all of them where none is given. What is no format
+    stands at the end, for `Wanted` to refuse."""
+    if not given:
+        return FORMATS
+    asked = {*given, "native"}
+    return (*(one for one in FORMATS if one in asked), *sorted(asked - set(FORMATS)))
 
 
 def read(body: bytes) -> Wanted:

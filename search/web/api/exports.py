@@ -17,7 +17,7 @@ from schemas.errors import Missing, QueryError, Refused
 from schemas.limits import QUERY_CHARS_MAX
 from search import machine
 from search.export.granted import Preview
-from search.export.wanted import CONTEXT_MAX, FORMATS, INCLUDE, WITHHOLD, Wanted
+from search.export.wanted import CONTEXT_MAX, FORMATS, INCLUDE, WITHHOLD, Wanted, formats_of
 from search.web.api import answers
 from search.web.api.given import Given, id_of
 from search.web.api.office import oversight
@@ -126,8 +126,7 @@ def _wanted(ask: Ask) -> Wanted:
             since=given.moment("since", zone), until=given.moment("until", zone),
             context=given.whole("context", 0, CONTEXT_MAX) or 0,
             privileged=INCLUDE if given.flag("privileged") else WITHHOLD,
-            formats=tuple(one for one in FORMATS if one in {*formats, "native"})
-            + tuple(sorted(set(formats) - set(FORMATS))) if formats else FORMATS,
+            formats=formats_of(formats),
             zone=given.text("zone", ZONE_CHARS_MAX) or terms.zone, prefix=terms.prefix)
     except Wrong:
         raise
