@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import email
+import email.policy
 import json
 import shutil
+import zipfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,10 @@ import pytest
 
 from archive.tlog import note
 from infra import exportpackage
+from infra.demo import files as demo
 from infra.exportfolder import ExportFolder
 from infra.exports import Exporter
+from infra.verbs import hold, imports
 from infra.wire import Wire
 from schemas import codec
 from schemas.errors import Exists, Missing, Refused
@@ -343,3 +348,41 @@ def test_a_preview_counts_what_a_package_has(wire: Wire, tmp_path: Path) -> None
     assert (seen.matched, seen.events, seen.withheld) == (
         done.counts.matched, done.counts.records, done.counts.withheld)
     assert any("no-such-matter" in one for one in seen.warnings)
+
+
+def test_files_go_along_and_are_those_that_were_sent(tmp_path: Path) -> None:
+    """Through the real media objects of the archive: byte for byte, in every format that carries
+    files; what is not there is said."""
+    wire = home.made(tmp_path / "home")
+    chat = tmp_path / demo.CHAT
+    chat.write_bytes(demo.chat(NOON // 1000, again=False))
+    imports.take_in(wire, imports.Wanted([chat], account=home.DESK.native_id, me="Anna Lindt",
+                                         zone=demo.ZONE), json=False)
+    done = exported(wire, tmp_path / "out", Wanted(query="attachment:yes"))
+    with zipfile.ZipFile(chat) as sent:
+        bodies = {sent.read(name) for name in sent.namelist() if not name.endswith(".txt")}
+    folder = tmp_path / "out/data/native/attachments"
+    assert bodies == {one.read_bytes() for one in folder.iterdir()}
+    assert (len(bodies), sum(map(len, bodies))) == (done.counts.files, done.counts.file_bytes)
+    assert 0 == exportpackage.verified(tmp_path / "out").code
+    carried = set()
+    for one in (tmp_path / "out/data/eml").iterdir():
+        mail = email.message_from_bytes(one.read_bytes(), policy=email.policy.default)
+        carried |= {part.get_payload(decode=True) for part in mail.walk() if part.get_filename()}
+    assert bodies <= carried
+    for one in folder.iterdir():
+        one.write_bytes(one.read_bytes() + b"!")
+    assert 1 == exportpackage.verified(tmp_path / "out").code
+
+
+def test_what_a_hold_concerns_is_exported_by_its_id(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The messages of its scope; an id that is none is said to be none."""
+    wire = home.made(tmp_path / "home")
+    hold.place(wire, "Doe", "a claim", hold.Wanted(query="price"), json=True)
+    (placed,) = [json.loads(one) for one in capsys.readouterr().out.splitlines()]
+    done = exported(wire, tmp_path / "out", Wanted(hold=placed["id"], formats=NATIVE))
+    assert (1, 3) == (done.counts.exported, done.counts.records)
+    assert 0 == exportpackage.verified(tmp_path / "out").code
+    with pytest.raises(Missing, match="there is no hold"):
+        exported(wire, tmp_path / "no", Wanted(hold="0" * 16, formats=NATIVE))

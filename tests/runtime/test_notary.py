@@ -29,12 +29,17 @@ from archive.tlog.witness import request_body
 from infra import carry
 from infra import notary as notaries
 from infra.config import load
+from infra.exportpackage import verified
+from infra.exports import Exporter
 from infra.notary import NotaryProcess, Relocking
 from infra.verbs import log as verbs
 from infra.verbs.check import Depth, active_alarms, verify
 from infra.vouching import authorities_of, witnesses_of
-from infra.wire import DAY_MS, Wire
+from infra.wire import DAY_MS, Wire, clock
 from schemas.errors import Halt, Missing, Refused
+from search.access.viewer import operator
+from search.export.granted import Granted, silent
+from search.export.wanted import Wanted as Chosen
 from tests.archive.tlog.test_timestamp import real_authority
 from tests.archive.tlog.tsa import MOMENT, Authorities
 from tests.e2e.installation import ROOT, free_port, wait_for
@@ -177,6 +182,35 @@ def test_witness_and_authority_vouch_and_are_checked_offline(
         assert [(code, last.key)] == [(one["code"], one["where"])
                                       for one in report(whole, capsys)["findings"]]
         path.write_bytes(body)
+
+
+@pytest.mark.slow
+@pytest.mark.allowed_skip("openssl is a program of the machine, not of the repository")
+def test_who_vouches_goes_along_with_an_export_and_is_checked_by_a_stranger(
+        wire: Wire, witness: Watching, authority: tuple[str, Path], tmp_path: Path) -> None:
+    """The newest checkpoint that a witness and an authority vouched for, though a later one is
+    there; the script of the package names both, and finds a changed answer."""
+    url, root = authority
+    whole = vouched(wire, witness=[{"vkey": witness.vkey, "url": witness.url}],
+                    authority=[{"name": "local", "url": url, "roots": str(root)}])
+    say(whole, "two")
+    carried(whole)
+    assert 0 == NotaryProcess(whole).once()
+    sequence = whole.log_sequence()
+    last = sequence.last() if sequence is not None else None
+    assert last is not None
+    say(whole, "three")      # archived and in the log, and nobody vouched for that yet
+    carried(whole)
+    done = Exporter(whole, operator("ann")).run(
+        Chosen(query="two", formats=("native",)), Granted("ab" * 16, "ann", clock()),
+        tmp_path / "out", silent)
+    assert last.batch.head.size == done.checkpoint_size
+    said = verified(tmp_path / "out", whole.log_keys()[0].vkey())
+    assert 0 == said.code and NAME in said.said and "local" in said.said
+    (token,) = (tmp_path / "out").rglob("*.tsr")
+    body = token.read_bytes()
+    token.write_bytes(body[:-9] + bytes([body[-9] ^ 1]) + body[-8:])
+    assert 1 == verified(tmp_path / "out").code
 
 
 @pytest.mark.slow
