@@ -136,7 +136,7 @@ class SegmentSealer:
     def _key(self, domain: bytes, events: Sequence[CellEvent], now: int) -> DomainKey:
         def facts() -> DomainFacts:
             # Before the key is made: what the keyring says of a domain is said for good.
-            found = self._facts(domain, events[0].datum, now)
+            found = self._facts(domain, events, now)
             retain_until((found,), now, trial=self._policy.trial,
                          lock_years_max=self._policy.lock_years_max)
             return found
@@ -150,25 +150,31 @@ class SegmentSealer:
             return key.facts
         return replace(key.facts, years=max(key.facts.years, self._policy.years_fallback))
 
-    def _facts(self, domain: bytes, datum: bytes, now: int) -> DomainFacts:
-        """What the keyring will say of a new domain, from its first datum. What an enrolled capture
-        process says there decides a lock of years, and must not stop the archiver either."""
-        fallback, this_month = self._policy.years_fallback, domains.month_text(now)
-        unreadable = DomainFacts("", "unreadable", this_month, "", fallback)
+    def _facts(self, domain: bytes, events: Sequence[CellEvent], now: int) -> DomainFacts:
+        """What the keyring will say of a new domain, from the first datum of it that says so. What
+        an enrolled capture process says there decides a lock of years, and must not stop the
+        archiver either."""
+        fallback = self._policy.years_fallback
+        for event in events:
+            said = facts_in(event.datum)
+            if said is not None:
+                return _believable(said, now)
+        unreadable = DomainFacts("", "unreadable", domains.month_text(now), "", fallback)
         if domains.is_reserved(domain):
             unreadable = reserved_facts(domain, fallback) or unreadable
-        try:
-            event = codec.decode(datum)
-        except Refused:
-            return _believable(unreadable, now)
+        return _believable(unreadable, now)
+
+
+def facts_in(datum: bytes) -> DomainFacts | None:
+    """What a datum says of its domain; null of one that does not parse, or of no calendar."""
+    try:
+        event = codec.decode(datum)
         if isinstance(event, EventPart):
-            return _believable(DomainFacts(
-                event.custodian, event.retention_class, event.month, event.compartment,
-                event.retention_years, event.role), now)
-        try:
-            return _believable(domains.facts_of(event), now)
-        except (ValueError, OverflowError, OSError):
-            return unreadable  # a time of no calendar
+            return DomainFacts(event.custodian, event.retention_class, event.month,
+                               event.compartment, event.retention_years, event.role)
+        return domains.facts_of(event)
+    except (Refused, ValueError, OverflowError, OSError):
+        return None
 
 
 def _believable(facts: DomainFacts, now: int) -> DomainFacts:

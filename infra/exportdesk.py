@@ -271,8 +271,16 @@ class ExportDesk:
 
 
 def require_may(viewer: Viewer, chosen: Wanted) -> None:
-    """Raises Denied for whoever may not ask for this export."""
+    """The one rule of who may look at, ask for and make this export, at the console, by the API and
+    at the command line. Raises Denied for whoever may not, Refused where the legal ground for
+    seeing names is missing."""
     viewer.require(roles.EXPORT)
+    if viewer.pseudonyms:
+        # What can be counted by name is known by name, and a package shows names.
+        viewer.require(roles.UNMASK)
+        if not chosen.basis.strip():
+            raise Refused("names are hidden here, and an export shows them: say on what legal "
+                          "ground (the basis, --basis); it is recorded")
     if chosen.privileged == INCLUDE and roles.PRIVILEGED not in viewer.may:
         raise Denied("you may not see what is privileged, so you may not export it: leave it out")
     if chosen.hold:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -37,7 +37,6 @@ class ExportFolder:
         self._noted: dict[str, int] = {}
         self._state = b""
         self._made: set[Path] = set()
-        self._put: set[str] = set()
         self._fresh: list[str] = []
 
     def is_begun(self) -> bool:
@@ -96,7 +95,6 @@ class ExportFolder:
             name = file.relative_to(self.part).as_posix()
             if file.is_file() and not name.startswith(f"{WORK}/") and name not in known:
                 file.unlink()
-        self._put = known
         return job
 
     def read(self, path: str) -> bytes:
@@ -117,9 +115,10 @@ class ExportFolder:
 
     def put_pieces(self, path: str, pieces: Iterable[bytes]) -> tuple[int, str]:
         """See FileSink."""
-        if path in self._put:
-            raise Refused(f"{path} would be written twice: this is a fault of the program")
         target, size, digest = self._place(path), 0, sha256()
+        # What an interrupted export left and nobody knows of went when it was taken up again.
+        if os.path.lexists(target):
+            raise Refused(f"{path} would be written twice: this is a fault of the program")
         beside = target.with_name(target.name + ".making")
         try:
             with beside.open("wb") as file:
@@ -132,7 +131,6 @@ class ExportFolder:
             raise Transient(f"{target}: {error.strerror}") from error
         finally:
             beside.unlink(missing_ok=True)
-        self._put.add(path)
         self._fresh.append(path)
         return size, digest.hexdigest()
 
@@ -185,18 +183,17 @@ class ExportFolder:
 
     def listed(self, progress: Callable[[int, int], None]) -> list[Listed]:
         """See PackageSink."""
-        files = sorted(one for one in self.part.rglob("*") if one.is_file()
-                       and one.relative_to(self.part).parts[0] != WORK)
-        total, done, out = sum(one.stat().st_size for one in files), 0, []
-        for one in files:
+        paths = sorted(self._files(""))
+        total, done, out = sum((self.part / path).stat().st_size for path in paths), 0, []
+        for path in paths:
             digest, size = sha256(), 0
-            with one.open("rb") as file:
+            with (self.part / path).open("rb") as file:
                 while piece := file.read(_PIECE):
                     digest.update(piece)
                     size += len(piece)
                     progress(done + size, total)
             done += size
-            out.append(Listed(one.relative_to(self.part).as_posix(), size, digest.hexdigest()))
+            out.append(Listed(path, size, digest.hexdigest()))
         return out
 
     def finish(self) -> None:
@@ -216,6 +213,17 @@ class ExportFolder:
         """Whether the name is. An empty folder is free: somebody made it for this."""
         return not os.path.lexists(self.out) or (
             self.out.is_dir() and not self.out.is_symlink() and not any(self.out.iterdir()))
+
+    def _files(self, below: str) -> Iterator[str]:
+        """The paths of a folder of the package; as text, which is a tenth of what a Path is."""
+        with os.scandir(self.part / below) as found:
+            for one in found:
+                path = f"{below}{one.name}"
+                if one.is_dir(follow_symlinks=False):
+                    if path != WORK:
+                        yield from self._files(f"{path}/")
+                elif one.is_file():
+                    yield path
 
     def _require_free(self) -> None:
         if not self.is_free():

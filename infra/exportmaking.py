@@ -17,6 +17,7 @@ from infra.exportacts import ActReader
 from infra.exportdesk import ExportDesk
 from infra.exportfolder import ExportFolder
 from infra.exportpackage import Maker, require_place
+from infra.exportplace import alone, place_of
 from infra.verbs.audit import record_act, recording
 from infra.wire import Wire
 from schemas.errors import Refused
@@ -42,20 +43,20 @@ def make(wire: Wire, desk: ExportDesk, one: Export, out: Path, by: str, maker: M
          progress: Progress) -> tuple[Export, Done]:
     """The package of a request in `out`. Each step is on record before the next begins. Raises
     what the desk and the maker raise, and Exists for a folder of something else."""
-    chosen, viewer, place = desk.chosen(one), desk.viewer(one), str(out.absolute())
-    # Only what was begun under this very export goes on; whatever else lies there is none of it.
-    again = bool(one.unfinished) and ExportFolder(out.absolute()).begun_id() == one.export_id
-    if not again:
-        require_place(out)
-    with _only_one(wire, one.export_id):
+    chosen, viewer, place = desk.chosen(one), desk.viewer(one), place_of(out)
+    with alone(place), _only_one(wire, one.export_id):
+        # Only what was begun under this very export goes on; whatever else lies there is none of
+        # it. What lies there is looked at when nobody else can put anything there.
+        again = bool(one.unfinished) and ExportFolder(place).begun_id() == one.export_id
         if not again:
+            require_place(place)
             carry.await_logged(wire, _indexed(wire))
         record_act(wire, "export_run", {"export": one.export_id, "person": by})
-        granted = desk.begin(one.export_id, by, place, again=again)
-        done = maker(wire, viewer, progress).run(chosen, granted, out.absolute(), progress)
+        granted = desk.begin(one.export_id, by, str(place), again=again)
+        done = maker(wire, viewer, progress).run(chosen, granted, place, progress)
         # The package is whole. A crash before the next line: the same call finds it so, and says
         # it.
-        return desk.finish(by, place, done), done
+        return desk.finish(by, str(place), done), done
 
 
 def _indexed(wire: Wire) -> dict[tuple[str, int], int]:
@@ -68,7 +69,7 @@ def _indexed(wire: Wire) -> dict[tuple[str, int], int]:
 
 @contextmanager
 def _only_one(wire: Wire, export_id: str) -> Iterator[None]:
-    """Two processes in one folder would write into each other's files. Raises Refused."""
+    """One export is made once at a time, in whichever folders. Raises Refused."""
     folder = wire.home / "run"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:

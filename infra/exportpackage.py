@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from infra.exportdesk import HandOver
 from infra.exportfolder import ExportFolder
+from infra.exportplace import place_of
 from infra.wire import Wire
 from schemas.errors import Exists, Missing, Refused
 from search import export
@@ -59,12 +60,12 @@ class Verdict:
 
 def require_place(folder: Path) -> None:
     """Before anything is asked for: a package can be made here. Raises Exists, Missing."""
-    place = ExportFolder(folder.absolute())
+    place = ExportFolder(place_of(folder))
     if place.part.exists() or not place.is_free():
         raise Exists(f"{folder} is there already: name a new folder. To go on with an export that "
                      "was interrupted in it, use --resume")
-    if not folder.absolute().parent.is_dir():
-        raise Missing(f"{folder.absolute().parent} is not there: make it, or name another folder")
+    if not place.out.parent.is_dir():
+        raise Missing(f"{place.out.parent} is not there: make it, or name another folder")
 
 
 def hand_over_of(given: HandOver, file: Path | None) -> HandOver:

@@ -1,7 +1,8 @@
 """Making an export: the archive, the index and the log of one data folder, put together.
 
 Owns the composition and the two things that are done: a preview, and a package in a folder. Who may
-have it is `infra/exportdesk.py`; what is in it is `search/export/`.
+have it is `infra/exportdesk.py`; what a selection means `infra/exportchoice.py`; what is in it is
+`search/export/`.
 """
 
 from __future__ import annotations
@@ -14,52 +15,47 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from archive.media import MediaReader
 from archive.tlog import checkpoint, note
 from archive.tlog.batch import Read
 from archive.tlog.prover import Prover
 from archive.tlog.sequence import LogSequence
+from infra.exportchoice import Asking, Choice, records, whose, zone_of
 from infra.exportclaim import Claims
 from infra.exportdesk import tool
 from infra.exportfolder import ExportFolder
 from infra.exportlog import checkpoint_for, log_of, signer_of, stamps_of
 from infra.exporttags import Made, certificates, statics
 from infra.exportwriters import writers
-from infra.holds import Holding
-from infra.reviewing import policy_of
 from infra.wire import Wire
+from schemas import codec
 from schemas.directory import Directory
-from schemas.document import Document
 from schemas.errors import Exists, Missing, Refused
-from schemas.wire import Pointer
+from schemas.events import EventPart
+from schemas.identity import message_key
 from search.access.bound import Bound, Look
-from search.access.people import withheld_conversations
 from search.access.scope import EVERYTHING
 from search.access.viewer import Viewer
 from search.bodies import Bodies
 from search.export import bagit, complete, frozen, wording
 from search.export.cells import Cells
-from search.export.frozen import Frozen
+from search.export.frozen import Beheld, Frozen
 from search.export.gather import Gatherer
 from search.export.gather import Ports as GatherPorts
 from search.export.granted import Done, Granted, Preview, Progress, silent
 from search.export.leaves import Leaves
-from search.export.model import PRIVILEGED, Counts, Job
+from search.export.model import NOT_CHOSEN, OUTSIDE_PERIOD, PRIVILEGED, Counts, Job
 from search.export.native import Native
 from search.export.package import Package, Parts
+from search.export.places import Place
 from search.export.plan import planned
 from search.export.proof import Trust
-from search.export.select import CAPTURED, Privilege, Selection, Selector, Ways, is_captured
+from search.export.select import Selection
 from search.export.wanted import Wanted
 from search.gaps import GapReader
-from search.index import Asked, fetched
+from search.index import fetched
 from search.links import LinkReader
-from search.parse import parse
-from search.query import Compiler, Or, TokenQuery, flatten, party_values
-from search.reading import ReadingIndex
-from search.tokens import NONE, Tokenizer
 
 _SAID_EACH: Final = 500
 _GROUNDS: Final = {PRIVILEGED: "privileged: the firm's rules withhold it (access.toml)"}
@@ -76,30 +72,21 @@ class _Log:
     leaves: Leaves
 
 
-class _Custodians:
-    """Whose messages are, as capture said. Somebody who is in the directory no more is named by the
-    event itself, which is read once."""
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What an export began with. `withheld`: doc_id -> why; `named`: tokens of the conversations
+    that it is about."""
 
-    def __init__(self, tokenizer: Tokenizer, directory: Directory, bodies: Bodies) -> None:
-        self._bodies = bodies
-        self._named = {tokenizer.named("custodian", one.custodian_id): one.custodian_id
-                       for one in directory.custodians}
-        self._met: set[str] = set()
+    kept: Frozen
+    beheld: Beheld
+    withheld: Mapping[str, str]
+    named: frozenset[str]
 
-    def meet(self, found: Document) -> None:
-        """One message."""
-        for entry in found.entries:
-            if entry.custodian in self._met or not entry.custodian:
-                continue
-            if entry.custodian not in self._named:
-                with suppress(Missing, Refused):
-                    self._named[entry.custodian] = self._bodies.event(found, entry).custodian
-            if entry.custodian in self._named:
-                self._met.add(entry.custodian)
-
-    def met(self) -> frozenset[str]:
-        """Their ids."""
-        return frozenset(self._named[one] for one in self._met if self._named[one])
+    def elsewhere(self, place: Place) -> str:
+        """See complete.Ports."""
+        if place in self.beheld.beside:
+            return NOT_CHOSEN
+        return OUTSIDE_PERIOD if place in self.beheld.outside else ""
 
 
 class Exporter:
@@ -132,29 +119,34 @@ class Exporter:
     def preview(self, wanted: Wanted) -> Preview:
         """What an export would be; writes nothing. Raises QueryError, Missing, Refused, Transient.
         """
-        look = self._look()
-        chosen = self._selection(wanted, look)
+        choice = self._choice(self._look())
+        chosen = choice.select(wanted)
         try:
             leaves = Leaves(*log_of(self._wire))
         except Missing:
             leaves = None                    # it begins with the first turn of the notary
-        records = files = unproved = 0
-        for found in self._documents(chosen, look):
+        events = files = unproved = 0
+        for found in choice.documents(chosen):
             if found.doc_id not in chosen.withheld:
-                pointers = _records(found)
-                records += len(pointers)
+                pointers = records(found)
+                events += len(pointers)
                 unproved += sum(leaves is None or leaves.number(one) is None for one in pointers)
                 files += found.attachments
         times = [one.sort_at for one in chosen.chosen]
         warnings = [*self._warnings(wanted)]
+        others = choice.others(wanted, chosen)
+        if others:
+            warnings.append(f"{others} messages of other people, who had a number of the "
+                            "conversation at another time, are no part of it: a package that is "
+                            "proved to be complete lists their records by place, without content")
         if unproved:
             warnings.append(f"{unproved} records are not in the transparency log yet: an export "
                             "waits for that, and the notary has to run")
         return Preview(
             chosen.matched, len(chosen.chosen) - chosen.matched,
             dict(Counter(chosen.withheld.values())),
-            len({one.conversation for one in chosen.chosen}),
-            len({one.account for one in chosen.chosen}), records, files, records * _RECORD_BYTES,
+            len({one.talk for one in chosen.chosen}),
+            len({one.account for one in chosen.chosen}), events, files, events * _RECORD_BYTES,
             min(times, default=None), max(times, default=None), tuple(warnings))
 
     # -- the package
@@ -176,9 +168,12 @@ class Exporter:
                 raise Exists(f"{folder.part} holds another export ({kept.export_id}): go on with "
                              "that one, or delete it")
             chosen = frozen.read_selection(folder.read(frozen.SELECTION), kept.selection)
+            beheld = frozen.read_beheld(folder.read(frozen.BEHELD), kept.beheld)
         else:
-            kept, chosen = self._freeze(wanted, facts, look, log, folder)
-        parts = self._parts(wanted, facts, kept, chosen, look, log, folder)
+            kept, beheld, chosen = self._freeze(wanted, facts, look, log, folder)
+        named = frozenset(wanted.conversations).union(one.conversation for one in chosen.chosen)
+        parts = self._parts(wanted, facts, _Begun(kept, beheld, chosen.withheld, named),
+                            whose(look, beheld.assignments), log, folder)
         package = Package(parts, folder)
         total = len(chosen.chosen)
         counts = package.write(planned(chosen, parts.job.zone),
@@ -188,7 +183,7 @@ class Exporter:
             seal = file.read().decode()
         folder.finish()
         return Done(facts.export_id, str(folder.out), counts, digest, seal,
-                    parts.trust.head.size, tuple(self._warnings(wanted)))
+                    parts.trust.head.size, tuple(self._notes(wanted, counts)))
 
     def _found(self, wanted: Wanted, facts: Granted, folder: ExportFolder) -> Done:
         """A package that is whole already: sealed by us, over what lies there."""
@@ -201,57 +196,75 @@ class Exporter:
         note.verify(sealed, [signer_of(self._wire).key])
         folder.tidy()
         certified = json.loads((out / "certificate.json").read_bytes())
-        return Done(facts.export_id, str(out), _counted(certified), tags, seal,
-                    certified["checkpoint"]["size"], tuple(self._warnings(wanted)))
+        counts = _counted(certified)
+        return Done(facts.export_id, str(out), counts, tags, seal,
+                    certified["checkpoint"]["size"], tuple(self._notes(wanted, counts)))
 
     def _freeze(self, wanted: Wanted, granted: Granted, look: Look, log: _Log,
-                folder: ExportFolder) -> tuple[Frozen, Selection]:
-        chosen = self._selection(wanted, look)
+                folder: ExportFolder) -> tuple[Frozen, Beheld, Selection]:
+        choice = self._choice(look)
+        chosen = choice.select(wanted)
         if not chosen.chosen:
             raise Missing("nothing in the archive matches this selection: there is nothing to "
                           "export")
-        needed, custodians = self._needed(chosen, look, log.leaves)
+        needed, custodians = choice.needed(chosen, log.leaves)
         signed, witnesses = checkpoint_for(self._wire, log.sequence, log.last, needed)
         size = checkpoint.read_text(signed.text).head.size
         lines = frozen.selection_lines(chosen)
+        beheld = self._behold(wanted, chosen, look, log.leaves)
+        read = beheld.dump()
         kept = Frozen(granted.export_id, wanted.body().decode(), signed.render(), witnesses,
                       tuple(stamps_of(self._wire, log.sequence, log.last, size)),
-                      tuple(sorted(custodians)), sha256(lines).hexdigest())
-        folder.begin(kept.dump(), {frozen.SELECTION: lines})
-        return kept, chosen
+                      tuple(sorted(custodians)), sha256(lines).hexdigest(),
+                      sha256(read).hexdigest())
+        folder.begin(kept.dump(), {frozen.SELECTION: lines, frozen.BEHELD: read})
+        return kept, beheld, chosen
 
-    def _parts(self, wanted: Wanted, granted: Granted, kept: Frozen, chosen: Selection,
-               look: Look, log: _Log, folder: ExportFolder) -> Parts:
+    def _behold(self, wanted: Wanted, chosen: Selection, look: Look, leaves: Leaves) -> Beheld:
+        """What else is read of the index: once, so that no package is made of two answers."""
+        # The period is half open, a gap's time is not.
+        until = wanted.until - 1 if wanted.until is not None else None
+        gaps = tuple(one for one in GapReader(self._bodies).all(look.whole)
+                     if one.touches(wanted.since, until))
+        choice, decided = self._choice(look), look.assigned.every()
+        if not wanted.is_whole or choice.hides(wanted):
+            return Beheld(gaps, decided, sees_all=not wanted.is_whole)
+        return Beheld(gaps, decided, outside=choice.outside(wanted, leaves),
+                      beside=choice.beside(wanted, chosen, leaves))
+
+    def _parts(self, wanted: Wanted, granted: Granted, begun: _Begun, look: Look, log: _Log,
+               folder: ExportFolder) -> Parts:
+        kept, beheld = begun.kept, begun.beheld
         signed = note.read(kept.checkpoint)
         head = checkpoint.read_text(signed.text).head
         signer = signer_of(self._wire)
         trust = Trust(log.sequence.origin, head, signed, self._wire.log_keys(), kept.witnesses,
                       kept.stamps, signer.key)
-        # The period is half open, a gap's time is not.
-        until = wanted.until - 1 if wanted.until is not None else None
-        gaps = [one for one in GapReader(self._bodies).all(look.whole)
-                if one.touches(wanted.since, until)]
         job = self._job(wanted, granted, trust)
-        claims = Claims(self._keys, look.whole, self._bodies)
+        claims = Claims(self._keys, look.whole, self._bodies,
+                        lambda domain: self._datums(domain, log.leaves, head.size))
         return Parts(
             job, trust, writers(wanted),
             Gatherer(GatherPorts(
                 look.shown, self._cells, log.leaves, head.size, look.assigned,
                 MediaReader(self._wire.store).open, wanted.prefix, claims.is_erased,
                 lambda token: sha256(f"{granted.export_id} {token}".encode()).hexdigest()[:16],
-                gaps, _GROUNDS),
-                chosen.withheld),
+                beheld.gaps, _GROUNDS),
+                begun.withheld),
             Native(self._cells), log.leaves,
-            lambda tags: claims.claim(wanted, frozenset(kept.custodians), tags,
-                                      sees_all=not self._hidden(wanted, look)),
+            lambda tags, within: complete.logged(claims.claim(
+                wanted, frozenset(kept.custodians), tags, within,
+                sees_all=beheld.sees_all), log.leaves, head.size),
             complete.Ports(log.leaves, head.size,
                            lambda leaf: self._cells.of(complete.pointer_of(leaf)),
-                           claims.is_erased, lambda: self._outside(wanted, look, log.leaves)),
+                           claims.is_erased, begun.elsewhere,
+                           lambda place, datum: self._stands_elsewhere(
+                               place, datum, begun.named, look, log.leaves)),
             lambda: Prover(log.sequence, log.last).files(signed), granted.custody,
             lambda counts, sources, payload, manifest: certificates(
                 self._wire, Made(job, trust, wanted, _noted(counts, folder), sources,
                                  tuple(payload), manifest, tuple(
-                                     one for one in gaps if one.concerns(
+                                     one for one in beheld.gaps if one.concerns(
                                          sources.channels, sources.accounts)), folder)),
             statics(job), signer)
 
@@ -263,86 +276,29 @@ class Exporter:
             raise Missing("nothing is indexed yet: `counterfoil run` archives and indexes")
         return look
 
-    def _selection(self, wanted: Wanted, look: Look, index: Asked | None = None) -> Selection:
-        policy = policy_of(self._wire)
-        privilege = Privilege(frozenset(policy.privileged.compartments),
-                              withheld_conversations(policy, self._directory))
-        shown: Asked = look.shown if index is None else index
-        if self._tokenizer.text == NONE:
-            # The index holds no words: they are looked for in the texts themselves.
-            shown = ReadingIndex(shown, self._bodies, self._language.stems,
-                                 lambda done, of: self._progress("reading", done, of))
-        return Selector(
-            shown, self._tokenizer, privilege,
-            Ways(lambda text: self._compiled(text, wanted, look),
-                 lambda found: self._links.conversations(look.whole, found), self._held,
-                 lambda custodian: look.assigned.windows(lambda one: one == custodian)),
-            lambda found: self._progress("looking", found, 0)).select(wanted)
+    def _datums(self, domain: bytes, leaves: Leaves, size: int) -> Iterator[bytes]:
+        """Those of a key domain that can be read."""
+        for _, leaf in leaves.every(size):
+            if leaf.cell.domain == domain.hex():
+                with suppress(Missing, Refused):
+                    yield from (one.datum for one in
+                                self._cells.of(complete.pointer_of(leaf)).events)
 
-    def _compiled(self, text: str, wanted: Wanted, look: Look) -> TokenQuery:
-        search = self._wire.config.search
-        tree = parse(text, zone=_zone(wanted.zone), lists=self._language.lists)
-        return Compiler(
-            text, self._tokenizer, search.region, assigned=look.assigned,
-            links=self._links.of_values(look.whole, party_values(tree), search.region),
-            expander=self._language.expander, party=None,
-            counts_exactly=self._viewer.scope == EVERYTHING).compiled(tree)
+    def _stands_elsewhere(self, place: Place, datum: bytes, named: frozenset[str], look: Look,
+                          leaves: Leaves) -> bool:
+        """A receipt can be captured under another name than its message, and stands with it."""
+        with suppress(Refused):
+            said = codec.decode(datum)
+            key = said.message_key if isinstance(said, EventPart) else message_key(said)
+            for _, found in fetched(look.whole, [self._tokenizer.document(key)]):
+                return found is not None and found.conversation not in named and any(
+                    (leaves.number(one), one.position) == place for one in records(found))
+        return False
 
-    def _whole(self, wanted: Wanted, look: Look, index: Asked) -> set[str]:
-        """Ids of all that the question means there, whatever its period."""
-        found = self._selection(replace(wanted, since=None, until=None), look, index)
-        return {one.doc_id for one in found.chosen}
-
-    def _hidden(self, wanted: Wanted, look: Look) -> bool:
-        """Whether whoever asks does not see all of it: then nothing can be said of the rest."""
-        if self._viewer.scope == EVERYTHING or not wanted.is_whole:
-            return False
-        return bool(self._whole(wanted, look, look.whole) - self._whole(wanted, look, look.shown))
-
-    def _outside(self, wanted: Wanted, look: Look,
-                 leaves: Leaves) -> frozenset[tuple[int, int]]:
-        """(leaf, position) of every record of the same question outside of its period."""
-        if (wanted.since, wanted.until) == (None, None):
-            return frozenset()
-        ids = sorted(self._whole(wanted, look, look.whole))
-        return frozenset(
-            (leaf, pointer.position)
-            for _, found in fetched(look.whole, ids)
-            if found is not None and not wanted.covers(found.sort_at)
-            for pointer in _records(found) if (leaf := leaves.number(pointer)) is not None)
-
-    def _held(self, hold_id: str) -> TokenQuery:
-        holding = Holding(self._wire)
-        index = holding.index()
-        facts = holding.facts(index)
-        hold = next((one for one in facts.holds() if one.hold_id == hold_id), None)
-        if hold is None or index is None:
-            raise Missing(f"there is no hold {hold_id}: see `counterfoil hold list`")
-        sources = holding.sources(index)
-        asked = [sources.asked(scope) for scope in hold.scopes]
-        return TokenQuery(flatten(Or(tuple(one.root for one in asked))),
-                          CAPTURED.intersection(frozenset().union(*(one.kinds for one in asked))))
-
-    def _documents(self, chosen: Selection, look: Look) -> Iterator[Document]:
-        ids = [one.doc_id for one in chosen.chosen]
-        for at, (_, found) in enumerate(fetched(look.shown, ids)):
-            if at % _SAID_EACH == 0:
-                self._progress("looking", at, len(ids))
-            if found is not None:
-                yield found
-
-    def _needed(self, chosen: Selection, look: Look, leaves: Leaves) -> tuple[int, frozenset[str]]:
-        """(the size that a checkpoint must have, whose messages were chosen). Raises Refused where
-        nothing of a message is in the log yet."""
-        size, custodians = 0, _Custodians(self._tokenizer, self._directory, self._bodies)
-        for found in self._documents(chosen, look):
-            known = [one for one in map(leaves.number, _records(found)) if one is not None]
-            if not known:
-                raise Refused(f"message {found.doc_id} is not in the transparency log yet: "
-                              "`counterfoil notary --once` brings it up to date; then export again")
-            size = max(size, max(known) + 1)
-            custodians.meet(found)
-        return size, custodians.met()
+    def _choice(self, look: Look) -> Choice:
+        return Choice(Asking(self._wire, self._viewer, self._bodies, self._tokenizer, self._links,
+                             self._directory, self._language,
+                             self._progress), look)
 
     # -- what it says of itself
 
@@ -355,9 +311,17 @@ class Exporter:
         return Job(
             granted.export_id, wanted.title or wanted.matter or "Export", wanted.matter,
             granted.requested_by, granted.requested_at, granted.approved_by, granted.approved_at,
-            wanted.basis, wanted.query, scope, _zone(wanted.zone), wanted.zone, wanted.prefix,
+            wanted.basis, wanted.query, scope, zone_of(wanted.zone), wanted.zone, wanted.prefix,
             config.export.organisation, tool(), trust.origin, trust.head.size,
             trust.head.root.hex(), trust.signed.render(), config.retention.trial)
+
+    def _notes(self, wanted: Wanted, counts: Counts) -> Iterator[str]:
+        yield from self._warnings(wanted)
+        if NOT_CHOSEN in counts.left:
+            yield ("records under a name of the conversation that belong to other messages are no "
+                   "part of it (other people had the number at another time; a message stands in "
+                   "another conversation): withheld.jsonl lists them by place (not_chosen), "
+                   "without content")
 
     def _warnings(self, wanted: Wanted) -> Iterator[str]:
         if wanted.matter and all(one.matter_id != wanted.matter
@@ -375,22 +339,8 @@ def _noted(counts: Counts, folder: ExportFolder) -> Counts:
 
 def _counted(certified: Mapping[str, Any]) -> Counts:
     """The counts of a package that is whole, as its certificate has them."""
-    said = certified["counts"]
-    failed = {name: count for name, count in said["failed"].items()
-              if count and name != "files_missing"}
+    said = dict(certified["counts"])
+    behind = said.pop("withheld")
     return Counts(
-        said["matched"], said["context"], said["exported"], said["records"],
-        said["conversations"], said["files"], said["file_bytes"],
-        said["failed"]["files_missing"], said["withheld"] | failed, certified["notes"])
-
-
-def _records(found: Document) -> list[Pointer]:
-    """Each record of a message once, without what the firm says of it."""
-    return list(dict.fromkeys(one.pointer for one in found.entries if is_captured(one)))
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise Refused(f"--zone {name}: no time zone; write Europe/London, for example") from error
+        **said, withheld={why: one["messages"] for why, one in behind.items() if one["messages"]},
+        left={why: one["records"] for why, one in behind.items()}, notes=certified["notes"])

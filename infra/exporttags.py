@@ -59,19 +59,24 @@ def _facts(wire: Wire, made: Made) -> CertificateFacts:
     count = made.counts.exported + made.counts.context
     documents = (naming.document(made.job.prefix, 1),
                  naming.document(made.job.prefix, count)) if count else ("", "")
-    cosigned = note.verify(made.trust.signed, made.trust.witnesses) if made.trust.witnesses else ()
+    trust = made.trust
+    times = {one.key: (one.time or 0) * 1000
+             for one in (note.verify(trust.signed, trust.witnesses) if trust.witnesses else ())}
+    signers = {one.key for one in note.verify(trust.signed, trust.log)}
     return CertificateFacts(
         made.job.produced_by.rpartition(" ")[2], "", made.payload,
         ((MANIFEST, sha256(made.manifest).hexdigest()),), made.sources,
         "" if wire.config.store.driver == "folder" else "COMPLIANCE",
-        tuple(one.vkey() for one in made.trust.log), made.trust.package.vkey(),
+        tuple(one.vkey() for one in trust.log),
+        next(one.vkey() for one in trust.log if one in signers), trust.package.vkey(),
         claim["kind"], claim["why"],
-        tuple(Cosigned(one.key.name, one.key.vkey(), (one.time or 0) * 1000) for one in cosigned),
+        tuple(Cosigned(one.name, one.vkey(), times[one])
+              for one in trust.witnesses if one in times),
         tuple(Stamped(one.authority, one.at, one.size,
                       f"{proof.FOLDER}/timestamps/{one.size}/{one.authority}.tsr")
-              for one in made.trust.stamps),
+              for one in trust.stamps),
         made.sources.keys,
-        made.wanted.since, made.wanted.until, made.gaps, wording.lines(made.wanted),
+        claim["since"], claim["until"], made.gaps, wording.lines(made.wanted),
         documents)
 
 

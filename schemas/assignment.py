@@ -66,6 +66,10 @@ class Assignments:
         return Assignments(one for several in self._of.values() for one in several
                            if one.decided_at < at)
 
+    def every(self) -> tuple[Assignment, ...]:
+        """The decisions, in one order."""
+        return tuple(one for _, several in sorted(self._of.items()) for one in several)
+
     def accounts(self) -> tuple[tuple[str, str], ...]:
         """(channel, account) of every decision, sorted."""
         return tuple(sorted(self._of))

@@ -109,8 +109,8 @@ PURE = (
     "__future__", "array", "base64", "binascii", "bisect", "collections", "contextlib",
     "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib",
     "heapq", "hmac", "http.HTTPStatus", "io", "ipaddress", "itertools", "json", "math", "operator",
-    "re", "statistics", "string", "struct", "types", "typing", "unicodedata", "urllib.parse",
-    "zlib",
+    "re", "shlex", "statistics", "string", "struct", "types", "typing", "unicodedata",
+    "urllib.parse", "zlib",
 )
 
 # The rest, each with the modules that may use it and why.

@@ -138,6 +138,14 @@ def export_handover(
                           identity_of(person, password_file, code), json=json))
 
 
+@export_app.command("keys")
+def export_keys(context: typer.Context, json: Json = False) -> None:
+    """The two keys that a recipient checks a package with; tell them by another way than it."""
+    from infra.verbs.exportkeys import keys as verb
+
+    raise typer.Exit(verb(wire_of(context), json=json))
+
+
 @export_app.command("verify")
 def export_verify(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A package.")],

@@ -27,6 +27,7 @@ from rich.table import Table
 from infra.config import load
 from infra.demo import files
 from infra.demo.week import ANNA, BEN, DIRECTORY, MARIA, Secrets, Step, week
+from infra.exportlog import signer_of
 from infra.serve import stop_folder
 from infra.verbs import check, export, imports, refused, searching
 from infra.verbs.screen import OUT, bad, good, shown, strong
@@ -192,15 +193,16 @@ def _screens(wire: Wire, folder: Path, outcomes: list[tuple[Step, int]], start: 
 
 def _export(wire: Wire, folder: Path) -> None:
     """The package of a conversation with a retraction; its own verifier in an interpreter that has
-    nothing of ours, told which key the log has. Raises Halt where it finds anything."""
+    nothing of ours, told which keys log and package have. Raises Halt where it finds anything."""
     found = wire.searcher().search("state:retracted cousin", operator("demo"), 1).hits[0]
     out = folder / EXPORT
     export.export(wire, export.Typed(conversations=[found.conversation], matter="demo-1",
                                      title="The retracted conversation"),
                   export.How(out=out, agreed=True))
     command = [sys.executable, "-I", "-S", str(out / "verify.py"), "--log-key",
-               wire.log_keys()[0].vkey()]
-    OUT.print(f"python3 -I -S {_as_typed(out / 'verify.py')} --log-key …", highlight=False)
+               wire.log_keys()[0].vkey(), "--package-key", signer_of(wire).key.vkey()]
+    OUT.print(f"python3 -I -S {_as_typed(out / 'verify.py')} --log-key … --package-key …",
+              highlight=False)
     done = subprocess.run(command, capture_output=True, check=False, cwd=folder.parent,
                           stdin=subprocess.DEVNULL)
     OUT.print(shown((done.stdout + done.stderr).decode("utf-8", "replace")), soft_wrap=True)

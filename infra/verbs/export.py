@@ -18,6 +18,7 @@ from infra.disposition_who import Identity, who
 from infra.exportdesk import ExportDesk, HandOver, person_of, require_may
 from infra.exportmaking import make, opened
 from infra.exportpackage import Maker, exporter, hand_over_of, require_place, verified
+from infra.exportplace import place_of
 from infra.verbs import exportshown
 from infra.verbs.assign import moment_of
 from infra.verbs.audit import acting, record_act
@@ -240,8 +241,9 @@ def _made(wire: Wire, desk: ExportDesk, one: Export, out: Path, how: How) -> int
 
 def _previewed(wire: Wire, viewer: Viewer, chosen: Wanted, how: How) -> Preview:
     record_act(wire, "export_preview", {
-        "person": viewer.person, "request": chosen.digest, **(
-            {"query": chosen.query} if chosen.query else {})})
+        "person": viewer.person, "request": chosen.digest, **{
+            name: value for name, value in (("query", chosen.query), ("basis", chosen.basis))
+            if value}})
     with exportshown.bar(hidden=how.json) as progress:
         found = how.maker(wire, viewer, progress).preview(chosen)
     if not how.json:
@@ -255,7 +257,7 @@ def _previewed(wire: Wire, viewer: Viewer, chosen: Wanted, how: How) -> Preview:
 
 
 def _place(folder: Path) -> str:
-    return str(folder.absolute())
+    return str(place_of(folder))
 
 
 def _each(values: Sequence[str]) -> tuple[str, ...]:

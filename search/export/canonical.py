@@ -18,6 +18,15 @@ def document(said: Any) -> bytes:
                       allow_nan=False).encode()
 
 
+def long_document(said: Mapping[str, Any]) -> bytes:
+    """The bytes of `document` for an object that has long lists: made element by element, because
+    in one go each costs ten times its length."""
+    return b"{" + b",".join(
+        document(name) + b":" + (b"[" + b",".join(map(document, value)) + b"]"
+                                 if isinstance(value, list) else document(value))
+        for name, value in sorted(said.items())) + b"}"
+
+
 def line(said: Any) -> bytes:
     """One line of a `.jsonl` file."""
     return document(said) + b"\n"

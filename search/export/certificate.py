@@ -6,21 +6,20 @@ printed one (pdf_certificate.py); the file speaks of the payload, whose manifest
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from schemas.gaps import REASONS, Gap
-from search.export import canonical, complete, model
+from search.export import canonical, complete
 from search.export.bagit import Listed
 from search.export.model import Counts, Job
 from search.export.package import Sources
 
 PATH: Final = "certificate.json"
-VERIFY: Final = "python3 verify.py"
-VERIFY_WITH_KEY: Final = "python3 verify.py --log-key KEY"
-# Items that were chosen and could not be given, though nobody withheld them.
-_FAILED: Final = (model.UNREADABLE, model.ERASED)
+# -I: nothing that somebody laid into the folder is run with it.
+VERIFY: Final = "python3 -I verify.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Cosigned:
 @dataclass(frozen=True, slots=True)
 class Stamped:
     """A time stamp of an authority. `at`: UTC ms, null = not read here; `size`: entries of the log
-    at the checkpoint that was stamped; `token`: its path in the package."""
+    at the checkpoint that was stamped; `token`: its path in the package, "data/proof/…"."""
 
     authority: str
     at: int | None
@@ -50,9 +49,10 @@ class CertificateFacts:
     `version`, `commit`: of the system, "" = not known. `files`: the payload; `manifests`: name and
     SHA-256 (hex) of each manifest over it. `lock_mode`: of the archive's objects ("COMPLIANCE"),
     "" = not locked. `key_ids`: of the keys that sealed the records, never keys. `log_keys`,
-    `package_key`: verifier keys. `claim`, `why`: kind and words of complete.json. `since`, `until`:
-    the period, UTC ms, null = open; `gaps`: those that touch it. `selection`: what was asked for,
-    name and value. `documents`: first and last id, "" = none.
+    `package_key`: verifier keys; `log_key`: the first of them that signed the checkpoint. `claim`,
+    `why`, `since`, `until`: kind, words and period (UTC ms, null = open) of complete.json; `gaps`:
+    those that touch the period. `cosignatures`, `stamps`: in the order of trust.json. `selection`:
+    what was asked for, name and value. `documents`: first and last id, "" = none.
     """
 
     version: str
@@ -62,6 +62,7 @@ class CertificateFacts:
     sources: Sources
     lock_mode: str
     log_keys: tuple[str, ...]
+    log_key: str
     package_key: str
     claim: str
     why: str = ""
@@ -107,14 +108,20 @@ def certificate(job: Job, counts: Counts, facts: CertificateFacts) -> dict[str, 
         "completeness": {"kind": facts.claim, "why": facts.why},
         "gaps": [_gap(one) for one in facts.gaps],
         "notes": dict(counts.notes),
-        "verify": {"command": VERIFY, "with_key": VERIFY_WITH_KEY},
+        "verify": {"command": VERIFY, "with_key": with_key(facts.log_key, facts.package_key)},
         "shows": list(shows(job, facts)), "does_not_show": list(DOES_NOT_SHOW),
     }
 
 
+def with_key(log_key: str, package_key: str) -> str:
+    """What one types to check a package under two keys (verifier keys), as a shell reads it."""
+    return (f"{VERIFY} --log-key {shlex.quote(log_key)} "
+            f"--package-key {shlex.quote(package_key)}")
+
+
 def body(said: dict[str, Any]) -> bytes:
     """The file."""
-    return canonical.document(said) + b"\n"
+    return canonical.long_document(said) + b"\n"
 
 
 def shows(job: Job, facts: CertificateFacts) -> Iterable[str]:
@@ -140,7 +147,8 @@ def shows(job: Job, facts: CertificateFacts) -> Iterable[str]:
         yield ("Every archived record of the custodians that are named is here, or is listed as "
                "withheld, in every cell of the domains that are named.")
     else:
-        yield ("Completeness is not claimed" + (f": {facts.why}" if facts.why else "") + ".")
+        why = facts.why.removesuffix(".")
+        yield f"Completeness is not claimed{f': {why}' if why else ''}."
 
 
 DOES_NOT_SHOW: Final = (
@@ -148,25 +156,29 @@ DOES_NOT_SHOW: Final = (
     "That the archive was given everything that the provider sent: nobody can prove that. Times "
     "at which capture is known to have failed are listed under gaps.",
     "That a time which a source states is right. The time of capture is the archive's own clock.",
-    "Who signed the log, from this package alone: it brings its own keys. Compare the log's key "
-    "with one that you were given by another way, and check with --log-key.",
+    "Who signed the log, and who sealed the package, from this package alone: it brings its own "
+    "keys. Compare both with keys that you were given by another way, and check with both, "
+    "--log-key and --package-key. What somebody else's key has sealed is no package of the firm, "
+    "though the records in it may be the firm's.",
     "That transcripts, RSMF, e-mail and load files render the records rightly: hashes and the seal "
     "cover them, the log does not. In doubt read the native record of the same document id.",
     "That the domains named are all that a custodian has: that is the archive's word. Where a "
     "conversation is shown to be absent from a cell, the key that names it is the exporter's word; "
     "a court can have that one cell opened.",
+    "That something was withheld for the reason that is stated: reasons are the exporter's word.",
+    "What could not be read when it arrived: it lies in the archive's quarantine, under no "
+    "conversation, and is not part of an export of conversations.",
 )
 
 
 def _counts(counts: Counts) -> dict[str, Any]:
-    failed = {reason: counts.withheld.get(reason, 0) for reason in _FAILED}
     return {
         "matched": counts.matched, "context": counts.context, "exported": counts.exported,
         "records": counts.records, "conversations": counts.conversations, "files": counts.files,
-        "file_bytes": counts.file_bytes,
-        "withheld": {reason: times for reason, times in counts.withheld.items()
-                     if reason not in _FAILED},
-        "failed": {**failed, "files_missing": counts.files_missing},
+        "file_bytes": counts.file_bytes, "files_missing": counts.files_missing,
+        "files_not_archived": counts.files_not_archived,
+        "withheld": {reason: {"messages": counts.withheld.get(reason, 0), "records": records}
+                     for reason, records in counts.left.items()},
     }
 
 

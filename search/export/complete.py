@@ -25,7 +25,8 @@ from schemas.wire import Pointer
 from search.export import canonical
 from search.export.gather import Left
 from search.export.leaves import Leaves
-from search.export.model import ERASED, NOT_CHOSEN, OUTSIDE_PERIOD, UNREADABLE, Sink
+from search.export.model import ERASED, NOT_CHOSEN, UNREADABLE, Sink
+from search.export.places import Place, Places
 from search.export.proof import FOLDER
 
 CONVERSATIONS: Final = "conversations"
@@ -34,6 +35,14 @@ NONE: Final = "none"
 TAGS: Final = f"{FOLDER}/tags.jsonl"
 _COUNT: Final = struct.Struct(">I")
 _TAG_BYTES: Final = 32
+NOTHING: Final = ("Nothing of it was in the archive when this export began: an absence over all of "
+                  "the archive is not claimed.")
+_NO_DOMAIN: Final = ("The archive has no key domain of these custodians: what is here was captured "
+                     "while it was nobody's. That nothing else is theirs is not claimed.")
+_NO_TAG: Final = ("Nothing of these conversations can be read, so nobody can look for them in the "
+                  "archive's cells.")
+# Of a record that the index does not know: no package is made.
+_UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +73,47 @@ class Claim:
                               for name, tag in self.tags]}
 
 
+def claimed(kind: str, since: int | None, until: int | None,
+            domains: Mapping[bytes, DomainFacts], tags: Sequence[tuple[str, bytes]]) -> Claim:
+    """The claim, where there is something that it is about: of no domain, or of conversations
+    without a tag, anything would be true."""
+    if domains and (tags or kind != CONVERSATIONS):
+        return Claim(kind, "", since, until, domains, tags if kind == CONVERSATIONS else ())
+    return Claim(NONE, _NO_DOMAIN if kind == CUSTODIANS else _NO_TAG, since, until)
+
+
+def logged(claim: Claim, leaves: Leaves, size: int) -> Claim:
+    """The claim about those domains of which the tree of `size` has a cell. One that was made later
+    has nothing in it yet, and an export that goes on would be another one for it."""
+    if claim.kind == NONE:
+        return claim
+    there = {leaf.cell.domain for _, leaf in leaves.every(size)}
+    return claimed(claim.kind, claim.since, claim.until, {
+        domain: facts for domain, facts in claim.domains.items() if domain.hex() in there},
+        claim.tags)
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """`opened`: a cell by its leaf (raises Missing where its key is gone, Refused);
-    `is_erased`: whether the key of a domain's generation was destroyed by right; `outside`:
-    (leaf, position) of what the index knows of the same question outside of its period."""
+    `is_erased`: whether the key of a domain's generation was destroyed by right; `elsewhere`:
+    why what the index knew at the beginning was not chosen by right, by its place: OUTSIDE_PERIOD
+    for the same question at another time, NOT_CHOSEN for another person under a number that is of
+    the conversation at another time, "" for anything else; `stands_elsewhere`: whether a datum at a
+    place is of a message that the index shows in a conversation which nobody named."""
 
     leaves: Leaves
     size: int
     opened: Callable[[Leaf], OpenedCell]
     is_erased: Callable[[bytes, int], bool]
-    outside: Callable[[], frozenset[tuple[int, int]]]
+    elsewhere: Callable[[Place], str]
+    stands_elsewhere: Callable[[Place, bytes], bool]
 
 
-def write(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]],
+def write(claim: Claim, ports: Ports, known: Places,
           sink: Sink) -> list[Left]:
     """complete.json and tags.jsonl; what is left out and was not accounted for yet, which the
-    caller lists. `known`: (leaf, position) of what is in the package or withheld.
+    caller lists. `known`: of what is in the package or withheld.
 
     Raises Refused where records of the conversation are not in the package though nothing explains
     it: the index does not know them (yet).
@@ -92,22 +125,20 @@ def write(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]],
     if claim.kind == CONVERSATIONS:
         sink.append(TAGS, b"")
     left: list[Left] = []
-    outside = ports.outside()
     for index, leaf in ports.leaves.every(ports.size):
         domain = bytes.fromhex(leaf.cell.domain)
         if domain in claim.domains:
-            left += _cell(claim, ports, known, outside, index, leaf, sink)
-    unknown = [one for one in left if one.reason == NOT_CHOSEN]
+            left += _cell(claim, ports, known, index, leaf, sink)
+    unknown = [one for one in left if one.reason == _UNKNOWN]
     if unknown:
         raise Refused(f"{len(unknown)} records of what was chosen are in the archive and not in "
                       "the index: wait until `counterfoil status` says that everything is indexed, "
-                      "or run `counterfoil rebuild`; then export again")
+                      "or run `counterfoil rebuild`; then begin the export anew, in another folder")
     return left
 
 
-def _cell(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]],
-          outside: frozenset[tuple[int, int]], index: int, leaf: Leaf,
-          sink: Sink) -> Iterator[Left]:
+def _cell(claim: Claim, ports: Ports, known: Places,
+          index: int, leaf: Leaf, sink: Sink) -> Iterator[Left]:
     domain, generation = bytes.fromhex(leaf.cell.domain), leaf.cell.generation
     try:
         opened = ports.opened(leaf)
@@ -131,7 +162,11 @@ def _cell(claim: Claim, ports: Ports, known: frozenset[tuple[int, int]],
         if (index, position) in known or (
                 claim.kind == CONVERSATIONS and event.tag not in wanted):
             continue
-        reason = OUTSIDE_PERIOD if (index, position) in outside else _unexplained(event)
+        place = index, position
+        reason = ports.elsewhere(place) or _unexplained(event)
+        if reason == _UNKNOWN and claim.kind == CONVERSATIONS \
+                and ports.stands_elsewhere(place, event.datum):
+            reason = NOT_CHOSEN
         yield Left(index, position, event.offset, event.index, reason, "",
                    wanted.get(event.tag, ""))
 
@@ -140,7 +175,7 @@ def _unexplained(event: CellEvent) -> str:
     """Why a record that nobody chose is not there: it is no event that reads (a part of a large one
     whose others never came, a datum that does not parse), or nobody knows."""
     try:
-        return NOT_CHOSEN if isinstance(codec.decode(event.datum), CapturedEvent) else UNREADABLE
+        return _UNKNOWN if isinstance(codec.decode(event.datum), CapturedEvent) else UNREADABLE
     except Refused:
         return UNREADABLE
 
@@ -179,7 +214,6 @@ def pointer_of(leaf: Leaf) -> Pointer:
 
 
 def accounted(records: Iterable[Mapping[str, Any]],
-              withheld: Iterable[Mapping[str, Any]]) -> frozenset[tuple[int, int]]:
-    """(leaf, position) of what a package has written so far."""
-    return frozenset((one["leaf"], one["position"]) for part in (records, withheld)
-                     for one in part)
+              withheld: Iterable[Mapping[str, Any]]) -> Places:
+    """Of what a package has written so far."""
+    return Places((one["leaf"], one["position"]) for part in (records, withheld) for one in part)

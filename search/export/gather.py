@@ -22,7 +22,7 @@ from schemas.media import StoredMedia
 from schemas.wire import Pointer
 from search import project, thread
 from search.bodies import Bodies
-from search.export import naming
+from search.export import joining, naming
 from search.export.cells import Cells
 from search.export.leaves import Leaves
 from search.export.model import (
@@ -155,7 +155,7 @@ class Gatherer:
 
     def _item(self, found: Document, numbers: Numbers, made: _Made, sink: FileSink, *,
               context: bool) -> None:
-        records, left = self._records(found, numbers, made)
+        records, left, names = self._records(found, numbers, made)
         if not records:
             # Nothing of it can be read: it is listed, and no empty item pretends to be it.
             self._stay(found, left[0].reason if left else UNREADABLE, numbers, made)
@@ -167,7 +167,7 @@ class Gatherer:
         event = next((one.event for one in records if one.event is not None), None)
         made.items.append(Item(
             document_id, numbers.document, found.sort_at, found.channel,
-            event.account if event else "", view.hit.custodian, view, records,
+            event.account if event else "", _custodian(view.hit.custodian, names), view, records,
             self._files(view, document_id, sink),
             self._ports.shared(found.shared) if found.shared else "", context))
 
@@ -177,15 +177,16 @@ class Gatherer:
                        related=tuple(one for one in seen.related if one.kind in CAPTURED))
 
     def _records(self, found: Document, numbers: Numbers,
-                 made: _Made) -> tuple[tuple[Record, ...], list[Left]]:
-        """Those that can be read, and those that cannot."""
+                 made: _Made) -> tuple[tuple[Record, ...], list[Left], list[str]]:
+        """Those that can be read, and those that cannot; whom each datum names as custodian."""
         out: list[Record] = []
         left: list[Left] = []
+        names: list[str] = []
         joined = self._joined(found)
         for pointer in _pointers(found):
             number, leaf = self._ports.leaves.of(pointer)
             try:
-                datum, event = self._read(pointer, joined)
+                datum, said = self._read(pointer)
                 opened = self._ports.cells.of(pointer)
             except (Missing, Refused) as error:
                 left.append(Left(number, pointer.position, pointer.offset, pointer.index,
@@ -196,8 +197,10 @@ class Gatherer:
                                                 opened.proof.salts[pointer.position],
                                                 opened.proof.path(pointer.position))
             made.tags.add(opened.events[pointer.position].tag)
+            event = joined.get(pointer) if isinstance(said, EventPart) else said
             out.append(Record(numbers.record, number, pointer, datum, event))
-        return tuple(out), left
+            names.append(said.custodian)
+        return tuple(out), left, names
 
     def _why(self, leaf: Leaf, error: Missing | Refused) -> str:
         """Erased is what was destroyed by right; anything else that does not open is not."""
@@ -205,23 +208,32 @@ class Gatherer:
             bytes.fromhex(leaf.cell.domain), leaf.cell.generation)
         return ERASED if is_gone else UNREADABLE
 
-    def _read(self, pointer: Pointer,
-              joined: Mapping[Pointer, CapturedEvent]) -> tuple[bytes, CapturedEvent | None]:
+    def _read(self, pointer: Pointer) -> tuple[bytes, CapturedEvent | EventPart]:
         datum = self._ports.cells.read(pointer)
-        said = codec.decode(datum)
-        if isinstance(said, EventPart):
-            return datum, joined.get(pointer)
-        return datum, said
+        return datum, codec.decode(datum)
 
     def _joined(self, found: Document) -> dict[Pointer, CapturedEvent]:
-        """By the first part of each large event: the whole."""
+        """By the first part of each large event: the whole. Of an event of which no sighting is
+        whole by itself, what parts of several give."""
         out: dict[Pointer, CapturedEvent] = {}
+        missed = joining.cuts(found.entries, _pointers(found))
         for chain in project.complete_sets(found.entries):
             try:
                 out[chain[0].pointer] = project.joined_event(
                     [self._ports.cells.read(part.pointer) for part in chain])
             except (Missing, Refused):
                 continue  # its parts are named one by one where they are read
+            missed.pop(joining.cut_of(chain[0]), None)
+        for pointers in missed.values():
+            parts: dict[Pointer, EventPart] = {}
+            for pointer in pointers:
+                with suppress(Missing, Refused):
+                    said = self._read(pointer)[1]
+                    if isinstance(said, EventPart):
+                        parts[pointer] = said
+            made = joining.put_together(tuple(parts.values()))
+            if made is not None:
+                out[tuple(parts)[made[0]]] = made[1]
         return out
 
     def _files(self, view: MessageView, document_id: str,
@@ -320,6 +332,13 @@ class _Made:
             if known is None or (one.display_name and not known.display_name):
                 self.parties[one.native_id] = one
         self.is_group = self.is_group or len(self.parties) > 2
+
+
+def _custodian(shown: str, names: Sequence[str]) -> str:
+    """Whose a message is: as one of its datums says; only where one of them names nobody, whoever
+    it was given to afterwards."""
+    named = [one for one in names if one]
+    return shown if shown in named or len(named) < len(names) else next(iter(named), "")
 
 
 def _pointers(found: Document) -> list[Pointer]:

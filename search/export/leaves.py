@@ -22,7 +22,8 @@ Cell = tuple[str, int]
 
 
 class Leaves:
-    """Of one log, as `last` left it. Keeps what it has read of it."""
+    """Of one log, as `last` left it. Keeps what it has read of it, where single cells are asked
+    for."""
 
     def __init__(self, sequence: LogSequence, last: Read) -> None:
         self._sequence, self._last = sequence, last
@@ -57,7 +58,10 @@ class Leaves:
                      else self._sequence.present(number)).batch
             if batch.start >= size:
                 return
-            yield from ((index, leaf) for index, leaf in self._walk(batch) if index < size)
+            # Not kept: of a whole log few leaves are asked for again.
+            for index, leaf in enumerate(batch.leaves(), batch.start):
+                if index < size:
+                    yield index, leaf
             number += 1
 
     def at(self, index: int) -> Leaf:

@@ -163,7 +163,10 @@ class Job:
 
 @dataclass(slots=True)
 class Counts:
-    """What went in and what came out, for the certificate and whoever asks."""
+    """What went in and what came out, for the certificate and whoever asks. `files_missing`: files
+    that a record says are stored, and that are not here; `files_not_archived`: files of which the
+    archive never had bytes. `withheld` counts what was chosen and stays behind as a whole, `left`
+    every record that is known and not here (the lines of withheld.jsonl)."""
 
     matched: int = 0
     context: int = 0
@@ -173,7 +176,9 @@ class Counts:
     files: int = 0
     file_bytes: int = 0
     files_missing: int = 0
-    withheld: dict[str, int] = field(default_factory=dict)   # reason -> items
+    files_not_archived: int = 0
+    withheld: dict[str, int] = field(default_factory=dict)   # reason -> messages
+    left: dict[str, int] = field(default_factory=dict)       # reason -> records
     notes: dict[str, int] = field(default_factory=dict)      # what a format had to change -> times
 
 

@@ -2,24 +2,25 @@
 
 Owns the order and what is remembered between slices, so that an export that was interrupted goes on
 with the next slice and gives the same bytes. Files are the sink's; who may have it was decided
-before.
+before; what is counted is `tally.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
 from archive.tlog.note import Note, Signer, sign
-from search.export import bagit, canonical, complete, proof
+from schemas.errors import Refused
+from search.export import bagit, canonical, complete, proof, tally
 from search.export.bagit import Listed
 from search.export.complete import Claim
-from search.export.gather import FileSink, Gathered, Gatherer, Numbers
+from search.export.gather import FileSink, Gatherer, Numbers
 from search.export.leaves import Leaves
-from search.export.model import Counts, Job, Slice, Writer
+from search.export.model import ERASED, Counts, Job, Writer
 from search.export.native import Native
 from search.export.plan import Planned
 from search.export.proof import Trust
@@ -65,7 +66,7 @@ class Parts:
     """What a package is made with. `custody`: lines of custody.jsonl; `certificates`: the tag files
     that certify (by path), from the counts, what the data came from, the payload's files and its
     manifest; `statics`: other tag files; `signer`: of seal.note; `claim`: from the tags that were
-    met."""
+    met, and the key domains in which something lies that is here or listed."""
 
     job: Job
     trust: Trust
@@ -73,7 +74,7 @@ class Parts:
     gatherer: Gatherer
     native: Native
     leaves: Leaves
-    claim: Callable[[Sequence[tuple[str, bytes]]], Claim]
+    claim: Callable[[Sequence[tuple[str, bytes]], Collection[bytes]], Claim]
     completeness: complete.Ports
     static_log: Callable[[], Iterable[tuple[str, bytes]]]
     custody: Sequence[Mapping[str, Any]]
@@ -84,7 +85,8 @@ class Parts:
 
 @dataclass(slots=True)
 class _State:
-    """What is remembered between slices."""
+    """What is remembered between slices. `opened`, `erased`: names of keys under which something is
+    in the package, and under which something is gone."""
 
     slices: int = 0
     is_begun: bool = False
@@ -93,6 +95,8 @@ class _State:
     counts: Counts = field(default_factory=Counts)
     fingerprints: list[str] = field(default_factory=list)
     sources: dict[str, list[str]] = field(default_factory=dict)
+    opened: list[str] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
 
     def dump(self) -> bytes:
         """As JSON."""
@@ -106,7 +110,7 @@ class _State:
         said = json.loads(body)
         return _State(said["slices"], said["is_begun"], said["is_written"],
                       Numbers(**said["numbers"]), Counts(**said["counts"]), said["fingerprints"],
-                      said["sources"])
+                      said["sources"], said["opened"], said["erased"])
 
 
 class Package:
@@ -189,29 +193,50 @@ class Package:
             sink.append(_SLICES, f"{found.slice.name}\n".encode())
         for tag in sorted(found.tags):
             sink.append(_TAGS, f"{found.slice.conversation} {tag.hex()}\n".encode())
-        _count(state.counts, found)
-        _remember(state.sources, found.slice)
+        tally.count(state.counts, found.slice, found.left)
+        tally.remember(state.sources, found.slice)
+        state.opened = self._keys(state.opened, (one.leaf for one in found.places.values()))
+        state.erased = self._keys(state.erased, (
+            one.leaf for one in found.left if one.reason == ERASED))
         state.slices += 1
 
     def _end(self) -> None:
         parts, sink, state = self._parts, self._sink, self._state
-        state.counts.conversations = len({name for name, _ in self._tags()})
         proof.schemas(state.fingerprints, sink)
-        claim = parts.claim(self._tags())
         known = complete.accounted(proof.lines(sink, proof.EVENTS),
                                    proof.lines(sink, proof.WITHHELD))
+        leaves = {leaf for leaf, _ in known}
+        claim = parts.claim(self._tags(), {
+            bytes.fromhex(parts.leaves.at(one).cell.domain) for one in leaves})
         left = complete.write(claim, parts.completeness, known, sink)
+        self._require_one_state(claim, [one.leaf for one in left if one.reason == ERASED])
         proof.withheld(left, sink)
-        for one in left:
-            state.counts.withheld[one.reason] = state.counts.withheld.get(one.reason, 0) + 1
-        proof.cells(parts.leaves, parts.trust.head,
-                    {leaf for leaf, _ in known}.union(one.leaf for one in left), sink)
+        names = [one.decode("utf-8").rstrip("\n") for one in self._lines(_SLICES)]
+        tally.count_left(state.counts, left, names)
+        proof.cells(parts.leaves, parts.trust.head, leaves.union(one.leaf for one in left), sink)
         if claim.kind != complete.NONE:
             for path, body in parts.static_log():
                 sink.put(f"{proof.FOLDER}/log/{path}", body)
-        names = [one.decode("utf-8").rstrip("\n") for one in self._lines(_SLICES)]
         for one_writer in parts.writers:
             one_writer.end(parts.job, state.counts, names, sink)
+
+    def _require_one_state(self, claim: Claim, left: Iterable[int]) -> None:
+        """A package says of a key either what lies under it or that it is gone. `left`: leaves of
+        what the claim found erased. Raises Refused."""
+        opened = set(self._state.opened)
+        erased = set(self._keys(self._state.erased, left))
+        if claim.kind == complete.CONVERSATIONS:
+            for one in proof.lines(self._sink, complete.TAGS):
+                name = tally.key_of(self._parts.leaves.at(one["leaf"]))
+                (erased if "erased" in one else opened).add(name)
+        if not erased.isdisjoint(opened):
+            raise Refused("a key was destroyed while this export was made: begin it anew, in "
+                          "another folder")
+
+    def _keys(self, known: Iterable[str], leaves: Iterable[int]) -> list[str]:
+        """Those, and the names of the keys that the cells of these leaves are sealed under."""
+        found = (self._parts.leaves.at(one) for one in set(leaves))
+        return sorted({*known, *(tally.key_of(one) for one in found)})
 
     def _tags(self) -> list[tuple[str, bytes]]:
         found = {tuple(one.decode("ascii").split()) for one in self._lines(_TAGS)}
@@ -228,29 +253,4 @@ class Package:
         retained = [one.segment.retain_until for one in leaves]
         return Sources(**kept, retain_first=min(retained, default=0),
                        retain_last=max(retained, default=0),
-                       keys=tuple(sorted({f"{one.cell.domain}/{one.cell.generation}"
-                                          for one in leaves})))
-
-
-def _count(counts: Counts, found: Gathered) -> None:
-    one = found.slice
-    counts.exported += sum(not item.context for item in one.items)
-    counts.context += sum(item.context for item in one.items)
-    counts.matched += sum(not item.context for item in one.items) + len(one.withheld)
-    counts.records += sum(len(item.records) for item in one.items)
-    files = [file for item in one.items for file in item.files]
-    counts.files += sum(bool(file.path) for file in files)
-    counts.files_missing += sum(not file.path for file in files)
-    counts.file_bytes += sum(file.size for file in files)
-    for withheld in one.withheld:
-        counts.withheld[withheld.reason] = counts.withheld.get(withheld.reason, 0) + 1
-
-
-def _remember(known: dict[str, list[str]], one: Slice) -> None:
-    events = [record.event for item in one.items for record in item.records
-              if record.event is not None]
-    for name, values in (("sources", {event.source for event in events}),
-                         ("accounts", {event.account for event in events} - {""}),
-                         ("channels", {event.channel for event in events}),
-                         ("provenances", {event.provenance for event in events})):
-        known[name] = sorted({*known.get(name, ()), *values})
+                       keys=tuple(sorted({tally.key_of(one) for one in leaves})))

@@ -24,6 +24,11 @@ PATH: Final = "certificate.pdf"
 FILES_FIRST: Final = 200
 FILES_LAST: Final = 50
 
+_NO_FILES: Final = (
+    ("files_missing", "more are stored by the record's word, and are not here"),
+    ("files_not_archived", "more whose bytes the archive never had"),
+)
+
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -64,7 +69,7 @@ def to_pdf(job: Job, said: Mapping[str, Any]) -> bytes:
         "gaps": [setter.inline(_gap(one, moments)) for one in said["gaps"]],
         "notes": [setter.inline(f"{what}: {times:,} times")
                   for what, times in sorted(said["notes"].items())],
-        "verify": said["verify"]["command"], "with_key": said["verify"]["with_key"],
+        "verify": said["verify"]["command"], "with_key": setter.inline(said["verify"]["with_key"]),
         "files": [[(setter.inline(path), size, digest) for path, size, digest in part]
                   for part in shown],
         "files_said": (f"All {len(listed):,} files of the payload." if not left else
@@ -112,6 +117,8 @@ def _system(said: Mapping[str, Any]) -> Pairs:
 def _counts(said: Mapping[str, Any]) -> Pairs:
     counts, documents = said["counts"], said["documents"]
     context = counts["context"]
+    files = [f"{counts['files']:,} files, {counts['file_bytes']:,} bytes",
+             *(f"{counts[name]:,} {what}" for name, what in _NO_FILES if counts[name])]
     return (
         ("Matched", f"{counts['matched']:,} messages"
                     + (f", and {context:,} around them" if context else "")),
@@ -119,9 +126,8 @@ def _counts(said: Mapping[str, Any]) -> Pairs:
                      f"conversations, {counts['records']:,} archived records"),
         ("Documents", f"{documents['first']} to {documents['last']}" if documents["first"]
          else "none"),
-        ("Attachments", f"{counts['files']:,} files, {counts['file_bytes']:,} bytes"),
+        ("Attachments", "; ".join(files)),
         ("Withheld", _reasons(counts["withheld"]) or "nothing"),
-        ("Failed", _reasons(counts["failed"]) or "nothing"),
         ("Payload", f"{said['payload']['files']:,} files, {said['payload']['bytes']:,} bytes"))
 
 
@@ -151,9 +157,10 @@ def _proof(said: Mapping[str, Any], moments: _Moments) -> Pairs:
     return (*found, ("Key of the seal", said["package_key"]))
 
 
-def _reasons(found: Mapping[str, int]) -> str:
-    return "; ".join(f"{count:,}: {words.reason(reason)}"
-                     for reason, count in sorted(found.items()) if count)
+def _reasons(found: Mapping[str, Mapping[str, int]]) -> str:
+    return "; ".join(f"{words.counted(one['messages'], 'message')}, "
+                     f"{words.counted(one['records'], 'record')}: {words.reason(reason)}"
+                     for reason, one in sorted(found.items()))
 
 
 def _gap(one: Mapping[str, Any], moments: _Moments) -> str:

@@ -7,7 +7,8 @@ handed in is bound to it), and what is privileged is told apart by what the firm
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from schemas import domains, events
@@ -31,19 +32,21 @@ _SAID_EACH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """One message. Tokens, never names; `sort_at`: UTC ms, where a list puts it."""
+    """One message. Tokens, never names; `sort_at`: UTC ms, where a list puts it; `talk`: the first
+    name of its conversation, where messages of the selection stand in several at once."""
 
     doc_id: str
     conversation: str
     account: str
     sort_at: int
     context: bool = False
+    talk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was chosen, by (conversation, account, time): conversations in the order of their first
-    message. `withheld`: doc_id -> why."""
+    """What was chosen, by (talk, account, time): talks in the order of their first message.
+    `withheld`: doc_id -> why."""
 
     chosen: tuple[Chosen, ...]
     withheld: dict[str, str] = field(default_factory=dict)
@@ -89,6 +92,9 @@ class Selector:
                  progress: Callable[[int], None] = lambda _found: None) -> None:
         self._index, self._tokenizer = index, tokenizer
         self._privilege, self._ways, self._progress = privilege, ways, progress
+        self._same: dict[str, str] = {}
+        self._talks = Talks()
+        self._nodes: tuple[Node, ...] | None = None
 
     def select(self, wanted: Wanted) -> Selection:
         """Raises QueryError, Missing for an id that is not there, Refused, TooBroad."""
@@ -98,12 +104,39 @@ class Selector:
             self._take(asked, wanted, found, hidden)
         for one in self._by_id(wanted.ids):
             if wanted.covers(one.sort_at):
-                found.setdefault(one.doc_id, _chosen(one))
+                found.setdefault(one.doc_id, self._chosen(one))
         if wanted.ids and wanted.privileged == WITHHOLD:
             self._judge(wanted.ids, hidden)
         if wanted.context:
             self._around(list(found.values()), wanted, found, hidden)
-        return Selection(_ordered(found.values()), dict(sorted(hidden.items())))
+        return Selection(_ordered(replace(one, talk=self._talks.of(one.conversation))
+                                  for one in found.values()), dict(sorted(hidden.items())))
+
+    def whole(self, wanted: Wanted) -> Iterator[TokenQuery]:
+        """What is asked for, whatever the period and apart from single ids. Raises as `select`."""
+        return self._asked(wanted)
+
+    def outside(self, wanted: Wanted) -> Iterator[Document]:
+        """What is asked for and lies outside of the period. Raises as `select`."""
+        if (wanted.since, wanted.until) != (None, None):
+            period = query.Not(query.Between(wanted.since, wanted.until))
+            for asked in self._asked(wanted):
+                yield from pages(self._index, TokenQuery(
+                    query.flatten(query.And((asked.root, period))), asked.kinds))
+
+    def beside(self, wanted: Wanted, chosen: Iterable[Chosen]) -> Iterator[Document]:
+        """What stands in a conversation of `chosen` and is not meant, whatever the period: a number
+        that was linked to somebody had been another person's before, or is now. Raises as
+        `select`."""
+        meant = self._conversations(wanted)
+        if not any(isinstance(one, query.And) for node in meant for one in _children(node)):
+            return                             # each is meant at all times
+        there = {one.conversation for one in chosen}
+        named = tuple(sorted({one for node in meant for one in _named(node) if one.value in there},
+                             key=lambda term: term.value))
+        if named:
+            asked = query.flatten(query.And((query.Or(named), query.Not(query.Or(tuple(meant))))))
+            yield from pages(self._index, TokenQuery(asked, CAPTURED))
 
     def _asked(self, wanted: Wanted) -> Iterator[TokenQuery]:
         if wanted.query:
@@ -112,8 +145,8 @@ class Selector:
                 raise Refused("the firm's own records (audit, reviews, gaps) are no messages: an "
                               "export holds what was captured")
             yield TokenQuery(asked.root, asked.kinds & CAPTURED)
-        for token in wanted.conversations:
-            yield TokenQuery(self._conversation(token), CAPTURED)
+        for node in self._conversations(wanted):
+            yield TokenQuery(node, CAPTURED)
         for custodian in wanted.custodians:
             # And what was captured while it was nobody's, and given to them afterwards.
             yield TokenQuery(query.flatten(query.Or((
@@ -122,6 +155,25 @@ class Selector:
                   for window in self._ways.windows(custodian))))), CAPTURED)
         if wanted.hold:
             yield self._ways.held(wanted.hold)
+
+    def _conversations(self, wanted: Wanted) -> tuple[Node, ...]:
+        """Those that are named, and those in which a message of theirs stands besides: it was
+        captured under a number, and its receipt or its edit under another name of the same person.
+        Without them the records there would belong to nobody. Asked once."""
+        if self._nodes is not None:
+            return self._nodes
+        nodes = [self._conversation(token) for token in wanted.conversations]
+        known = {*wanted.conversations, *(one.value for node in nodes for one in _named(node))}
+        for node in nodes:                     # which grows while it is gone through
+            for found in pages(self._index, TokenQuery(node, CAPTURED)):
+                for token in sorted(_names(found) - known):
+                    known.add(token)
+                    with suppress(Missing):    # nothing is led by that name
+                        more = self._conversation(token)
+                        known |= {one.value for one in _named(more)}
+                        nodes.append(more)
+        self._nodes = tuple(nodes)
+        return self._nodes
 
     def _conversation(self, token: str) -> Node:
         if token != token.lower() or not query.is_token(token):
@@ -138,7 +190,7 @@ class Selector:
             asked = TokenQuery(query.flatten(query.And((
                 asked.root, query.Between(wanted.since, wanted.until)))), asked.kinds)
         for one in pages(self._index, asked, oldest_first=True):
-            found.setdefault(one.doc_id, _chosen(one))
+            found.setdefault(one.doc_id, self._chosen(one))
             if len(found) % _SAID_EACH == 0:
                 self._progress(len(found))
         if wanted.privileged == WITHHOLD:
@@ -168,6 +220,12 @@ class Selector:
                     one.compartment for one in found.entries)):
                 hidden[doc_id] = PRIVILEGED
 
+    def _chosen(self, found: Document, *, context: bool = False) -> Chosen:
+        account = next((one.account for one in found.entries if one.account), "")
+        self._talks.join(_names(found))
+        return Chosen(found.doc_id, shared(self._same, found.conversation),
+                      shared(self._same, account), found.sort_at, context)
+
     def _around(self, hits: list[Chosen], wanted: Wanted, found: dict[str, Chosen],
                 hidden: dict[str, str]) -> None:
         """`wanted.context` messages on each side, of the conversation and the account."""
@@ -181,10 +239,36 @@ class Selector:
                 for one in self._index.search(asked, wanted.context, here,
                                               oldest_first=oldest_first).documents:
                     if one.doc_id not in found and wanted.covers(one.sort_at):
-                        found[one.doc_id] = _chosen(one, context=True)
+                        found[one.doc_id] = self._chosen(one, context=True)
                         more.append(one.doc_id)
         if wanted.privileged == WITHHOLD:
             self._judge(more, hidden)
+
+
+class Talks:
+    """Conversations that are one, because a message stands in several: which is the first of their
+    names, in the order of tokens."""
+
+    def __init__(self) -> None:
+        self._above: dict[str, str] = {}
+
+    def join(self, names: Iterable[str]) -> None:
+        """These are one."""
+        firsts = sorted({self.of(one) for one in names})
+        for one in firsts[1:]:
+            self._above[one] = firsts[0]
+
+    def of(self, name: str) -> str:
+        """The first name of a conversation."""
+        while name in self._above:
+            name = self._above[name]
+        return name
+
+
+def _names(found: Document) -> set[str]:
+    """The conversations in which a message stands."""
+    return {found.conversation, *(one.conversation for one in found.entries
+                                  if is_captured(one))} - {""}
 
 
 def is_captured(entry: Entry) -> bool:
@@ -193,15 +277,26 @@ def is_captured(entry: Entry) -> bool:
     return entry.kind in CAPTURED or entry.part is not None
 
 
-def _chosen(found: Document, *, context: bool = False) -> Chosen:
-    account = next((one.account for one in found.entries if one.account), "")
-    return Chosen(found.doc_id, found.conversation, account, found.sort_at, context)
+def _children(node: Node) -> tuple[Node, ...]:
+    return node.children if isinstance(node, query.Or) else (node,)
+
+
+def _named(node: Node) -> Iterator[query.Term]:
+    """The conversations of what `Ways.others` gives: each at all times, or within some."""
+    for one in _children(node):
+        parts = one.children if isinstance(one, query.And) else (one,)
+        yield from (part for part in parts if isinstance(part, query.Term))
+
+
+def shared(known: dict[str, str], text: str) -> str:
+    """The same text once, however many messages name it. `known`: what was met before."""
+    return known.setdefault(text, text)
 
 
 def _ordered(found: Iterable[Chosen]) -> tuple[Chosen, ...]:
     every = list(found)
     first: dict[str, int] = {}
     for one in every:
-        first[one.conversation] = min(one.sort_at, first.get(one.conversation, one.sort_at))
+        first[one.talk] = min(one.sort_at, first.get(one.talk, one.sort_at))
     return tuple(sorted(every, key=lambda one: (
-        first[one.conversation], one.conversation, one.account, one.sort_at, one.doc_id)))
+        first[one.talk], one.talk, one.account, one.sort_at, one.doc_id)))

@@ -22,7 +22,6 @@ _REASONS: Final = {
     model.PRIVILEGED: "privileged", model.OUTSIDE_PERIOD: "outside the period that was asked for",
     model.NOT_CHOSEN: "not chosen", model.UNREADABLE: "it cannot be read",
     model.ERASED: "it was erased when its retention had ended",
-    "files_missing": "an attachment whose bytes are not there",
 }
 _KINDS: Final = {
     events.MESSAGE: "message", events.CALL: "call", events.MEMBERSHIP: "membership",
@@ -41,8 +40,8 @@ _ABSENT: Final = {
 HOW_TO_VERIFY: Final = (
     "This transcript is a rendering. What is proved is the archived record itself: each item names "
     "its records, and they are the lines of that number in data/native/events.jsonl.",
-    "To check the package, open a terminal in its folder and type: python3 verify.py. It needs no "
-    "network and nothing but Python. verify.html does the same in a browser.",
+    "To check the package, open a terminal in its folder and type: python3 -I verify.py. It needs "
+    "no network and nothing but Python. verify.html does the same in a browser.",
     "It compares every record with its proof under the checkpoint above, and this file with its "
     "SHA-256 in manifest-sha256.txt. START-HERE.txt says what that shows and what it does not.",
 )
@@ -196,14 +195,15 @@ def head(job: Job, one: Slice) -> tuple[tuple[str, str], ...]:
 
 def _shown(one: Slice) -> str:
     around = sum(item.context for item in one.items)
-    parts = [_counted(len(one.items), "item")
+    parts = [counted(len(one.items), "item")
              + (f" ({around:,} of them around what was asked for)" if around else "")]
     if one.withheld:
         parts.append(f"{len(one.withheld):,} withheld")
     if one.gaps:
-        parts.append(f"{_counted(len(one.gaps), 'gap')} of capture")
+        parts.append(f"{counted(len(one.gaps), 'gap')} of capture")
     return ", ".join(parts)
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """ "1 message", "2,000 messages"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

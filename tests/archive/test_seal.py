@@ -60,6 +60,16 @@ def test_a_datum_that_does_not_parse_is_kept_for_the_longest_class(datum: bytes)
     assert [datum] == [event.datum for event in read.events]
 
 
+def test_a_datum_that_does_not_parse_does_not_speak_for_those_that_do() -> None:
+    """A newer program's datum may come first: whose domain it is the next one says."""
+    firm = Firm()
+    item = firm.item(firm.message(1, 1, custodian="c.d", retention_class="long",
+                                  retention_years=10, compartment="m"))
+    firm.append(1, [Item(item.domain, TAG, b"junk"), item])
+    firm.archive()
+    assert DomainFacts("c.d", "long", "2026-01", "m", 10) == _facts(firm, item.domain)
+
+
 @pytest.mark.parametrize("domain", [
     domains.reserved(9, 2026, 1), domains.reserved(1, 2026, 13), domains.reserved(0, 0, 0),
     b"\x00" * 12 + b"\xff" * 4])

@@ -22,7 +22,9 @@ from archive.tlog.note import Note
 from search.export.offline import verify
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.verify_page import PAGE, Checker, Outcome, checker, served
-from tests.export.offline_archive import LOG, THIEF, archive
+from tests.export import dishonest, offline_archive
+from tests.export.lies import HONEST, LIES
+from tests.export.offline_archive import LOG, PACKAGE, THIEF, archive
 from tests.export.offline_tamper import attacked, innocent
 from tests.export.packages import (
     SHAPES,
@@ -32,6 +34,7 @@ from tests.export.packages import (
     checked,
     edit,
     package,
+    resealed,
     sealed,
     spelled,
     write,
@@ -53,19 +56,28 @@ def page(browser: Browser) -> Iterator[Checker]:
 
 
 def plain(text: str) -> str:
-    """Apart from how quotation marks are drawn, and from what a manual calls an option."""
-    return text.replace("\u2019", "'").replace("--log-key", "above")
+    """Apart from how quotation marks are drawn, and from how one gives a key."""
+    for drawn in "\u2018\u2019\u201c\u201d`":
+        text = text.replace(drawn, "'")
+    for way in (" with --log-key and --package-key", " with --log-key", " with --package-key",
+                " in the fields above", " in the field above"):
+        text = text.replace(way, " above")
+    return text.replace("give one to verify.py with --witness", "give one with --witness")
 
 
 def compare(report: verify.Report, found: Outcome) -> None:
-    """The same steps are wrong; what is right is said in the same words."""
+    """The same steps are wrong; what is right is said in the same words, and so is each note (where
+    nothing is wrong; time stamps are for verify.py)."""
     assert [one["title"] for one in report.steps] == [plain(one.title) for one in found.steps]
     assert (report.count == 0) == found.is_whole
     for step, shown in zip(report.steps, found.steps, strict=True):
         title = step["title"]
-        assert (title, step["ok"]) == (title, shown.state != "wrong")
+        assert (title, step["ok"]) == (title, shown.state != "wrong"), (
+            report.problems, found.problems)
         if step["ok"] and title != "Time stamps":
             assert plain(step["said"]) in plain(shown.text)
+    if found.is_whole and "NOT CHECKED" not in found.text:
+        assert [plain(one) for one in report.notes] == [plain(one) for one in found.notes]
 
 
 # -- clean packages
@@ -76,9 +88,8 @@ def test_a_clean_package_is_accepted(shape: str, page: Checker, tmp_path: Path) 
     folder = write(package(SHAPES[shape]), tmp_path / "package")
     report, found = checked(folder), page.check(folder)
     compare(report, found)
-    assert ("Nothing is wrong with this package", STEPS, ()) == (
-        found.verdict, len(found.steps), found.problems)
-    assert len(report.notes) == page.page.locator(".steps p.note").count()
+    assert ("part", STEPS, ()) == (found.state_of_all, len(found.steps), found.problems)
+    assert len(report.notes) == len(found.notes)
     for one in verify.CANNOT:
         assert one in plain(found.text)
 
@@ -92,35 +103,88 @@ def test_erased_cells_are_said_and_accepted(page: Checker, tmp_path: Path) -> No
         assert "erased" in found.text
 
 
-def test_with_the_key_that_somebody_was_told(page: Checker, tmp_path: Path) -> None:
-    """The log is that of the key: nothing rests on the package's word any more."""
+KEYS = (LOG.key.vkey(), PACKAGE.key.vkey())
+
+
+@pytest.mark.parametrize(("keys", "state", "title"), [
+    (KEYS, "good", "Nothing is wrong with this package"),
+    ((KEYS[0], ""), "part", "The records were archived; who made the package is not known"),
+    (("", KEYS[1]), "part", "The package is as it was sealed; its log is not known"),
+    (("", ""), "part", "The package is whole, under keys of its own")])
+def test_the_verdict_says_no_more_than_the_keys_carry(
+        keys: tuple[str, str], state: str, title: str, page: Checker, tmp_path: Path) -> None:
+    """In the words of verify.py; with both keys nothing rests on those of the package."""
     folder = write(package(SHAPES["a custodian"]), tmp_path / "package")
-    found = page.check(folder, f"  {LOG.key.vkey()}\n")
-    compare(checked(folder, "--log-key", LOG.key.vkey()), found)
-    assert "whose it is" not in found.text
-    assert "whose it is" in page.check(folder).text
+    found = page.check(folder, f"  {keys[0]}\n", f"\n{keys[1]} ")
+    asked = verify.arguments(options(*keys))
+    report = checked(folder, *options(*keys))
+    compare(report, found)
+    assert (state, title) == (found.state_of_all, found.verdict)
+    assert plain(f"verdict: {found.words}").lower() == plain(
+        verify.verdict(report, asked)).lower()
+    assert ("the one that the package brings" in found.text) == (state != "good")
 
 
-def test_another_key_than_the_one_that_was_told_is_named(page: Checker, tmp_path: Path) -> None:
-    """A whole package of somebody else's log is not the firm's."""
+def options(log_key: str, package_key: str) -> list[str]:
+    """The keys, for verify.py."""
+    return [part for option, key in (("--log-key", log_key), ("--package-key", package_key))
+            if key for part in (option, key)]
+
+
+@pytest.mark.parametrize(("keys", "step", "what"), [
+    ((THIEF.key.vkey(), ""), "The log", f"{CHECKPOINT}: is not signed by the log"),
+    (("", THIEF.key.vkey()), "The seal", "seal.note: is not signed by the package\u2019s key that"),
+    ((KEYS[1], KEYS[0]), "The seal", "seal.note: is not signed by")],
+    ids=["the log", "the package", "exchanged"])
+def test_another_key_than_the_one_that_was_told_is_named(
+        keys: tuple[str, str], step: str, what: str, page: Checker, tmp_path: Path) -> None:
+    """A whole package of somebody else's is not the firm's."""
     folder = write(package(SHAPES["a query"]), tmp_path / "package")
-    found = page.check(folder, THIEF.key.vkey())
-    compare(checked(folder, "--log-key", THIEF.key.vkey()), found)
-    assert "wrong" == found.state("The log")
-    assert any(one.startswith(f"{CHECKPOINT}: is not signed by the log") for one in found.problems)
+    found = page.check(folder, *keys)
+    compare(checked(folder, *options(*keys)), found)
+    assert "wrong" == found.state(step)
+    assert any(one.startswith(what) for one in found.problems)
+
+
+def test_a_stranger_who_seals_anew_is_not_the_exporter(page: Checker, tmp_path: Path) -> None:
+    """With the log's key alone what he left out is not seen, and the verdict says that; with the
+    package's key it is wrong."""
+    stranger = offline_archive.signer("nobody", PACKAGE.key.name)
+    files = package(SHAPES["a query"])
+    dishonest.without(files, lambda one, _: one["event"].get("kind") == "retraction")
+    files[TRUST] = spelled(json.loads(files[TRUST]) | {"package": stranger.key.vkey()}) + b"\n"
+    folder = write(resealed(files, stranger), tmp_path / "package")
+    found = page.check(folder, KEYS[0])
+    assert found.is_whole and "Who made the rest is not known" in found.words
+    found = page.check(folder, *KEYS)
+    compare(checked(folder, *options(*KEYS)), found)
+    assert ["seal.note"] == [one.partition(":")[0] for one in found.problems]
 
 
 @pytest.mark.parametrize("key", ["x", LOG.key.vkey()[:-1], "witness.example+00000000+AAAA"])
-def test_a_key_that_is_none_is_refused_before_the_check(key: str, page: Checker,
+@pytest.mark.parametrize("where", ["key", "package-key"])
+def test_a_key_that_is_none_is_refused_before_the_check(where: str, key: str, page: Checker,
                                                         tmp_path: Path) -> None:
-    """The message stands beside the field, and the field has the focus."""
+    """The message stands beside its field, which has the focus; the other is not accused."""
     page.open().choose(write(package(SHAPES["one record"]), tmp_path / "package"))
-    page.page.fill("#key", key)
+    other = {"key": "package-key", "package-key": "key"}[where]
+    page.page.fill(f"#{other}", LOG.key.vkey())
+    page.page.fill(f"#{where}", key)
     page.page.click("#start")
-    assert page.page.inner_text("#key-problem").startswith("This is no verifier key")
-    assert "key" == page.run("() => document.activeElement.id")
-    assert ("true", 0) == (page.page.get_attribute("#key", "aria-invalid"),
-                           page.page.locator("#verdict").count())
+    said = page.page.locator(f"#{where}-problem")
+    assert said.inner_text().startswith("This is no verifier key")
+    field, below = page.page.locator(f"#{where}").bounding_box(), said.bounding_box()
+    assert field and below and 0 < below["y"] - field["y"] - field["height"] < 60
+    assert where == page.run("() => document.activeElement.id")
+    assert ("true", None) == tuple(
+        page.page.get_attribute(f"#{one}", "aria-invalid") for one in (where, other))
+    assert "" == page.page.inner_text(f"#{other}-problem")
+    assert 0 == page.page.locator("#verdict").count()
+    page.page.fill(f"#{where}", "")
+    page.page.fill(f"#{other}", "")
+    page.page.click("#start")
+    assert page.outcome().is_whole
+    assert "" == page.page.inner_text(f"#{where}-problem")
 
 
 def test_time_stamps_are_for_verify_py(page: Checker, tmp_path: Path) -> None:
@@ -285,6 +349,179 @@ def test_both_verifiers_accept_what_nobody_changed(seed: int, page: Checker,
     compare(checked(folder), found)
 
 
+# -- lies of an exporter, who holds the package's key
+
+@pytest.mark.parametrize("what", LIES)
+def test_what_the_archive_disproves_is_refused(what: str, page: Checker, tmp_path: Path) -> None:
+    """Each lie, by both, in the same words; both keys are given."""
+    build, said = LIES[what]
+    folder = write(resealed(build()), tmp_path / "package")
+    report, found = checked(folder, *options(*KEYS)), page.check(folder, *KEYS)
+    compare(report, found)
+    assert any(said in plain(f"{one['item']}: {one['what']}") for one in report.problems)
+    assert any(said in plain(one) for one in found.problems), found.problems
+
+
+@pytest.mark.parametrize("what", HONEST)
+def test_what_only_looks_like_a_lie_is_accepted(what: str, page: Checker, tmp_path: Path) -> None:
+    """By both, and both say what is odd about it."""
+    build, said = HONEST[what]
+    folder = write(resealed(build()), tmp_path / "package")
+    report, found = checked(folder, *options(*KEYS)), page.check(folder, *KEYS)
+    assert (0, ()) == (report.count, found.problems)
+    compare(report, found)
+    assert said in plain(found.text)
+
+
+# (names in the certificate, what it says there, what is said of that)
+CERTIFICATES: list[tuple[tuple[Any, ...], Any, str]] = [
+    (("export_id",), "f" * 32, "another export"), (("counts", "records"), 7, "counts, records"),
+    (("counts", "exported"), 70, "messages"), (("counts", "matched"), 7, "asked for"),
+    (("counts", "exported"), (1 << 63) - 1, "messages"),
+    (("counts", "files"), 1 << 63, "cannot be"),
+    (("counts", "conversations"), 2, "conversations"), (("counts", "files"), 1, "counts, files"),
+    (("counts", "file_bytes"), 1, "file_bytes"), (("counts", "files_missing"), 1, "files_missing"),
+    (("counts", "withheld"), {"erased": {"messages": 1, "records": 1}}, "withheld"),
+    (("counts", "withheld"), {"erased": 1}, "cannot be"), (("counts",), {}, "cannot be"),
+    (("counts", "records"), True, "cannot be"), (("counts", "files_not_archived"), 3, ""),
+    (("checkpoint", "size"), 8, "size"), (("checkpoint", "root"), "0" * 64, "root"),
+    (("checkpoint", "note"), "x", "note"), (("checkpoint", "origin"), "x", "origin"),
+    (("log_keys",), [], "log_keys"), (("package_key",), THIEF.key.vkey(), "package_key"),
+    (("cosignatures",), [{"name": "a", "key": "b", "at": 1}], "cosignatures"),
+    (("time_stamps",), [{"authority": "a", "at": 1, "size": 7, "token": "b"}], "time stamps"),
+    (("completeness", "kind"), "custodians", "completeness"),
+    (("completeness", "why"), "Because.", "completeness"), (("period", "since"), 1, "period"),
+    (("period", "until"), "x", "cannot be"), (("payload", "files"), 1, "(payload)"),
+    (("payload", "bytes"), 1, "(payload)"), (("documents", "last"), "CF-0000002", "documents"),
+    (("documents",), {}, "cannot be"), (("capture", "channels"), ["sms"], "(capture)"),
+    (("key_ids",), [], "key_ids"), (("retention", "first"), 1, "retention, first"),
+    (("retention", "last"), 1, "retention, last"), (("more",), 1, "has the name"),
+    (("title",), None, "cannot be"), (("trial",), 0, "cannot be"), (("v",), 2, "cannot be"),
+    (("shows",), [1], "cannot be"), (("approved",), {"by": "x"}, "cannot be"),
+    (("approved",), {"by": "x", "at": -(10 ** 18)}, ""), (("gaps",), [{}], "cannot be"),
+    (("verify", "command"), "python3 verify.py", "verify, command"),
+    (("verify", "with_key"), "python3 -I other.py", "verify, with_key"),
+    (("trial",), True, ""), (("notes",), {"any": 1}, ""), (("notes",), {"any": -1}, "cannot be"),
+    (("manifests", "manifest-sha256.txt"), "0" * 64, "manifests"),
+    (("files",), [], "each once"), (("files", 0, "sha256"), "0" * 64, "another size or SHA-256"),
+    (("files", 0, "bytes"), 0, "another size or SHA-256"), (("files", 0, "more"), 0, "the name"),
+    (("files", 1, "path"), "data/a", "out of order")]
+
+
+def test_the_certificate_says_what_is_there(page: Checker, tmp_path: Path) -> None:
+    """Each thing in it that a verifier can know, and its exact shape; "": nothing is wrong."""
+    files = package(SHAPES["one record"])
+    for row, (names, value, what) in enumerate(CERTIFICATES):
+        said = json.loads(files["certificate.json"])
+        inner = said
+        for name in names[:-1]:
+            inner = inner[name]
+        inner[names[-1]] = value
+        folder = write(sealed(files | {"certificate.json": spelled(said) + b"\n"}),
+                       tmp_path / str(row))
+        found = page.check(folder, *KEYS)
+        compare(checked(folder, *options(*KEYS)), found)
+        assert bool(what) == bool(found.problems), (names, value)
+        assert all(one.startswith("certificate.json: ") for one in found.problems)
+        assert not what or any(what in one for one in found.problems), (names, found.problems)
+
+
+def test_what_a_certificate_says_of_a_rich_package(page: Checker, tmp_path: Path) -> None:
+    """One lie in each: cosignatures, stamps, what stays behind."""
+    shape = Shape(claim="custodians", witnesses=offline_archive.WITNESSES, stamps=(
+        ("tsa.example", archive().early.signed, b"token", b"roots"),))
+    files = package(shape)
+    clean = json.loads(files["certificate.json"])
+    for row, (name, value) in enumerate((
+            ("cosignatures", clean["cosignatures"][:1]),
+            ("cosignatures", [one | {"at": one["at"] + 1} for one in clean["cosignatures"]]),
+            ("cosignatures", clean["cosignatures"][::-1]), ("time_stamps", []),
+            ("time_stamps", [one | {"size": 7} for one in clean["time_stamps"]]),
+            ("time_stamps", [one | {"authority": "x"} for one in clean["time_stamps"]]),
+            ("counts", clean["counts"] | {"withheld": {}}), ("title", "An honest one"))):
+        body = spelled(clean | {name: value}) + b"\n"
+        found = page.check(write(sealed(files | {"certificate.json": body}), tmp_path / str(row)),
+                           *KEYS)
+        assert (name == "title") == found.is_whole, (name, value, found.problems)
+        assert found.is_whole or ("wrong", 1) == (found.state("The certificate"),
+                                                  len(found.problems))
+
+
+def test_pairs_are_found_over_several_cells(page: Checker) -> None:
+    """Which conversation has which tag is decided over all cells, as verify.py decides it."""
+    cases: list[tuple[list[dict[int, int]], list[dict[int, int]], tuple[int, ...]]] = [
+        ([{1: 2, 2: 1}, {1: 1, 2: 2}], [{1: 1, 2: 2}, {1: 2, 2: 1}], ()),
+        ([{1: 2, 2: 2}, {1: 1, 2: 1}], [{1: 1, 2: 2}, {1: 2, 2: 1}], ()),
+        ([{1: 1}, {1: 1}], [{1: 1}, {1: 1, 2: 1}], (2,)),
+        ([{1: 1}, {1: 1}], [{1: 1}, {1: 1, 2: 1}], ()), ([{1: 2}], [{1: 1}], (1,)),
+        ([{1: 1}, {1: 2}], [{1: 2}, {1: 3}], (1,)), ([], [{1: 1}], ())]
+    chance = random.Random(7)
+    for _ in range(300):
+        natives, tags = ([{leaf: chance.randrange(1, 3) for leaf in range(3)
+                           if chance.random() < 0.7}
+                          for _ in range(count)] for count in (3, chance.randrange(3, 6)))
+        cases.append((natives, tags, tuple(one for one in range(3) if chance.random() < 0.4)))
+    found = page.open().run("""async (cases) => {
+        const pace = { breathe: async () => {} };
+        const maps = (all) => all.map((one) => new Map(one));
+        const out = [];
+        for (const [natives, tags, loose] of cases) {
+            out.push(await isPaired(maps(natives), maps(tags), new Set(loose), pace));
+        }
+        return out; }""", [[[list(one.items()) for one in natives],
+                            [list(one.items()) for one in tags], loose]
+                           for natives, tags, loose in cases])
+    expected = [verify.Pairs._is_paired(natives, tags, set(loose))
+                for natives, tags, loose in cases]
+    assert expected == found
+    assert {True, False} == set(found[7:])
+
+
+def test_parts_are_tried_in_the_same_order(page: Checker) -> None:
+    """What follows a first part in the log, then every choice: as verify.py tries them, which tries
+    no more than so many."""
+    chance = random.Random(11)
+    cases: list[tuple[int, list[verify.PartLine], int]] = []
+    for _ in range(60):
+        total = chance.randrange(1, 4)
+        parts = [verify.PartLine(row, chance.randrange(total), row, False,
+                                 bytes([chance.randrange(3)]), row,
+                                 (chance.randrange(2), chance.randrange(5), row), ("message", b""))
+                 for row in range(chance.randrange(1, 8))]
+        firsts = [one.record for one in parts if one.number == 0]
+        cases.append((total, parts, chance.choice([-1, *firsts])))
+    expected = [[[one.record for one in chosen] for chosen in verify.choices(
+        total, parts, None if first < 0 else parts[first])] for total, parts, first in cases]
+    found = page.open().run("""(cases) => cases.map(([total, rows, first]) => {
+        const parts = rows.map(([number, place, name, [partition, offset, index]]) => (
+            { number, place, name,
+              where: { cell: { partition }, offset: BigInt(offset), index } }));
+        return [...choices(total, parts, first < 0 ? null : parts[first])].map(
+            (chosen) => chosen.map((one) => one.number)); })""", [
+        [total, [[one.record, one.number, one.body.hex(), list(one.place)] for one in parts], first]
+        for total, parts, first in cases])
+    assert expected == found
+    assert any(len(one) > 3 for one in found) and [] in found
+
+
+def test_a_conversation_has_one_number(page: Checker) -> None:
+    """Its records do not stand under two of them, though each count fits."""
+    assert [["C-0002", "records of the same conversation stand under C-0001, too"]] == (
+        page.open().run("""async () => {
+            const pairs = new Pairs({ conversations: [{ name: 'C-0001' }, { name: 'C-0002' }] });
+            const held = (native) => ({ here: 1, behind: 0, natives: new Map([[native, 1]]) });
+            const said = async () => {
+                const out = [];
+                for await (const one of pairs.wrong({ breathe: async () => {} })) out.push(one);
+                return out;
+            };
+            pairs.add(1, 'C-0001', [1], held(7));
+            pairs.add(1, 'C-0002', [1], held(8));
+            if ((await said()).length) return 'wrong too early';
+            pairs.add(2, 'C-0002', [1], held(7));
+            return (await said()).slice(0, 1); }"""))
+
+
 # -- harm
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "\u202egnp.exe",
@@ -340,7 +577,7 @@ def test_it_can_be_stopped(page: Checker, tmp_path: Path) -> None:
     assert "Stopped" == page.page.inner_text("#verdict")
     assert 0 == page.page.locator(".steps").count()
     page.page.click("#start")
-    page.page.wait_for_selector(".verdict.good")
+    page.page.wait_for_selector(".verdict.part")
 
 
 def test_no_network_whoever_asks(browser: Browser, tmp_path: Path) -> None:
@@ -407,16 +644,17 @@ def test_the_copy_in_a_package_checks_it(is_served: bool, browser: Browser,
 @pytest.mark.parametrize("subtle", [True, False])
 def test_large_files_are_hashed_in_pieces(subtle: bool, browser: Browser, tmp_path: Path) -> None:
     """The same with and without the browser's own hashes; the last byte counts."""
-    big = bytes(33 << 20)
-    files = sealed(package(SHAPES["conversations"]) | {"big.bin": big})
+    big, path = bytes(33 << 20), "data/transcript/big.html"
+    files = resealed(package(SHAPES["conversations"]) | {path: big})
     folder = write(files, tmp_path / "package")
     with checker(browser, subtle=subtle) as one:
         assert one.check(folder).is_whole
-        with (folder / "big.bin").open("r+b") as file:
+        with (folder / path).open("r+b") as file:
             file.seek(-1, 2)
             file.write(b"x")
-        (found,) = one.check(folder).problems
-        assert found.startswith("big.bin: this file was changed")
+        found, stated = one.check(folder).problems
+        assert found.startswith(f"{path}: this file was changed")
+        assert stated.startswith(f"certificate.json: states another size or SHA-256 of {path}")
 
 
 def test_what_is_no_package_is_told_before_the_check(page: Checker, tmp_path: Path) -> None:
@@ -434,7 +672,7 @@ def test_without_script_it_says_what_to_do(browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(PAGE.as_uri())
-    assert "python3 verify.py" in page.inner_text("#unready")
+    assert "python3 -I verify.py" in page.inner_text("#unready")
     assert not page.is_visible("#start")
     context.close()
 
@@ -447,13 +685,17 @@ def test_by_keyboard_and_screen_reader(page: Checker, tmp_path: Path) -> None:
     names = page.run("""() => [...document.querySelectorAll('input, textarea, button, progress')]
         .map((one) => one.labels?.[0]?.textContent || one.textContent
             || one.getAttribute('aria-labelledby'))""")
-    assert all(names) and 5 == len(names)
+    assert all(names) and 6 == len(set(names))
+    described = page.run("""() => [...document.querySelectorAll('textarea')].map((one) =>
+        one.getAttribute('aria-describedby').split(' ').map((id) =>
+            document.getElementById(id).id.startsWith(one.id)))""")
+    assert [[True, True]] * 2 == described
     page.page.focus("#folder")
     order = []
-    for _ in range(2):
+    for _ in range(3):
         page.page.keyboard.press("Tab")
         order.append(page.run("() => document.activeElement.id"))
-    assert ["key", "start"] == order
+    assert ["key", "package-key", "start"] == order
     page.page.keyboard.press("Enter")
     assert page.outcome().is_whole
     assert "verdict" == page.run("() => document.activeElement.id")

@@ -212,6 +212,18 @@ def test_a_schema_cannot_make_much_of_little(page: Checker, schema: str) -> None
         catch (error) { return error.constructor.name; } }""", [schema, "00" * 10 + count])
 
 
+def test_arrays_of_nothing_take_no_time(page: Checker) -> None:
+    """A datum of a few bytes cannot have a million parts; one of as many as it has bytes reads."""
+    schema = json.dumps({"type": "record", "name": "A", "fields": [
+        {"name": "a", "type": {"type": "array", "items": "null"}}]})
+    script = """([schema, datum]) => { try {
+        return readDatum(unhex(datum), readSchema(schema)).get('a').length;
+    } catch (error) { return error.message; } }"""
+    prefix = "00" * 10
+    assert "the datum is cut" == page.run(script, [schema, prefix + "808080808040"])
+    assert 1 == page.run(script, [schema, prefix + "0200"])
+
+
 def test_trees(page: Checker) -> None:
     """Every path of every small tree leads to its root, and to no other place or size."""
     entries = [noise(one + 1) for one in range(20)]

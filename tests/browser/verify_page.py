@@ -40,13 +40,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the page says of a package."""
+    """What the page says of a package. `state_of_all`: good, part (nothing is wrong, and not all is
+    known), wrong or stopped; `words`: the sentences below the verdict."""
 
     verdict: str
-    is_whole: bool
+    state_of_all: str
+    words: str
     steps: tuple[Step, ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...]
     text: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.state_of_all in ("good", "part")
 
     def state(self, title: str) -> str:
         """Of the step that begins so."""
@@ -73,10 +81,11 @@ class Checker:
         """The package's folder, by the button."""
         self.page.set_input_files("#folder", str(folder))
 
-    def check(self, folder: Path, key: str = "") -> Outcome:
-        """Chooses the folder, pastes the key, presses the button and reads what comes."""
+    def check(self, folder: Path, key: str = "", package_key: str = "") -> Outcome:
+        """Chooses the folder, pastes the keys, presses the button and reads what comes."""
         self.open().choose(folder)
         self.page.fill("#key", key)
+        self.page.fill("#package-key", package_key)
         self.page.click("#start")
         return self.outcome()
 
@@ -85,15 +94,18 @@ class Checker:
         self.page.wait_for_selector("#verdict", timeout=_VERDICT_MS_MAX)
         said: dict[str, Any] = self.page.evaluate("""() => ({
             verdict: document.querySelector('#verdict').textContent,
-            whole: document.querySelector('.verdict').classList.contains('good'),
+            state: document.querySelector('.verdict').classList[1],
+            words: document.querySelector('.verdict p').textContent,
             steps: [...document.querySelectorAll('.steps > li')].map((one) =>
                 [one.querySelector('h3').firstChild.textContent.trim(), one.className,
                  one.textContent]),
             problems: [...document.querySelectorAll('.problems li')].map((one) => one.textContent),
+            notes: [...document.querySelectorAll('.steps p.note')].map((one) =>
+                one.textContent.replace('Note: ', '')),
             text: document.querySelector('#result').textContent})""")
-        return Outcome(said["verdict"], said["whole"],
+        return Outcome(said["verdict"], said["state"], said["words"],
                        tuple(Step(*one) for one in said["steps"]), tuple(said["problems"]),
-                       said["text"])
+                       tuple(said["notes"]), said["text"])
 
     def drop(self, folder: Path) -> None:
         """The folder dropped on the page, as a file manager does it."""

@@ -27,6 +27,7 @@ from archive.tlog.note import COSIGNATURE, ED25519, Key, Note, Signer
 from archive.tlog.prover import Prover
 from ingest.transit import Item
 from schemas import codec
+from schemas.domains import facts_of
 from schemas.events import Attachment, CapturedEvent, Delivery, EventPart
 from schemas.identity import canonical, delivery_id, event_id, message_key
 from tests.fakes.latest import FakeLatest
@@ -172,9 +173,12 @@ def _second(firm: Firm) -> None:
                  message(firm, ANN, 4, kind="retraction", target="wamid.EXPORT0002", text=None))
     large = message(firm, ANN, 5, text="large " * 40, raw=b"<large/>", raw_type="text/xml")
     datum, size = codec.encode(large), -(-len(codec.encode(large)) // PARTS)
+    facts = facts_of(large)
     for number in range(PARTS):
         part = EventPart(event_id(large), message_key(large), large.kind, number, PARTS,
-                         datum[number * size:(number + 1) * size], large.custodian)
+                         datum[number * size:(number + 1) * size], facts.custodian,
+                         facts.retention_class, facts.years, facts.compartment, facts.month,
+                         facts.role)
         again = [replace(part, body=b"\x00" + part.body[1:])] if not number else []
         # The first part came twice: a sender began again. What it said first is another body.
         for one in (*again, part):

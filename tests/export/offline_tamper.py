@@ -15,13 +15,14 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, Final
 
+from tests.export.certified import certified
 from tests.export.offline_archive import ANN, BEN, CAT, DAN, EVE, WITNESSES
+from tests.export.offline_lies import NOTHING, lie
 from tests.export.packages import (
     SHAPES,
     Files,
     Shape,
     bagged,
-    certified,
     edit,
     package,
     sealed,
@@ -153,17 +154,19 @@ def _key(chance: Chance, files: Files) -> tuple[str, Files]:
     has_log = "data/proof/log/checkpoint" in files
     acts: tuple[Callable[[Chance, Files], str], ...] = (
         _bytes_of_proof, _bytes_of_proof, _field_of_record, _address, _proof, _exchanged_datums,
-        _exchanged_proofs, _exchanged_records, _reordered, _doubled, _raw, _cell)
+        _exchanged_proofs, _exchanged_records, _reordered, _doubled, _raw, _cell,
+        lie, lie, lie, lie)
     if has_log:
         acts += (_dropped, _hidden, _log, _log)
     if TAGS in files:
         acts += (_tag, _tag, _tag_line, _relabelled)
     after = dict(files)
     said = chance.choice(acts)(chance, after)
-    if after == files:
-        return said, after
-    # What a certificate says of files and heads is made to fit too.
-    after["certificate.json"] = certified()
+    if after == files or said == NOTHING:
+        return said, files
+    # What a certificate says of it is made to fit too, where it is not the lie itself.
+    if after.get("certificate.json") == files["certificate.json"]:
+        after["certificate.json"] = certified(after)
     return f"key: {said}", sealed(after)
 
 
@@ -414,7 +417,6 @@ def _dropped(chance: Chance, files: Files) -> str:
     _put(files, PROOFS, [proofs[row] | {"record": number} for number, row in enumerate(kept, 1)])
     used = {one["leaf"] for one in (*_rows(files, PROOFS), *_rows(files, WITHHELD))}
     _put(files, CELLS, [one for one in _rows(files, CELLS) if one["leaf"] in used])
-    files["certificate.json"] = certified()
     return f"{gone} dropped"
 
 

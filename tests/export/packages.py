@@ -11,7 +11,7 @@ import io
 import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -22,9 +22,11 @@ import fastavro
 from archive.tlog import note
 from archive.tlog.note import Note, Signer
 from schemas import codec
+from schemas.domains import facts_of
 from schemas.events import CapturedEvent, EventPart
 from schemas.identity import delivery_id, message_key
 from search.export.offline import verify
+from tests.export.certified import EXPORT_ID, certified, manifest
 from tests.export.offline_archive import (
     ANN,
     BEN,
@@ -42,8 +44,8 @@ from tests.export.offline_archive import (
     cosigned,
     path_of,
 )
+from tests.golden.firm import NOW
 
-EXPORT_ID: Final = "0123456789abcdef0123456789abcdef"
 ROOT: Final = Path(__file__).parents[2]
 RELEASED: Final = ROOT / "schemas" / "released" / "v1"
 Files = dict[str, bytes]
@@ -92,6 +94,7 @@ def b64(hashes: Iterable[bytes]) -> list[str]:
 def package(shape: Shape) -> Files:
     """A whole package, sealed."""
     made, out = archive(), Files()
+    shape = _whole_keys(made, shape)
     rows, left = _rows(made, shape)
     events, proofs = _records(rows, {
         made.names[who]: f"C-{number:04d}" for number, who in enumerate(shape.chosen, 1)}, out)
@@ -109,33 +112,27 @@ def package(shape: Shape) -> Files:
         out[f"data/proof/schemas/{name}.avsc"] = (RELEASED / file).read_bytes()
     out["data/transcript/index.html"] = b"<!doctype html><title>All of it</title>\n"
     out["data/withheld.csv"] = b"document,reason\r\n"
-    return sealed(tagged(out, len(events), len({one["document"] for one in events})))
+    return sealed(tagged(out))
 
 
-def certified(**more: Any) -> bytes:
-    """A certificate.json."""
-    return spelled({"export_id": EXPORT_ID, **more}) + b"\n"
+def _whole_keys(made: Archive, shape: Shape) -> Shape:
+    """A key that is gone is gone of every cell that lies under it."""
+    gone = {_key(made.cells[one]) for one in shape.erased}
+    return replace(shape, erased=frozenset(
+        one.index for one in made.cells if _key(one) in gone))
 
 
-def tagged(files: Files, records: int, documents: int) -> Files:
+def _key(cell: Opened) -> tuple[str, int]:
+    return cell.leaf.cell.domain, cell.leaf.cell.generation
+
+
+def tagged(files: Files) -> Files:
     """With its tag files. The certificate says of it all that both it and a verifier know."""
-    payload = {path: body for path, body in sorted(files.items()) if path.startswith("data/")}
-    origin, size, root = files["data/proof/checkpoint"].decode().split("\n")[:3]
-    trust = json.loads(files["data/proof/trust.json"])
     return files | {
-        "START-HERE.txt": b"Run: python3 verify.py\n", "custody.jsonl": b"",
+        "START-HERE.txt": b"Run: python3 -I verify.py\n", "custody.jsonl": b"",
+        "certificate.pdf": b"%PDF-1.7\n", "verify.html": b"<!doctype html>\n",
         "verify.py": (ROOT / "search" / "export" / "offline" / "verify.py").read_bytes(),
-        "certificate.json": certified(
-            counts={"records": records, "exported": documents - 1, "context": 1} if documents
-            else {"records": 0, "exported": 0, "context": 0},
-            checkpoint={"origin": origin, "size": int(size), "root": base64.b64decode(root).hex(),
-                        "note": files["data/proof/checkpoint"].decode()},
-            log_keys=trust["log"], package_key=trust["package"],
-            completeness={"kind": json.loads(files["data/proof/complete.json"])["kind"]},
-            payload={"files": len(payload), "bytes": sum(map(len, payload.values()))},
-            manifests={"manifest-sha256.txt": sha256(_manifest(payload)).hexdigest()},
-            files=[{"path": path, "bytes": len(body), "sha256": sha256(body).hexdigest()}
-                   for path, body in payload.items()])}
+        "certificate.json": certified(files)}
 
 
 def bagged(files: Files) -> Files:
@@ -147,8 +144,8 @@ def bagged(files: Files) -> Files:
     oxum = f"{sum(map(len, payload.values()))}.{len(payload)}"
     out["bag-info.txt"] = (f"Source-Organization: Example LLP\nExternal-Identifier: {EXPORT_ID}\n"
                            f"Payload-Oxum: {oxum}\n").encode()
-    out["manifest-sha256.txt"] = _manifest(payload)
-    out["tagmanifest-sha256.txt"] = _manifest({
+    out["manifest-sha256.txt"] = manifest(payload)
+    out["tagmanifest-sha256.txt"] = manifest({
         path: body for path, body in out.items()
         if not path.startswith("data/") and path != "seal.note"})
     return out
@@ -161,6 +158,11 @@ def sealed(files: Files, by: Signer = PACKAGE) -> Files:
     text = f"counterfoil export package v1\n{EXPORT_ID}\n{digest}\n"
     out["seal.note"] = Note(text, (note.sign(text, by),)).render().encode()
     return out
+
+
+def resealed(files: Files, by: Signer = PACKAGE) -> Files:
+    """Sealed anew, with a certificate that says what is there now."""
+    return sealed(files | {"certificate.json": certified(files)}, by)
 
 
 def write(files: Files, folder: Path) -> Path:
@@ -183,11 +185,6 @@ def edit(files: Files, path: str, row: int, change: Callable[[dict[str, Any]], A
     change(value)
     found[row] = spelled(value) + b"\n"
     files[path] = b"".join(found)
-
-
-def _manifest(files: Files) -> bytes:
-    return "".join(f"{sha256(body).hexdigest()}  {path}\n"
-                   for path, body in sorted(files.items())).encode()
 
 
 # -- records
@@ -358,11 +355,12 @@ def _claimed(made: Archive, shape: Shape, out: Files) -> None:
     wanted = domains(made, shape) if shape.claim != "none" else []
     named = [(f"C-{row:04d}", made.tags[made.names[who]])
              for row, who in enumerate((*shape.chosen, *shape.withheld), 1)]
+    behind = any(json.loads(one)["reason"] == "outside_period"
+                 for one in out["data/proof/withheld.jsonl"].splitlines())
     out["data/proof/complete.json"] = spelled({
-        "v": 1, "kind": shape.claim, "since": None, "until": None,
+        "v": 1, "kind": shape.claim, "since": None, "until": NOW if behind else None,
         "why": "It was chosen by a query." if shape.claim == "none" else "",
-        "domains": [{"domain": one, "custodian": "a.person", "class": "default",
-                     "month": "2026-01", "compartment": "", "role": ""} for one in wanted],
+        "domains": [_facts(made, one) for one in wanted],
         "conversations": [{"conversation": name, "tag": tag.hex()} for name, tag in named]
         if shape.claim == "conversations" else []}) + b"\n"
     if shape.claim == "none":
@@ -373,11 +371,22 @@ def _claimed(made: Archive, shape: Shape, out: Files) -> None:
         out["data/proof/tags.jsonl"] = lines(
             {"leaf": cell.index, "erased": True} if cell.index in shape.erased else
             {"leaf": cell.index, "tag_key": cell.tag_key.hex(), "tags": len(cell.tags),
-             "open": [_open_tag(cell, name, tag) for name, tag in named]}
+             "open": [open_tag(cell, name, tag) for name, tag in named]}
             for cell in made.cells if cell.leaf.cell.domain in wanted)
 
 
-def _open_tag(cell: Opened, conversation: str, tag: bytes) -> dict[str, Any]:
+def _facts(made: Archive, domain: str) -> dict[str, str]:
+    """What a domain stands for, by the first datum that lies in it."""
+    said = next(codec.decode(cell.events[0].datum) for cell in made.cells
+                if cell.leaf.cell.domain == domain)
+    assert isinstance(said, CapturedEvent)
+    found = facts_of(said)
+    return {"domain": domain, "custodian": found.custodian, "class": found.retention_class,
+            "month": found.month, "compartment": found.compartment, "role": found.role}
+
+
+def open_tag(cell: Opened, conversation: str, tag: bytes) -> dict[str, Any]:
+    """A conversation's tag in a cell, or the neighbours of where it would be."""
     blinded = cell.blinded(tag)
     at = bisect_left(cell.tags, blinded)
     if at < len(cell.tags) and cell.tags[at][:32] == blinded:

@@ -439,7 +439,8 @@ def job(**more: Any) -> Job:
 def counts() -> Counts:
     """Some."""
     return Counts(matched=40, exported=40, records=70, conversations=2, files=3, file_bytes=1_005,
-                  files_missing=2, withheld={PRIVILEGED: 1, OUTSIDE_PERIOD: 1})
+                  files_missing=2, files_not_archived=1, withheld={PRIVILEGED: 1},
+                  left={PRIVILEGED: 3, OUTSIDE_PERIOD: 6})
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -35,7 +36,8 @@ def facts(**more: Any) -> CertificateFacts:
         "manifests": (("manifest-sha256.txt", MANIFEST),),
         "sources": Sources(("whatsapp-cloud/1", "sms-backup/2"), ("+442079460001",), ("whatsapp",),
                            ("provider_signed",), slices.NINE, slices.NINE + 10 ** 11),
-        "lock_mode": "COMPLIANCE", "log_keys": (LOG_KEY,), "package_key": SEAL_KEY,
+        "lock_mode": "COMPLIANCE", "log_keys": (LOG_KEY,), "log_key": LOG_KEY,
+        "package_key": SEAL_KEY,
         "claim": "conversations", "cosignatures": (
             Cosigned("witness.example", "witness.example+aabbccdd+AAAA", slices.NINE),),
         "stamps": (Stamped("tsa.example", slices.NINE, 1_234,
@@ -50,7 +52,9 @@ def facts(**more: Any) -> CertificateFacts:
 def counts() -> Counts:
     """With every kind of loss."""
     made = slices.counts()
-    made.withheld |= {model.UNREADABLE: 4, model.ERASED: 5}
+    made.matched += 4
+    made.withheld |= {model.UNREADABLE: 4}
+    made.left |= {model.UNREADABLE: 7, model.ERASED: 5}
     made.notes["loadfile: a line end became ®"] = 7
     return made
 
@@ -86,22 +90,39 @@ def test_the_file_says_all_of_it_in_the_package_s_spelling() -> None:
     assert "spool_overflow" == said["gaps"][0]["reason"]
 
 
-def test_what_was_withheld_and_what_failed_are_told_apart() -> None:
-    """Privilege is a choice, an unreadable record is none; together they are what did not come."""
+def test_messages_and_records_that_stay_behind_are_told_apart() -> None:
+    """Of each reason both: a message is withheld as a whole, and a record may be missing of one
+    that is here."""
     said = certificate.certificate(slices.job(), counts(), facts())["counts"]
-    assert {"privileged": 1, "outside_period": 1} == said["withheld"]
-    assert {"unreadable": 4, "erased": 5, "files_missing": 2} == said["failed"]
-    assert (40, 40, 70, 2, 3, 1_005) == tuple(said[name] for name in (
-        "matched", "exported", "records", "conversations", "files", "file_bytes"))
+    assert {"privileged": {"messages": 1, "records": 3},
+            "outside_period": {"messages": 0, "records": 6},
+            "unreadable": {"messages": 4, "records": 7},
+            "erased": {"messages": 0, "records": 5}} == said["withheld"]
+    assert (44, 0, 40, 70, 2, 3, 1_005, 2, 1) == tuple(said[name] for name in (
+        "matched", "context", "exported", "records", "conversations", "files", "file_bytes",
+        "files_missing", "files_not_archived"))
+
+
+def test_what_one_types_to_check_names_both_keys() -> None:
+    """As a shell reads it, also where a key has a name that a shell would take apart."""
+    said = certificate.certificate(slices.job(), counts(), facts())["verify"]
+    assert {"command": "python3 -I verify.py",
+            "with_key": f"python3 -I verify.py --log-key {LOG_KEY} --package-key {SEAL_KEY}"
+            } == said
+    odd = "the firm's log$(x)+12345678+AAAA"
+    typed = certificate.with_key(odd, SEAL_KEY)
+    assert ["python3", "-I", "verify.py", "--log-key", odd, "--package-key", SEAL_KEY
+            ] == shlex.split(typed)
 
 
 @pytest.mark.parametrize("words", [
     "pay AND invoice", "all custodians", "court order of 2 June 2026", "by erin,", "by dana,",
     "c0ffee12", "40 messages of 2 conversations, 70 archived records", "CF-0000001 to CF-0000040",
-    "1: outside the period that was asked for; 1: privileged", "4: it cannot be read",
-    "2: an attachment whose bytes are not there", "signed by the provider", "COMPLIANCE",
+    "0 messages, 6 records: outside the period that was asked for; 1 message, 3 records: privileged"
+    "; 4 messages, 7 records: it cannot be read", "2 more are stored by the record's word",
+    "1 more whose bytes the archive never had", "signed by the provider", "COMPLIANCE",
     "master-2", LOG_KEY, SEAL_KEY, "ab" * 32, "by witness.example, Thu 14 May 2026 09:00:00",
-    "of tsa.example,", "3 files, 6 bytes", MANIFEST, "python3 verify.py --log-key KEY",
+    "of tsa.example,", "3 files, 6 bytes", MANIFEST, certificate.with_key(LOG_KEY, SEAL_KEY),
     "neither the log nor the spool could take a request", "a line end became ®: 7 times",
     "Qualified because", "Signature", "All 3 files of the payload.",
     sha256(b"3").hexdigest(), *certificate.DOES_NOT_SHOW,
@@ -120,8 +141,9 @@ def printed() -> str:
 @pytest.mark.parametrize(("more", "words", "never"), [
     ({"claim": "conversations"}, "Every archived record of the conversations", "not claimed"),
     ({"claim": "custodians"}, "Every archived record of the custodians", "not claimed"),
-    ({"claim": "none", "why": "single messages were chosen"},
-     "Completeness is not claimed: single messages were chosen.", "Every archived record"),
+    ({"claim": "none", "why": "single messages were chosen."},
+     "Completeness is not claimed: single messages were chosen.", "chosen.."),
+    ({"claim": "none", "why": ""}, "Completeness is not claimed.", "Every archived record"),
     ({"cosignatures": ()}, "No witness cosigned it.", "who saw that the log had only grown"),
     ({"stamps": ()}, "No time stamp of an authority is in the package.", "existed at the time"),
 ])

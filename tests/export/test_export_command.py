@@ -15,12 +15,14 @@ from infra.exportrun import packed
 from infra.exportzip import zipped
 from infra.verbs import export as verbs
 from infra.verbs.export import How, Typed
+from infra.verbs.exportkeys import keys
 from infra.wire import Wire
 from schemas.errors import Missing, Transient
 from search.access.viewer import Viewer
 from search.export.granted import Done, Granted, Preview, Progress
 from search.export.wanted import Wanted
 from tests.export import home
+from tests.export.offline_archive import THIEF
 from tests.interface.test_json import as_stated
 
 NATIVE = ("native",)
@@ -109,6 +111,25 @@ def test_a_package_is_made_and_its_recipient_checks_it(
     assert not last(capsys)["ok"]
     with pytest.raises(Missing):
         verbs.verify(tmp_path / "nowhere", json=True)
+
+
+def test_the_keys_that_a_recipient_is_told_are_those_of_the_package(
+        wire: Wire, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With both the verdict is whole; another archive's log is not taken for this one's."""
+    out = tmp_path / "set"
+    verbs.export(wire, typed(wire, title="For the keys"), How(out, agreed=True, json=True))
+    capsys.readouterr()
+    assert 0 == keys(wire, json=True)
+    told = last(capsys)
+    as_stated("export-keys", told)
+    assert 0 == verbs.verify(out, told["log"][0], told["package"], json=True)
+    assert "NOT KNOWN" not in last(capsys)["said"][-1]
+    assert 1 == verbs.verify(out, THIEF.key.vkey(), told["package"], json=True)
+    capsys.readouterr()
+    assert 0 == keys(wire, json=False)
+    shown = capsys.readouterr().out
+    assert f"--log-key {told['log'][0]} --package-key {told['package']}" in shown
+    assert "by another way" in shown
 
 
 @pytest.mark.parametrize("at", ["writing messages", "hashing files"])

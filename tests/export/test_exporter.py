@@ -25,6 +25,7 @@ from schemas import codec
 from schemas.errors import Exists, Missing, Refused
 from schemas.events import CapturedEvent
 from search.access.viewer import operator
+from search.export import certificate
 from search.export.granted import Done, Granted
 from search.export.select import Selection, Selector
 from search.export.wanted import FORMATS, INCLUDE, Wanted
@@ -149,7 +150,7 @@ def test_what_is_privileged_stays_behind_and_is_listed(wire: Wire, tmp_path: Pat
     (left,) = lines(tmp_path / "out", "proof/withheld.jsonl")
     assert ("privileged", "CF-W-0001") == (left["reason"], left["document"])
     package = b"".join(one.read_bytes() for one in (tmp_path / "out").rglob("*") if one.is_file())
-    assert b"settle" not in package
+    assert b"advice is to settle" not in package
     done = exported(wire, tmp_path / "in", Wanted(custodians=("carol",), formats=NATIVE,
                                                   privileged=INCLUDE))
     assert {} == done.counts.withheld
@@ -182,8 +183,11 @@ def test_a_strangers_script_believes_it(wire: Wire, tmp_path: Path, wanted: Want
     """Every package verifies, in an interpreter that has nothing of ours; one changed byte of any
     record's text does not."""
     exported(wire, tmp_path / "out", wanted)
-    found = exportpackage.verified(tmp_path / "out")
+    certified = json.loads((tmp_path / "out/certificate.json").read_bytes())
+    keys = certified["log_keys"][0], certified["package_key"]
+    found = exportpackage.verified(tmp_path / "out", *keys)
     assert 0 == found.code and "VERDICT: nothing in this package was changed" in found.said
+    assert certificate.with_key(*keys) == certified["verify"]["with_key"]
     events = tmp_path / "out/data/native/events.jsonl"
     events.write_bytes(events.read_bytes().replace(b"The price is 100", b"The price is 900"))
     assert 1 == exportpackage.verified(tmp_path / "out").code

@@ -256,7 +256,7 @@ def test_the_head_and_the_foot_say_what_this_is() -> None:
                   "WhatsApp", "Bob Jones +442079460001, of the firm", "Custodian bjones",
                   "Account +442079460001", "Day Thursday, 14 May 2026",
                   "Times Europe/London; UTC beside each", "archive.firm.example/log1, 1,234 "
-                  "entries, root " + "ab" * 32, "python3 verify.py"):
+                  "entries, root " + "ab" * 32, "python3 -I verify.py"):
         assert words in shown
 
 

@@ -21,17 +21,18 @@ import pytest
 from archive.tlog import note
 from archive.tlog.note import Note
 from search.export.offline import verify
-from tests.export import packages
+from tests.export import dishonest, packages
+from tests.export.certified import certified
 from tests.export.offline_archive import ANN, BEN, CAT, DAN, EVE, LOG, PACKAGE, THIEF, WITNESSES
 from tests.export.packages import (
     SHAPES,
     Files,
     Shape,
     bagged,
-    certified,
     checked,
     edit,
     package,
+    resealed,
     sealed,
     spelled,
     write,
@@ -88,8 +89,9 @@ def test_the_sentences_count(tmp_path: Path) -> None:
     said = {one["title"]: one["said"] for one in checked(write(
         package(SHAPES["conversations"]), tmp_path / "package")).steps}
     assert "all 13 archived events of 2 conversations in the 5 cells" in said["Completeness"]
-    assert said["The package is whole"] == "29 files, every hash matches."
-    assert "seen by witness1.example at 2026-01-15 11:00:00 UTC" in said["The log's head"]
+    assert said["The package is whole"] == "31 files, every hash matches."
+    assert ("seen by witness1.example (a key of the package) at 2026-01-15 11:00:00 UTC"
+            in said["The log's head"])
 
 
 # -- the bag and the seal
@@ -149,8 +151,8 @@ def test_the_bag_is_bagit_1_0(tmp_path: Path) -> None:
 def test_manifests_made_anew_break_the_seal(tmp_path: Path) -> None:
     """Anybody can compute hashes; nobody without the key can seal them."""
     clean = package(SHAPES["a query"])
-    files = bagged(clean | {"data/withheld.csv": b"nothing\r\n",
-                            "certificate.json": certified()})
+    changed = clean | {"data/withheld.csv": b"nothing\r\n"}
+    files = bagged(changed | {"certificate.json": certified(changed)})
     assert [one for one, _ in problems(files, tmp_path)] == ["seal.note"]
     other = sealed(clean, THIEF)
     named(other, tmp_path / "2", "seal.note", "not signed by the key")
@@ -169,8 +171,21 @@ def test_a_seal_has_one_signature(tmp_path: Path) -> None:
     (("counts", "exported"), 70, "messages"), (("checkpoint", "size"), 8, "size"),
     (("checkpoint", "root"), "0" * 64, "root"), (("checkpoint", "note"), "x", "note"),
     (("log_keys",), [], "log_keys"), (("package_key",), THIEF.key.vkey(), "package_key"),
-    (("completeness", "kind"), "custodians", "kind"), (("payload", "files"), 1, "payload, files"),
-    (("payload", "bytes"), 1, "payload, bytes"), (("files",), [], "each once"),
+    (("completeness", "kind"), "custodians", "kind"), (("payload", "files"), 1, "(payload)"),
+    (("payload", "bytes"), 1, "(payload)"), (("files",), [], "each once"),
+    (("counts", "matched"), 7, "asked for"), (("counts", "conversations"), 2, "conversations"),
+    (("counts", "files"), 1, "files"), (("counts", "file_bytes"), 1, "file_bytes"),
+    (("counts", "files_missing"), 1, "files_missing"),
+    (("counts", "withheld"), {"erased": {"messages": 1, "records": 1}}, "withheld"),
+    (("counts", "withheld"), {"erased": 1}, "cannot be"), (("counts",), {}, "cannot be"),
+    (("documents", "last"), "CF-0000002", "documents"), (("documents",), {}, "cannot be"),
+    (("capture", "channels"), ["sms"], "capture"), (("key_ids",), [], "key_ids"),
+    (("retention", "first"), 1, "retention, first"), (("retention", "last"), 1, "last"),
+    (("cosignatures",), [{"name": "a", "key": "b", "at": 1}], "cosignatures"),
+    (("time_stamps",), [{"authority": "a", "at": 1, "size": 7, "token": "b"}], "time stamps"),
+    (("completeness", "why"), "Because.", "why"), (("period", "since"), 1, "period"),
+    (("more",), 1, "has the name"), (("shows",), [1], "cannot be"), (("v",), 2, "cannot be"),
+    (("approved",), {"by": "x"}, "cannot be"), (("gaps",), [{}], "cannot be"),
     (("manifests", "manifest-sha256.txt"), "0" * 64, "manifests"),
     (("files", 0, "sha256"), "0" * 64, "another size or SHA-256"),
     (("files", 0, "bytes"), 0, "another size or SHA-256"),
@@ -195,8 +210,7 @@ def forged(clean: Files) -> Files:
     text = clean[CHECKPOINT].decode().rpartition("\n\n")[0] + "\n"
     trust = json.loads(clean[TRUST]) | {"log": [THIEF.key.vkey()], "witnesses": []}
     signed = Note(text, (note.sign(text, THIEF),)).render().encode()
-    return sealed(clean | {TRUST: spelled(trust) + b"\n", CHECKPOINT: signed,
-                           "certificate.json": certified()})
+    return resealed(clean | {TRUST: spelled(trust) + b"\n", CHECKPOINT: signed})
 
 
 def test_who_was_told_the_logs_key_is_not_fooled(tmp_path: Path) -> None:
@@ -329,10 +343,9 @@ def test_a_document_that_is_listed_as_unreadable_is_not_missing(tmp_path: Path) 
     for row in range(gone, len(found) - 1):
         edit(files, EVENTS, row, lambda value: value["raw"] and value["raw"].update(
             file=f"data/native/raw/{value['record']:07d}{value['raw']['file'][-4:]}"))
-    files["certificate.json"] = certified()
-    named(sealed(files), tmp_path, found[gone]["document"], "missing")
+    named(resealed(files), tmp_path, found[gone]["document"], "missing")
     files[WITHHELD] = packages.lines([left])
-    assert [] == problems(sealed(files), tmp_path / "2")
+    assert [] == problems(resealed(files), tmp_path / "2")
 
 
 def test_parts_are_put_together(tmp_path: Path) -> None:
@@ -375,14 +388,9 @@ def test_provider_bytes_and_files_are_those_that_the_records_name(tmp_path: Path
 def test_an_excerpt_is_counted_and_said(tmp_path: Path) -> None:
     """A range of a delivery that is not in the package rests on hash and seal."""
     files = package(SHAPES["a query"])
-
-    def alone(value: dict[str, Any]) -> None:
-        value["raw"] = {**value["raw"], "kind": "excerpt"}
-        value["raw"].pop("of")
-
-    edit(files, EVENTS, 1, alone)
-    files["certificate.json"] = certified()
-    report = checked(write(sealed(files), tmp_path / "package"))
+    dishonest.excerpts(files)
+    dishonest.without(files, lambda one, _: one["record"] == 1)
+    report = checked(write(resealed(files), tmp_path / "package"))
     assert [] == report.problems
     assert any("ranges of deliveries" in one for one in report.notes)
 
@@ -409,8 +417,7 @@ def without(shape: Shape, gone: Callable[[dict[str, Any]], bool]) -> Files:
     for row in range(len(kept)):
         edit(files, EVENTS, row, lambda value: value.update(document=documents.setdefault(
             value["document"], f"CF-{len(documents) + 1:07d}")))
-    files["certificate.json"] = certified()
-    return sealed(files)
+    return resealed(files)
 
 
 @pytest.mark.parametrize("claim", ["conversations", "custodians"])
@@ -543,7 +550,7 @@ def test_the_copy_in_a_package_checks_it(tmp_path: Path) -> None:
     done = run(folder / "verify.py")
     assert (0, "") == (done.returncode, done.stderr)
     assert "all 19 archived events" in done.stdout
-    assert "VERDICT: nothing in this package was changed" in done.stdout
+    assert "VERDICT: this package is whole" in done.stdout
     assert before == sorted((str(one), one.stat().st_mtime_ns) for one in folder.rglob("*"))
     quiet = run(folder / "verify.py", "--quiet", "--log-key", LOG.key.vkey())
     assert (0, 1) == (quiet.returncode, quiet.stdout.count("\n"))

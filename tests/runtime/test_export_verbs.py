@@ -286,6 +286,31 @@ def test_what_is_privileged_is_for_who_may_see_it(wire: Wire, tmp_path: Path) ->
     assert 0 == verbs.export(wire, replace(QUERY, is_privileged=True), how(tmp_path / "set"), BOB)
 
 
+def test_where_names_are_hidden_the_ground_is_asked_for_here_too(
+        wire: Wire, lines: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    """As in the console: no preview, no request and no package without it, and it is on record with
+    the look; turned on later, it holds for what was asked for before."""
+    early = lines(verbs.export, wire, replace(QUERY, title="Early"),
+                  how(tmp_path / "early", Small()), BOB)
+    hidden = ACCESS.replace("[settings]", "[settings]\npseudonyms = true")
+    people(wire, hidden)
+    before, small = len(acts(wire)), Small()
+    for told in (how(is_preview=True, maker=small), how(tmp_path / "set", small)):
+        with pytest.raises(Refused, match="on what legal ground"):
+            verbs.export(wire, QUERY, told, BOB)
+        with pytest.raises(Refused, match="on what legal ground"):
+            verbs.export(wire, replace(QUERY, basis="  "), told, BOB)
+    with pytest.raises(Refused, match="on what legal ground"):
+        verbs.run(wire, early["export"], how(tmp_path / "again", small))
+    assert before == len(acts(wire)) and [] == small.viewers
+    grounded = replace(QUERY, basis="the letter of 3 May")
+    assert "finished" == lines(verbs.export, wire, grounded, how(tmp_path / "set", small),
+                               BOB)["state"]
+    (look,) = [one for one in recorded(wire) if one.detail("basis")]
+    assert ("export_preview", "the letter of 3 May") == (look.detail("action"),
+                                                         look.detail("basis"))
+
+
 def test_two_processes_do_not_make_one_package(wire: Wire, tmp_path: Path) -> None:
     """The second is told so; nothing is on record of its try but the look."""
     small = Small(breaks=True)

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Checks an export package of Counterfoil, offline: whole, sealed, and true to the archive.
+r"""Checks an export package of Counterfoil, offline: whole, sealed, and true to the archive.
 
-    python3 verify.py                      the package that this file lies in
-    python3 verify.py FOLDER               another one
-    python3 verify.py FOLDER --log-key "archive.example/log+1a2b3c4d+AQ..."
+    python3 -I verify.py                   the package that this file lies in
+    python3 -I verify.py FOLDER            another one
+    python3 -I verify.py FOLDER --log-key "archive.example/log+1a2b3c4d+AQ..." \
+                                --package-key "exports.example+5e6f7a8b+AQ..."
 
-Give with --log-key what the archive's owner, a witness or a court told you: a package brings its
-own keys, and alone they prove only that it is whole. This file needs Python 3.9 or later and its
-standard library. It opens no network connection and writes no file. Time stamps are checked by
-openssl where that is installed. If you doubt the copy in a package, take this file from elsewhere.
+Give both keys as the archive's owner, a witness or a court told you them: a package brings its own,
+and alone they prove only that it is whole. The log's key shows that each record was archived; the
+package's key shows who chose them and wrote the rest. This file needs Python 3.9 or later and its
+standard library (-I: and nothing that lies beside it). It opens no network connection and writes no
+file. Time stamps are checked by openssl where that is installed. If you doubt the copy in a
+package, take this file from elsewhere.
 
 Ends with 0: nothing is wrong; 1: something was changed, added, removed, reordered or swapped, and
 each such thing is named; 2: this is no package, or it cannot be read. The format of packages is
@@ -27,7 +30,7 @@ import itertools
 import json
 import os
 import re
-import shutil
+import shlex
 import stat
 import struct
 import subprocess
@@ -35,7 +38,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, BinaryIO
 
@@ -47,7 +50,7 @@ FILES_MAX = 5_000_000
 DEPTH_MAX = 32
 PROBLEMS_SHOWN = 1_000
 SMALL_BYTES_MAX = 4 << 20            # a JSON document, a checkpoint, a schema
-CERTIFICATE_BYTES_MAX = 512 << 20    # it lists every file
+CERTIFICATE_BYTES_MAX = 16 << 20     # without its list of files
 CERTIFICATE_PIECES_MAX = 20_000_000
 EVENT_LINE_MAX = 128 << 20           # an event of 64 parts, in base64 and as text
 CELL_LINE_MAX = 512 << 10
@@ -58,8 +61,13 @@ PIECES_MAX = 2_000_000               # values in one line of JSON, or in one dat
 PATH_MAX = 63                        # hashes in a path
 LEAVES_MAX = 1 << 33
 POSITIONS_MAX = 1 << 31
+TAGS_EACH_MAX = 1_000                # conversations of the archive under one number of the package
+LEFT_OUT_MAX = 1_000_000             # numbers of documents that are named one by one as missing
 JOINED_BYTES_MAX = 1 << 30           # what is tried to put one event of parts together,
-TRIED_BYTES = 1 << 22                # where each try counts as so many at least
+TRIED_BYTES = 1 << 22                # where each try counts as so many at least,
+FAILED_BYTES_MAX = 1 << 34           # and what is tried in vain over the whole package
+BODIES_MAX = 128                     # parts that are held while one event is put together
+CERTIFICATE_FILE_BYTES = 1 << 10     # what a certificate says of a file
 OPENSSL_SECONDS_MAX = 60
 
 # -- Labels and names of the format ---------------------------------------------------------------
@@ -75,6 +83,14 @@ PROOFS, CELLS = PROOF + "events.jsonl", PROOF + "cells.jsonl"
 WITHHELD, COMPLETE, TAGS = PROOF + "withheld.jsonl", PROOF + "complete.json", PROOF + "tags.jsonl"
 LOG, STAMPS, SCHEMAS = PROOF + "log/", PROOF + "timestamps/", PROOF + "schemas/"
 CERTIFICATE = "certificate.json"
+COMMAND = "python3 -I verify.py"
+TAG_FILES = frozenset((
+    "bagit.txt", "bag-info.txt", MANIFEST, TAG_MANIFEST, SEAL, "START-HERE.txt", "verify.py",
+    "verify.html", CERTIFICATE, "certificate.pdf", "custody.jsonl"))
+PAYLOAD = re.compile(
+    r"data/(?:native/.+|proof/.+|rsmf/[^/]+\.rsmf|transcript/[^/]+\.(?:html|pdf)|eml/[^/]+\.eml"
+    r"|loadfile/export\.(?:dat|opt)|loadfile/text/[^/]+\.txt|csv/messages\.csv"
+    r"|withheld\.csv|gaps\.csv)", re.DOTALL)
 CAPTURED, PART, REFUSED = "48fccfefccbc5698", "6fb7d9aa1515f359", "37cdfe50c9cd85d7"
 # The released schemas by the SHA-256 of their bytes. A fingerprint of 64 bits is a checksum: who
 # wants to can make another schema with the same one, and have true bytes say something else.
@@ -96,7 +112,11 @@ CANNOT = (
     "and the seal show that they are as they were made. In doubt read the record of the same "
     "document id in data/native/events.jsonl.",
     "How records were arranged: numbers of documents and conversations, and whose they are "
-    "(custodian) where that was decided after the capture, are the exporter's word under its seal.",
+    "(custodian) where that was decided after the capture, are the exporter's word under its seal. "
+    "So is why something stays behind.",
+    "Who asked for the export, who approved it and what was asked: custody.jsonl, certificate.pdf, "
+    "and in certificate.json all but keys, counts, files and what else is compared here, are the "
+    "exporter's word under its seal.",
 )
 
 
@@ -535,8 +555,11 @@ def read_path(value: list[Any]) -> list[bytes]:
     return [unbase64(one, 32) for one in value]
 
 
-is_document = like(r"[A-Z]{1,10}-[0-9]{7,12}")
-is_conversation = like(r"C-[0-9]{4,12}")
+# A number begins with 1 and has one spelling: with seven digits, or four, or as many as it needs.
+DOCUMENT = r"(?!0{7})(?:[0-9]{7}|[1-9][0-9]{7,11})"
+SHORT = r"(?!0{4})(?:[0-9]{4}|[1-9][0-9]{4,11})"
+is_document = like(rf"[A-Z]{{1,10}}-{DOCUMENT}")
+is_conversation = like(f"C-{SHORT}")
 ADDRESS: Shape = {"topic_id": is_hex(16), "partition": is_number, "offset": is_number,
                   "index": is_number}
 RECORD: Shape = {
@@ -555,22 +578,24 @@ ENTRY: Shape = {
 LEFT: Shape = {
     "leaf": is_number, "position": is_number, "offset": is_number, "index": is_number,
     "reason": lambda value: value in REASONS,
-    "document": like(r"|[A-Z]{1,10}-(?:W-[0-9]{4,12}|[0-9]{7,12})"),
-    "conversation": like(r"|C-[0-9]{4,12}")}
+    "document": like(rf"|[A-Z]{{1,10}}-(?:W-{SHORT}|{DOCUMENT})"),
+    "conversation": like(f"|C-{SHORT}")}
 RAW_FILE: Shape = {"file": is_text, "sha256": is_hex(32), "bytes": is_number,
                    "kind": lambda value: value in ("own", "slice", "excerpt")}
 TRUSTED: Shape = {
     "v": lambda value: value == 1 and type(value) is int, "origin": is_text, "log": is_list,
     "witnesses": is_list, "authorities": is_list, "package": is_text}
 AUTHORITY: Shape = {"name": is_text, "token": is_text, "roots": is_text}
+ROLES = {"": 0, "firm": 1, "quarantine": 2, "unassigned": 3}
 CLAIM: Shape = {
     "v": lambda value: value == 1 and type(value) is int,
     "kind": lambda value: value in ("conversations", "custodians", "none"), "why": is_text,
     "since": or_null(lambda value: type(value) is int),
     "until": or_null(lambda value: type(value) is int), "domains": is_list,
     "conversations": is_list}
-DOMAIN: Shape = {"domain": is_hex(16), "custodian": is_text, "class": is_text, "month": is_text,
-                 "compartment": is_text, "role": is_text}
+DOMAIN: Shape = {"domain": is_hex(16), "custodian": is_text, "class": is_text,
+                 "month": like(r"[0-9]{4}-(?:0[1-9]|1[0-2])"), "compartment": is_text,
+                 "role": lambda value: value in ROLES}
 NAMED: Shape = {"conversation": is_conversation, "tag": is_hex(16)}
 OPENED: Shape = {"conversation": is_conversation, "at": is_number, "count": is_number,
                  "path": is_list}
@@ -578,6 +603,74 @@ ABSENT: Shape = {"conversation": is_conversation,
                  "before": or_null(lambda value: type(value) is dict),
                  "after": or_null(lambda value: type(value) is dict)}
 NEIGHBOUR: Shape = {"tag": is_hex(32), "count": is_number, "at": is_number, "path": is_list}
+
+
+def is_yes_or_no(value: Any) -> bool:
+    """True or false."""
+    return type(value) is bool
+
+
+def is_time(value: Any) -> bool:
+    """UTC ms, before 1970 too."""
+    return type(value) is int
+
+
+def of_shape(shape: Shape) -> Callable[[Any], bool]:
+    """An object with exactly these names."""
+    return lambda value: (type(value) is dict and set(value) == set(shape)
+                          and all(check(value[name]) for name, check in shape.items()))
+
+
+def list_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """A list of such values."""
+    return lambda value: type(value) is list and all(map(check, value))
+
+
+def texts(value: Any) -> bool:
+    """A list of texts."""
+    return type(value) is list and all(map(is_text, value))
+
+
+def table_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """An object of any names with such values."""
+    return lambda value: type(value) is dict and all(map(check, value.values()))
+
+
+COUNTS: Shape = {
+    **dict.fromkeys(("matched", "context", "exported", "records", "conversations", "files",
+                     "file_bytes", "files_missing", "files_not_archived"), is_number),
+    "withheld": table_of(of_shape({"messages": is_number, "records": is_number}))}
+GAP: Shape = {
+    **dict.fromkeys(("reason", "words", "channel", "account", "note", "settled"), is_text),
+    **dict.fromkeys(("since", "until"), or_null(is_time)), "missing": is_number}
+CERTIFIED: Shape = {
+    "v": lambda value: value == 1 and type(value) is int, "export_id": is_hex(16),
+    **dict.fromkeys(("title", "matter", "basis", "organisation", "query", "scope", "zone",
+                     "package_key"), is_text),
+    "trial": is_yes_or_no,
+    "certifier": of_shape(dict.fromkeys(("name", "role", "qualification"), is_text)),
+    "system": of_shape(dict.fromkeys(("name", "version", "commit"), is_text)),
+    "requested": of_shape({"by": is_text, "at": is_time}),
+    "approved": or_null(of_shape({"by": is_text, "at": is_time})),
+    "selection": list_of(of_shape({"name": is_text, "value": is_text})),
+    "period": of_shape(dict.fromkeys(("since", "until"), or_null(is_time))),
+    "checkpoint": of_shape({"origin": is_text, "size": is_number, "root": is_hex(32),
+                            "note": is_text}),
+    "log_keys": texts,
+    "cosignatures": list_of(of_shape({"name": is_text, "key": is_text, "at": is_time})),
+    "time_stamps": list_of(of_shape({"authority": is_text, "at": or_null(is_time),
+                                     "size": is_number, "token": is_text})),
+    "counts": of_shape(COUNTS),
+    "documents": of_shape({"first": is_text, "last": is_text}),
+    "payload": of_shape({"files": is_number, "bytes": is_number}),
+    "manifests": of_shape({MANIFEST: is_hex(32)}), "files": is_list,
+    "capture": of_shape(dict.fromkeys(("adapters", "accounts", "channels", "provenances"),
+                                      texts)),
+    "retention": of_shape({"first": is_time, "last": is_time, "mode": is_text}),
+    "key_ids": texts, "completeness": of_shape({"kind": is_text, "why": is_text}),
+    "gaps": list_of(of_shape(GAP)), "notes": table_of(is_number),
+    "verify": of_shape({"command": is_text, "with_key": is_text}),
+    "shows": texts, "does_not_show": texts}
 SEGMENT = re.compile(r"segments/[A-Za-z0-9._-]{1,249}/([0-9a-f]{32})/(0|[1-9][0-9]{0,5})"
                      r"/([0-9]{20})(?:\.[1-9][0-9]{0,2})?\.avro")
 
@@ -591,9 +684,17 @@ class Cell:
     first: int
     last: int
     domain: str
+    generation: int
     count: int
+    retain_until: int
+    trial: bool
     root: bytes
     tags_root: bytes
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What it is sealed under: whoever has it opens every cell of it."""
+        return self.domain, self.generation
 
 
 def read_entry(entry: bytes) -> Cell:
@@ -603,7 +704,8 @@ def read_entry(entry: bytes) -> Cell:
     if name is None or int(name[3]) != said["first"] or said["last"] < said["first"]:
         raise Wrong("has an entry whose segment and offsets do not belong together")
     require(0 < said["count"] < POSITIONS_MAX, "has an entry of a cell of no events")
-    return Cell(name[1], int(name[2]), said["first"], said["last"], said["domain"], said["count"],
+    return Cell(name[1], int(name[2]), said["first"], said["last"], said["domain"],
+                said["generation"], said["count"], said["retain_until"], said["trial"],
                 bytes.fromhex(said["root"]), bytes.fromhex(said["tags_root"]))
 
 
@@ -769,6 +871,8 @@ class Schema:
             if count < 0:
                 count = -count
                 self._long()
+            # What takes no byte at all (an array of nothings) is in no schema of a record.
+            require(count <= len(self._data) - self._at, "has a datum that is cut")
             for _ in range(count):
                 if node["type"] == "map":
                     names.append(self._plain("string", depth))
@@ -813,6 +917,26 @@ def event_id(said: dict[str, Any]) -> bytes:
     """The id of an event."""
     return h16("counterfoil/event/v1", said["channel"], said["account"], said["native_id"] or "",
                said["target"] or "", said["target_key"] or b"", said["kind"], said["revision"])
+
+
+PAST_MS_MAX = 400 * 86_400_000
+
+
+def ground_time(said: dict[str, Any]) -> int:
+    """The time that an event counts in: the provider's where it vouches for it and it makes sense,
+    else the capture's. UTC ms (PROTOCOL, D1)."""
+    occurred, captured = said["occurred_at"], int(said["captured_at"])
+    vouched = said["provenance"] in ("provider_signed", "provider_fetched")
+    if vouched and occurred is not None and max(1, captured - PAST_MS_MAX) <= occurred <= captured:
+        return int(occurred)
+    return captured
+
+
+def month_of(at: int) -> str:
+    """Of UTC ms, "2026-01"; "" of what no calendar knows."""
+    if not 0 <= at < 253_000_000_000_000:
+        return ""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)).strftime("%Y-%m")
 
 
 def message_key(said: dict[str, Any]) -> bytes:
@@ -959,9 +1083,19 @@ class Check:
         self.places = Places()
         self.log = WholeLog()
         self.claim: Claim | None = None
-        self.records = self.documents = self.withheld = 0
-        self.reasons: dict[str, int] = {}
+        self.records = self.documents = self.withheld = self.files_missing = 0
+        self.prefix, self.first, self.last = "", 0, 0
         self.skipped: list[str] = []
+        self.reasons: dict[str, int] = {}
+        self.stay: dict[str, int] = {}                # reason -> messages of which nothing is here
+        self.opened: set[tuple[str, int]] = set()     # keys under which something is here
+        self.gone: dict[tuple[str, int], str] = {}    # keys that are said to be erased -> by whom
+        self.locked = 0                               # until when the log says that they are kept
+        self.capture: dict[str, set[str]] = {
+            "adapters": set(), "accounts": set(), "channels": set(), "provenances": set()}
+        self.seen: list[tuple[Key, int]] = []
+        self.signers: set[Key] = set()                # of trust.json's log keys
+        self.stamps: list[tuple[str, int, str, int | None]] = []
         self.named: str | None = None
 
     def run(self) -> None:
@@ -994,6 +1128,8 @@ class Check:
                     re.fullmatch(r"(tag)?manifest-.*\.txt", name)
                     and name not in (MANIFEST, TAG_MANIFEST))):
                 report.wrong(path, "a package has no such file: it is complete, and has two lists")
+            elif path not in TAG_FILES and PAYLOAD.fullmatch(path) is None:
+                report.wrong(path, "a package has no such file: it was added")
         payload = self._listed(MANIFEST, lambda path: path.startswith("data/"))
         tags = self._listed(TAG_MANIFEST, lambda path: not path.startswith("data/")
                             and path not in (TAG_MANIFEST, SEAL))
@@ -1003,8 +1139,11 @@ class Check:
                 continue   # where a manifest does not read it names nothing as added
             report.wrong(path, "this file is in no manifest: it was added. (Some computers put "
                                "files of their own into a folder that one opens: take it away)")
-        if SEAL not in bag.sizes:
-            report.wrong(SEAL, "this file is missing")
+        # The others are read below, and missed there.
+        for path in ("START-HERE.txt", "verify.py", "verify.html", "certificate.pdf",
+                     "custody.jsonl"):
+            if path not in bag.sizes and path not in (tags or ()):
+                report.wrong(path, "this file is missing")
         with report.about("bag-info.txt"):
             self._info(sum(bag.sizes[path] for path in bag.sizes if path.startswith("data/")),
                        sum(path.startswith("data/") for path in bag.sizes))
@@ -1064,6 +1203,8 @@ class Check:
             require(bool(signed), "is not signed by " + (
                 "the key that you gave with --package-key" if given else
                 "the key `package` of trust.json"))
+            require(self.trust is None or bool(signers_of(note, [self.trust.package])),
+                    "is not signed by the key `package` of trust.json")
         if not given and self.trust is not None:
             self.report.note("The seal's key is the one that the package brings. Compare it with "
                              f"what you were told, or give that with --package-key: "
@@ -1091,6 +1232,8 @@ class Check:
             note, head, by = head_signed(self.bag.read(CHECKPOINT), dict.fromkeys(keys))
             require(head.origin == trust.origin, "is of another log than trust.json names")
             self.head, self.head_text = head, note.text
+            self.signers = set(signers_of(note, trust.log))
+            require(bool(self.signers), "is signed by none of the log's keys that trust.json names")
             for key in watching:
                 require(key in by, f"is not cosigned by {safe(key.name)}, the witness that you "
                                    "gave with --witness")
@@ -1107,11 +1250,18 @@ class Check:
         if not seen:
             self.report.note("No witness cosigned this head: that the log showed everybody the "
                              "same is the log's word.")
+        elif not any(key in watching for key in seen):
+            self.report.note("Its witnesses are those that the package names: until you compare "
+                             "their keys with what you were told, or give one with --witness, that "
+                             "the log showed everybody the same is the package's word: "
+                             + ", ".join(vkey(key) for key in seen))
         others = len(note.signatures) - len(by)
         if others > 0:
             self.report.note(f"{others} further signatures are of keys that are not known here.")
+        self.seen = [(key, time or 0) for key, time in seen.items() if key in trust.witnesses]
         return (f"{head.size} entries of the log {safe(head.origin)}, signed by it" + "".join(
-            f", seen by {safe(key.name)} at {when(time)}" for key, time in seen.items()) + ".")
+            f", seen by {safe(key.name)}{'' if key in watching else ' (a key of the package)'} at "
+            f"{when(time)}" for key, time in seen.items()) + ".")
 
     # -- schemas
 
@@ -1193,50 +1343,86 @@ class Check:
                     entry = said["entry"].encode("utf-8")
                     require(climbs(entry, leaf, head.size, read_path(said["path"])) == head.root,
                             "its entry does not lead to the root that the log signed")
-                    read_entry(entry)
-                    self.cells.add(leaf, at)
+                    self.cells.add(leaf, at, read_entry(entry))
         return f"{row} entries lead to the root that the log signed."
 
     # -- what stays behind
 
     def read_withheld(self) -> str:
         """withheld.jsonl; that nothing stands twice; that no cell is there for nothing."""
-        row, named = 0, set()
-        if WITHHELD in self.bag.sizes:
-            for _, line in self.bag.lines(WITHHELD, PROOF_LINE_MAX):
-                row += 1
-                with self.report.about(f"{WITHHELD}, line {row}"):
-                    said = shaped(read_json(line, spelling=True), LEFT)
-                    self._left(said)
-                    self.reasons[said["reason"]] = self.reasons.get(said["reason"], 0) + 1
-                    if said["document"] and "-W-" not in said["document"]:
-                        named.add(said["document"])
-                        self.documents = max(self.documents,
-                                             int(said["document"].partition("-")[2]))
+        row, named, stay = 0, set[int](), dict[int, str]()
+        for _, line in self.bag.lines(WITHHELD, PROOF_LINE_MAX):
+            row += 1
+            with self.report.about(f"{WITHHELD}, line {row}"):
+                said = shaped(read_json(line, spelling=True), LEFT)
+                self.reasons[said["reason"]] = self.reasons.get(said["reason"], 0) + 1
+                self._numbered(said, named, stay)
+                self._left(said, row)
         self.withheld = row
+        self._missed(named, stay)
         for item, what in self.places.wrong():
             self.report.wrong(item, what)
         for leaf in self.cells.unused():
             self.report.wrong(f"{CELLS}, leaf {leaf}", "no record and nothing that stays behind "
                                                        "lies in this cell: it was added, or they "
                                                        "were removed")
-        for one in self.skipped:
-            if one not in named:
-                self.report.wrong(one, "this document is missing: its number was left out")
         if not row:
             return "nothing that was chosen stays behind."
         said_by = ", ".join(f"{count} {name}" for name, count in sorted(self.reasons.items()))
         return f"{row} records are listed that are known and not here ({said_by})."
 
-    def _left(self, said: dict[str, Any]) -> None:
+    def _numbered(self, said: dict[str, Any], named: set[int], stay: dict[int, str]) -> None:
+        """The document that a line is of: one of the package's, or one that is not in it."""
+        prefix, _, digits = said["document"].partition("-")
+        if not prefix:
+            return
+        require(self.prefix in ("", prefix), "has a document id in another spelling")
+        self.prefix = prefix
+        if not digits.startswith("W-"):
+            named.add(int(digits))
+            return
+        number = int(digits[2:])
+        if number not in stay:
+            self.stay[said["reason"]] = self.stay.get(said["reason"], 0) + 1
+        require(stay.setdefault(number, said["reason"]) == said["reason"],
+                "gives another reason than the rest of its document")
+
+    def _missed(self, named: set[int], stay: dict[int, str]) -> None:
+        """Every number of a document is here, or listed."""
+        last = max([self.last, *named])
+        skipped = [int(one.partition("-")[2]) for one in self.skipped]
+        behind = range(self.last + 1, last + 1)
+        require(len(behind) - len(named) <= LEFT_OUT_MAX and max(stay, default=0) - len(stay)
+                <= LEFT_OUT_MAX, f"{WITHHELD}: a million numbers of documents are left out")
+        for number in itertools.chain(skipped, behind):
+            if number not in named:
+                self.report.wrong(f"{self.prefix}-{number:07d}",
+                                  "this document is missing: its number was left out")
+        for number in range(1, max(stay, default=0) + 1):
+            if number not in stay:
+                self.report.wrong(f"{self.prefix}-W-{number:04d}", "what stays behind under this "
+                                                                   "number is missing")
+
+    def _left(self, said: dict[str, Any], row: int) -> None:
         cell = self.cells.get(said["leaf"])
         require(said["position"] < cell.count, "names a place that its cell has not")
         erased = said["reason"] == "erased"
-        if not erased:
+        if erased:
+            self.erased(cell, f"{WITHHELD}, line {row}")
+        else:
             require(cell.first <= said["offset"] <= cell.last and said["index"] < 1 << 32,
                     "names an address that is not in its segment")
         self.places.add(said["leaf"], said["position"], said["conversation"],
                         None if erased else (cell, said["offset"], said["index"]), 0)
+        claim = self.claim
+        require(said["reason"] != "outside_period" or claim is None
+                or (claim.since, claim.until) != (None, None),
+                "is said to lie outside a period, and there is none")
+
+    def erased(self, cell: Cell, item: str) -> None:
+        """A cell's key is said to be gone."""
+        self.gone.setdefault(cell.key, item)
+        self.locked = max(self.locked, cell.retain_until)
 
     # -- completeness and the certificate
 
@@ -1245,64 +1431,115 @@ class Check:
         claim = self.claim
         if claim is None:
             raise Wrong("without a complete.json that reads nothing is claimed")
+        if self.reasons:
+            self.report.note("Why something stays behind is the exporter's word.")
         if claim.kind == "none":
             require(TAGS not in self.bag.sizes, f"{TAGS}: nothing is claimed, so it was added")
-            return f"it is not claimed. {safe(claim.why, 400)}".strip()
-        require(self.log.is_true, "without the whole log nobody can see that nothing is left out")
-        if claim.kind == "custodians":
-            require(TAGS not in self.bag.sizes, f"{TAGS}: no claim needs this file: it was added")
-            return check_custodians(self, claim)
-        return check_conversations(self, claim)
+            said = f"it is not claimed. {safe(claim.why, 400)}".strip()
+        else:
+            require(self.log.is_true,
+                    "without the whole log nobody can see that nothing is left out")
+            require(claim.kind != "custodians" or TAGS not in self.bag.sizes,
+                    f"{TAGS}: no claim needs this file: it was added")
+            known = {cell.domain for _, cell in self.log.claimed}
+            for name in sorted(set(claim.facts) - known):
+                self.report.wrong(f"{COMPLETE}, domain {name}", "the log has no cell of it: "
+                                                                "nothing can be complete in it")
+            said = (check_custodians if claim.kind == "custodians" else check_conversations)(
+                self, claim)
+        if self.gone:
+            self.report.note("The log says that what is said to be erased was to be kept until "
+                             f"{when(self.locked // 1000)}, or less long.")
+        for key, item in sorted(self.gone.items(), key=lambda one: one[1]):
+            if key in self.opened:
+                self.report.wrong(item, "is said to be erased, and what lies under the same key is "
+                                        "open in this package")
+        return said
 
     def certified(self) -> str:
         """certificate.json says what was found here."""
-        said = self.bag.json(CERTIFICATE, CERTIFICATE_BYTES_MAX, CERTIFICATE_PIECES_MAX)
-        with self.report.about(CERTIFICATE):
-            require(isinstance(said, dict) and said.get("export_id") == self.export_id,
-                    "names another export than the seal")
-            require(self.named in (None, self.export_id),
-                    "bag-info.txt names another export than the seal")
-            counts = said.get("counts") if isinstance(said.get("counts"), dict) else {}
+        limit = CERTIFICATE_BYTES_MAX + CERTIFICATE_FILE_BYTES * len(self.bag.sizes)
+        said = self.bag.json(CERTIFICATE, limit, CERTIFICATE_PIECES_MAX)
+        report = self.report
+        with report.about(CERTIFICATE):
+            shaped(said, CERTIFIED)
+            require(said["export_id"] == self.export_id, "names another export than the seal")
+            require(self.named == self.export_id, "bag-info.txt names another export than the seal")
             for names, found in self._found():
                 stated: Any = said
                 for name in names:
-                    stated = stated.get(name) if isinstance(stated, dict) else None
-                require(stated is None or (type(stated) is type(found) and stated == found),
-                        f"says {safe(stated)} ({', '.join(names)}); found was {safe(found)}")
-            both = counts.get("exported"), counts.get("context", 0)
-            require(both[0] is None or (is_number(both[0]) and is_number(both[1])
-                                        and both[0] + both[1] == self.documents),
-                    f"counts {safe(both)} messages; found were {self.documents}")
-            self._certified_files(said.get("files"))
+                    stated = stated[name]
+                if stated != found:
+                    report.wrong(CERTIFICATE, f"says {safe(spelled(stated))} ({', '.join(names)}); "
+                                              f"found was {safe(spelled(found))}")
+            counts = said["counts"]
+            require(counts["exported"] + counts["context"] == self.documents,
+                    f"counts {counts['exported']} and {counts['context']} messages; found were "
+                    f"{self.documents}")
+            require(counts["matched"] == counts["exported"] + sum(self.stay.values()),
+                    f"counts {counts['matched']} messages that were asked for; here are "
+                    f"{counts['exported']}, and {sum(self.stay.values())} stay behind")
+            require(len(said["time_stamps"]) == len(self.stamps) and all(
+                (one["authority"], one["size"], one["token"]) == found[:3]
+                and (None in (one["at"], found[3]) or one["at"] // 1000 == found[3])
+                for one, found in zip(said["time_stamps"], self.stamps)),  # noqa: B905 - as many
+                "names other time stamps than trust.json, or other times than theirs")
+            self._certified_files(said["files"])
+            if self.cells.trials - {said["trial"]}:
+                report.note("The certificate says that the archive is "
+                            f"{'a' if said['trial'] else 'no'} trial; the log says of some of its "
+                            "cells that they are otherwise.")
         return f"it says what was found: {self.records} records of {self.documents} messages."
 
     def _found(self) -> Iterator[tuple[tuple[str, ...], Any]]:
         """(names in the certificate, what was found) of what both know."""
+        bag, head, trust, claim = self.bag, self.head, self.trust, self.claim
         yield ("counts", "records"), self.records
-        if self.head is not None:
-            yield ("checkpoint", "origin"), self.head.origin
-            yield ("checkpoint", "size"), self.head.size
-            yield ("checkpoint", "root"), self.head.root.hex()
+        yield ("counts", "conversations"), self.places.conversations()
+        yield ("counts", "withheld"), {
+            reason: {"messages": self.stay.get(reason, 0), "records": count}
+            for reason, count in self.reasons.items()}
+        files = [bag.sizes[path] for path in bag.below(FILES)]
+        yield ("counts", "files"), len(files)
+        yield ("counts", "file_bytes"), sum(files)
+        yield ("counts", "files_missing"), self.files_missing
+        yield ("documents",), {name: f"{self.prefix}-{one:07d}" if one else ""
+                               for name, one in (("first", self.first), ("last", self.last))}
+        yield ("capture",), {name: sorted(found) for name, found in self.capture.items()}
+        yield ("key_ids",), sorted(f"{domain}/{number}" for domain, number in self.cells.keys)
+        first, last = self.cells.retained or (0, 0)
+        yield ("retention", "first"), first
+        yield ("retention", "last"), last
+        if head is not None:
+            yield ("checkpoint", "origin"), head.origin
+            yield ("checkpoint", "size"), head.size
+            yield ("checkpoint", "root"), head.root.hex()
             with contextlib.suppress(Wrong, UnicodeDecodeError):
-                yield ("checkpoint", "note"), self.bag.read(CHECKPOINT).decode("utf-8")
-        if self.trust is not None:
-            yield ("log_keys",), [vkey(one) for one in self.trust.log]
-            yield ("package_key",), vkey(self.trust.package)
-        if self.claim is not None:
-            yield ("completeness", "kind"), self.claim.kind
-        payload = [size for path, size in self.bag.sizes.items() if path.startswith("data/")]
-        yield ("payload", "files"), len(payload)
-        yield ("payload", "bytes"), sum(payload)
+                yield ("checkpoint", "note"), bag.read(CHECKPOINT).decode("utf-8")
+        if trust is not None:
+            signed = next((one for one in trust.log if one in self.signers), None)
+            yield ("verify", "command"), COMMAND
+            if signed is not None:
+                yield ("verify", "with_key"), (
+                    f"{COMMAND} --log-key {shlex.quote(vkey(signed))} "
+                    f"--package-key {shlex.quote(vkey(trust.package))}")
+            yield ("log_keys",), [vkey(one) for one in trust.log]
+            yield ("package_key",), vkey(trust.package)
+            yield ("cosignatures",), [
+                {"name": key.name, "key": vkey(key), "at": time * 1000}
+                for one in trust.witnesses for key, time in self.seen if key == one]
+        if claim is not None:
+            yield ("completeness",), {"kind": claim.kind, "why": claim.why}
+            yield ("period",), {"since": claim.since, "until": claim.until}
+        payload = [size for path, size in bag.sizes.items() if path.startswith("data/")]
+        yield ("payload",), {"files": len(payload), "bytes": sum(payload)}
         with contextlib.suppress(Wrong):
-            yield ("manifests", MANIFEST), self.bag.hash(MANIFEST).hex()
+            yield ("manifests", MANIFEST), bag.hash(MANIFEST).hex()
 
     def _certified_files(self, files: Any) -> None:
-        """The payload, file by file, where the certificate lists it."""
-        if files is None:
-            return
+        """The payload, file by file."""
         count = sum(path.startswith("data/") for path in self.bag.sizes)
-        require(type(files) is list and len(files) == count,
-                "does not list the files of data/ each once")
+        require(len(files) == count, "does not list the files of data/ each once")
         before = ""
         for one in files:
             shaped(one, {"path": is_text, "bytes": is_number, "sha256": is_hex(32)})
@@ -1370,8 +1607,12 @@ class Claim:
 
     kind: str
     why: str
+    since: int | None
+    until: int | None
     domains: list[dict[str, Any]]
     tags: list[tuple[str, bytes]]
+    facts: dict[str, dict[str, Any]]   # of `domains`, by domain
+    names: frozenset[str]              # whose they are
 
 
 def read_claim(value: Any) -> Claim:
@@ -1382,7 +1623,24 @@ def read_claim(value: Any) -> Claim:
     tags = [(one["conversation"], bytes.fromhex(one["tag"])) for one in named]
     require(len({one["domain"] for one in domains}) == len(domains), "names a domain twice")
     require(len({tag for _, tag in tags}) == len(tags), "names a conversation's tag twice")
-    return Claim(said["kind"], said["why"], domains, tags)
+    require(bool(domains) == (said["kind"] != "none"),
+            "claims something of no key domain" if not domains else "claims nothing, of domains")
+    require(bool(tags) == (said["kind"] == "conversations"),
+            "claims something of no conversation" if not tags
+            else "names conversations, and claims nothing of them")
+    for _, group in itertools.groupby(sorted(name for name, _ in tags)):
+        require(len(list(group)) <= TAGS_EACH_MAX, "has too many conversations under one number")
+    for one in domains:
+        # Reserved domains say themselves what they are: twelve zero bytes, role, year, month.
+        role = ROLES[one["role"]]
+        ends = struct.pack(">BHB", role, int(one["month"][:4]), int(one["month"][5:])).hex()
+        require(one["domain"] == "00" * 12 + ends if role else one["domain"][:24] != "00" * 12,
+                f"says of domain {one['domain']} what it does not stand for")
+        require(not role or one["custodian"] == one["compartment"] == "",
+                f"says whose domain {one['domain']} is, which is nobody's")
+    return Claim(said["kind"], said["why"], said["since"], said["until"], domains, tags,
+                 {one["domain"]: one for one in domains},
+                 frozenset(one["custodian"] for one in domains))
 
 
 # -- Cells and places: small numbers for each record, so that any number of them fits -------------
@@ -1394,12 +1652,19 @@ class Cells:
         self._bag = bag
         self._leaves, self._at, self._used = array("Q"), array("Q"), bytearray()
         self._read: dict[int, Cell] = {}
+        self.keys: set[tuple[str, int]] = set()
+        self.trials: set[bool] = set()   # whether cells are of a trial
+        self.retained: list[int] = []    # until when: the earliest and the latest
 
-    def add(self, leaf: int, at: int) -> None:
+    def add(self, leaf: int, at: int, cell: Cell) -> None:
         """A line that was checked; leaves ascend."""
         self._leaves.append(leaf)
         self._at.append(at)
         self._used.append(0)
+        self.keys.add(cell.key)
+        self.trials.add(cell.trial)
+        self.retained = [min([*self.retained[:1], cell.retain_until]),
+                         max([*self.retained[1:], cell.retain_until])]
 
     def get(self, leaf: int) -> Cell:
         """The cell of a leaf, which is used from now on. Raises Wrong."""
@@ -1425,19 +1690,37 @@ def neighbours(rows: list[int]) -> Iterator[tuple[int, int]]:
     return zip(rows, itertools.islice(rows, 1, None))  # noqa: B905 - not in Python 3.9
 
 
+@dataclass
+class Held:
+    """Of one conversation of the package in one cell: how many records are here, how many stay
+    behind, and of those that are here how many of each conversation of the archive (0: unknown)."""
+
+    here: int = 0
+    behind: int = 0
+    natives: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each record is known by its conversation in the archive."""
+        return not self.behind and 0 not in self.natives
+
+
 class Places:
-    """Where records lie: of each its leaf and position, its address, its conversation."""
+    """Where records lie: of each its leaf and position, its address, its conversation in the
+    package and, where that is known, in the archive."""
 
     def __init__(self) -> None:
         self._place, self._offset = array("Q"), array("Q")
         self._index, self._partition, self._record = array("Q"), array("Q"), array("Q")
-        self._conversation = array("Q")
+        self._conversation, self._native = array("Q"), array("Q")
+        self._natives: dict[tuple[str, str], int] = {}
         self._partitions: dict[tuple[str, int], int] = {}
         self._order: list[int] | None = None
 
     def add(self, leaf: int, position: int, conversation: str,
-            address: tuple[Cell, int, int] | None, record: int) -> None:
-        """One more. `address` None: not known any more; `record` 0: it stays behind."""
+            address: tuple[Cell, int, int] | None, record: int) -> int:
+        """One more, and its row. `address` None: not known any more; `record` 0: it stays behind.
+        """
         where, offset, index = 0, 0, 0
         if address is not None:
             cell, offset, index = address
@@ -1449,6 +1732,18 @@ class Places:
         self._partition.append(where)
         self._record.append(record)
         self._conversation.append(int(conversation[2:] or 0))
+        self._native.append(0)
+        return len(self._native) - 1
+
+    def tell(self, row: int, channel: str, conversation: str) -> None:
+        """Which conversation of the archive a record is of: what its tag was made of (PROTOCOL T4).
+        """
+        self._native[row] = self._natives.setdefault((channel, conversation),
+                                                     len(self._natives) + 1)
+
+    def conversations(self) -> int:
+        """How many the package tells apart."""
+        return len(set(self._conversation) - {0})
 
     def wrong(self) -> Iterator[tuple[str, str]]:
         """(item, what) of each place and address that stands twice, and of places whose addresses
@@ -1473,13 +1768,18 @@ class Places:
             self._order = sorted(range(len(self._place)), key=self._place.__getitem__)
         return self._order
 
-    def by_leaf(self) -> Iterator[tuple[int, dict[int, list[int]]]]:
-        """(leaf, conversation -> how many are here, how many stay behind), leaves ascending."""
+    def by_leaf(self) -> Iterator[tuple[int, dict[int, Held]]]:
+        """(leaf, conversation -> what of it is there), leaves ascending."""
         for leaf, rows in itertools.groupby(self.in_order(), lambda row: self._place[row] >> 31):
-            counts: dict[int, list[int]] = {}
+            counts: dict[int, Held] = {}
             for row in rows:
-                count = counts.setdefault(self._conversation[row], [0, 0])
-                count[0 if self._record[row] else 1] += 1
+                held = counts.setdefault(self._conversation[row], Held())
+                if self._record[row]:
+                    held.here += 1
+                    native = self._native[row]
+                    held.natives[native] = held.natives.get(native, 0) + 1
+                else:
+                    held.behind += 1
             yield leaf, counts
 
     def _address(self, row: int) -> tuple[int, int, int]:
@@ -1500,7 +1800,7 @@ class WholeLog:
     def __init__(self) -> None:
         self.root, self.is_true = b"", False
         self.roots: dict[int, bytes] = {}
-        self.claimed: list[tuple[int, int, bytes]] = []
+        self.claimed: list[tuple[int, Cell]] = []
         self._levels: list[tuple[int, list[bytes]]] = []
         self._expected: set[str] = set()
 
@@ -1516,7 +1816,7 @@ class WholeLog:
                 with report.about(f"{LOG}, leaf {edge.size}"):
                     cell = read_entry(entry)
                     if cell.domain in domains:
-                        self.claimed.append((edge.size, cell.count, cell.tags_root))
+                        self.claimed.append((edge.size, cell))
                 leaf = leaf_hash(entry)
                 edge.add(leaf)
                 self._grow(bag, report, 0, leaf)
@@ -1595,8 +1895,10 @@ def check_stamps(check: Check) -> str:
             for path in paths:
                 bag.open(path).close()
             head = stamped_head(check, paths[0])
-            sentences.append(f"{safe(one['name'])} stamped the head of {head.size} entries, "
-                             + by_openssl(check, paths, one["name"]))
+            at = by_openssl(check, paths, one["name"])
+            check.stamps.append((one["name"], head.size, paths[1], at))
+            sentences.append(f"{safe(one['name'])} stamped the head of {head.size} entries, " + (
+                "which was NOT CHECKED" if at is None else f"at {when(at)} (checked by openssl)"))
     for path in sorted(set(bag.below(STAMPS)) - used):
         report.wrong(path, "trust.json names no such time stamp: it was added")
     if not trust.authorities:
@@ -1629,9 +1931,21 @@ def stamped_head(check: Check, path: str) -> Head:
     return head
 
 
-def by_openssl(check: Check, paths: list[str], name: str) -> str:
-    """What openssl says of a stamp. Raises Wrong where it is not good."""
-    program = check.asked.openssl or shutil.which("openssl")
+def find_openssl() -> str:
+    """On the PATH, in folders that are named whole. On Windows `shutil.which` would find a program
+    in the folder that one stands in, which may be the package; "" = there is none."""
+    for folder in os.get_exec_path():
+        for name in ("openssl", "openssl.exe"):
+            path = os.path.join(folder, name)
+            if os.path.isabs(folder) and os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+    return ""
+
+
+def by_openssl(check: Check, paths: list[str], name: str) -> int | None:
+    """When it was stamped (UTC seconds), as openssl says; None: not checked. Raises Wrong where it
+    is not good."""
+    program = check.asked.openssl or find_openssl()
     files = [os.path.join(os.path.abspath(check.bag.root), *path.split("/")) for path in paths]
     roots = check.bag.read(paths[2])
     check.report.note(f"The roots of {name} are those that the package brings (SHA-256 of the file "
@@ -1641,7 +1955,7 @@ def by_openssl(check: Check, paths: list[str], name: str) -> str:
         check.report.note(f"The time stamp of {name} was not checked: there is no OpenSSL here. "
                           f"With it: openssl ts -verify -data {paths[0]} -in {paths[1]} "
                           f"-CAfile {paths[2]}")
-        return "which was NOT CHECKED"
+        return None
     _, said = run_openssl([program, "ts", "-reply", "-in", files[1], "-text"])
     found = STAMP_TIME.findall(said)
     require(len(found) == 1 and found[0][0] in MONTHS, "is no time stamp that openssl reads")
@@ -1655,7 +1969,7 @@ def by_openssl(check: Check, paths: list[str], name: str) -> str:
                               "-CAfile", files[2], "-attime", str(int(moment.timestamp()))])
     require(code == 0 and "Verification: OK" in said,
             f"openssl says that it is not a stamp over {paths[0]}: {safe(said, 300)}")
-    return f"at {moment.strftime('%Y-%m-%d %H:%M:%S UTC')} (checked by openssl)"
+    return int(moment.timestamp())
 
 
 def run_openssl(command: list[str]) -> tuple[int, str]:
@@ -1678,15 +1992,17 @@ class PartLine:
 
     record: int
     number: int
-    total: int
     at: int
     is_first: bool
     body: bytes
+    row: int                        # of Places
+    place: tuple[int, ...]          # its address in the log, without the topic
+    about: tuple[str, bytes]        # kind and message key of the whole
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A record's range of a delivery whose whole is in record `of`."""
+    """A record's range of a delivery whose whole is in record `of`; 0: in none, as it is said."""
 
     of: int
     record: int
@@ -1694,6 +2010,23 @@ class Excerpt:
     end: int
     sha256: bytes
     delivery: bytes
+
+
+def choices(total: int, parts: list[PartLine],
+            first: PartLine | None) -> Iterator[tuple[PartLine, ...]]:
+    """One part of each number: those that follow `first` in the log, as one sender sent them, then
+    every choice; parts that say the same are one."""
+    if first is not None:
+        chain = [first]
+        for one in sorted(parts, key=lambda part: part.place):
+            if one.number == len(chain) and one.place > chain[-1].place:
+                chain.append(one)
+        if len(chain) == total:
+            yield tuple(chain)
+    bodies: list[dict[bytes, PartLine]] = [{} for _ in range(total)]
+    for one in parts:
+        bodies[one.number].setdefault(one.body, one)
+    yield from itertools.product(*(list(one.values()) for one in bodies))
 
 
 class Records:
@@ -1705,12 +2038,18 @@ class Records:
         self.raw = set(self.bag.below(RAW))
         self.files = self._attached()
         self.slices: list[Excerpt] = []
-        self.excerpts = 0
-        self.prefix, self.document, self.number = "", "", 0
-        self.conversation = ""
+        self.delivered, self.deliverer = array("Q"), array("Q")   # id's first 8 bytes, record
+        self.document, self.number, self.row = "", 0, 0
+        self.conversation = self.custodian = ""
         self.key: bytes | None = None
+        self.keys, self.keyed = bytearray(), array("Q")           # message keys, their documents
+        self.custodians: set[str] = set()
         self.hashes: set[str] = set()
-        self.sets: dict[bytes, list[PartLine]] = {}
+        self.stored: set[str] = set()
+        self.sets: dict[tuple[bytes, int], list[PartLine]] = {}   # of one event, cut into so many
+        self.ahead = 0                                            # later than its key domain
+        self.bodies: dict[int, bytes] = {}                        # of the parts of one of them
+        self.failed = 0                                           # tries to put parts together
 
     def run(self) -> str:
         """Every record; the sentence."""
@@ -1730,19 +2069,27 @@ class Records:
         self.check.records = len(self.lines_at)
         self._close()
         self._deliveries()
+        self._repeated()
         for path in sorted(self.raw):
             self.report.wrong(path, "no record names this file: it was added, or its record was "
                                     "removed")
         for document, paths in sorted(self.files.items()):
             for path in paths:
                 self.report.wrong(path, f"there is no document {document} that it belongs to")
-        if self.excerpts:
-            self.report.note(f"{self.excerpts} files in {RAW} are ranges of deliveries of which "
+        excerpts = sum(not one.of for one in self.slices)
+        if excerpts:
+            self.report.note(f"{excerpts} files in {RAW} are ranges of deliveries of which "
                              "the rest is not in the package: hash and seal alone cover them.")
-        self.check.documents = self.number
-        return (f"{self.check.records} records of {self.number} messages: the bytes of each, with "
-                "its salt and its place, lead to what the log holds of its cell, and say what is "
-                "shown beside them.")
+        if self.check.files_missing:
+            self.report.note(f"{self.check.files_missing} files that records name as stored are "
+                             "not in the package.")
+        if self.ahead:
+            self.report.note(f"{self.ahead} records are of a later month than {COMPLETE} says of "
+                             "their key domain: a clock was ahead, or it says the wrong month.")
+        self.check.last = self.number
+        return (f"{self.check.records} records of {self.check.documents} messages: the bytes of "
+                "each, with its salt and its place, lead to what the log holds of its cell, and "
+                "say what is shown beside them.")
 
     def _attached(self) -> dict[str, list[str]]:
         out: dict[str, list[str]] = {}
@@ -1779,17 +2126,21 @@ class Records:
         if record["document"] == self.document:
             require(record["conversation"] == self.conversation,
                     "is of another conversation than the rest of its document")
+            require(record["custodian"] == self.custodian,
+                    "is of another custodian than the rest of its document")
             return
         self._close()
         prefix, _, digits = record["document"].partition("-")
         number = int(digits)
         before, self.number = self.number, max(self.number, number)
         self.document, self.conversation = record["document"], record["conversation"]
-        require(f"{prefix}-{number:07d}" == self.document and self.prefix in ("", prefix),
-                "has a document id in another spelling")
-        self.prefix = prefix
+        self.custodian = record["custodian"]
+        require(self.check.prefix in ("", prefix), "has a document id in another spelling")
+        self.check.prefix = prefix
+        self.check.documents += 1
+        self.check.first = self.check.first or number
         require(number > before, "its document does not stand where its number belongs")
-        require(number - before + len(self.check.skipped) <= 1_000_000,
+        require(number - before + len(self.check.skipped) <= LEFT_OUT_MAX,
                 "its document's number leaves out a million others")
         self.check.skipped += [f"{prefix}-{one:07d}" for one in range(before + 1, number)]
 
@@ -1808,8 +2159,10 @@ class Records:
         require(climbs(commitment, position, cell.count, read_path(proof["path"])) == cell.root,
                 f"its bytes, salt, address and path do not lead to the root of its cell (leaf "
                 f"{leaf}, position {position}): one of them was changed or swapped")
-        self.check.places.add(leaf, position, record["conversation"], (cell, offset, index),
-                              record["record"])
+        self.row = self.check.places.add(leaf, position, record["conversation"],
+                                         (cell, offset, index), record["record"])
+        self.cell = cell
+        self.check.opened.add(cell.key)
 
     def _says(self, record: dict[str, Any], datum: bytes, row: int, at: int,
               has_whole: bool) -> None:
@@ -1820,18 +2173,49 @@ class Records:
         said = self.check.schemas[name].read(datum, 10)
         same_as(readable_part(said) if name == PART else readable(said), record["event"], "event")
         require(name == PART or not has_whole, "has a `whole`, and is no part of anything")
+        if name in (PART, CAPTURED):
+            self._filed(said, said["month"] if name == PART else month_of(ground_time(said)))
         if name == PART:
             require(0 <= said["number"] < said["total"] <= 64, "is a part whose numbers cannot be")
             require(has_whole or record["raw"] is None, "has raw bytes that it cannot have")
             require(not has_whole or said["number"] == 0, "has a `whole`, and is no first part")
             self._same_message(said["message_key"])
-            self.sets.setdefault(said["set_id"], []).append(PartLine(
-                row, said["number"], said["total"], at, has_whole, sha256(said["body"])))
+            place = tuple(record["address"][name] for name in ("partition", "offset", "index"))
+            self.sets.setdefault((said["set_id"], said["total"]), []).append(PartLine(
+                row, said["number"], at, has_whole, sha256(said["body"]), self.row, place,
+                (said["kind"], said["message_key"])))
         elif name == CAPTURED:
             self._same_message(message_key(said))
+            self.check.places.tell(self.row, said["channel"], said["conversation"])
             self._event(record, said)
         else:
             require(record["raw"] is None, "has raw bytes that it cannot have")
+
+    def _filed(self, said: dict[str, Any], month: str) -> None:
+        """What the claim says of the cell's domain is what the datum says of itself."""
+        self.custodians.add(said["custodian"])
+        claim = self.check.claim
+        if claim is None or claim.kind == "none":
+            return
+        facts = claim.facts.get(self.cell.domain)
+        if facts is None:
+            since = "" if claim.since is None else month_of(claim.since)
+            require(claim.kind != "custodians" or month < since or said["custodian"] == ""
+                    or said["custodian"] not in claim.names,
+                    f"is of {safe(said['custodian'], 60)!r}, and in a key domain that the claim "
+                    "leaves out")
+            return
+        if facts["role"]:
+            require(said["custodian"] == "", f"is of {safe(said['custodian'], 60)!r}, in the key "
+                                             "domain of nobody")
+            return
+        # A door whose clock was ahead: the keyring does not believe in a month to come.
+        self.ahead += facts["month"] < month
+        for name, found in (("custodian", said["custodian"]), ("class", said["retention_class"]),
+                            ("compartment", said["compartment"]),
+                            ("month", min(month, facts["month"]))):
+            require(facts[name] == found, f"is of the {name} {safe(found, 60)!r}; {COMPLETE} says "
+                                          f"{safe(facts[name], 60)!r} of its key domain")
 
     def _same_message(self, key: bytes) -> None:
         require(self.key in (None, key), "is about another message than the rest of its document")
@@ -1840,6 +2224,12 @@ class Records:
     def _event(self, record: dict[str, Any], said: dict[str, Any]) -> None:
         """An event, of one record or put together from parts."""
         self.hashes.update(one["sha256"].hex() for one in said["attachments"] if one["sha256"])
+        self.stored.update(one["sha256"].hex() for one in said["attachments"]
+                           if one["sha256"] and one["state"] == "stored")
+        for name, value in (("adapters", said["source"]), ("channels", said["channel"]),
+                            ("provenances", said["provenance"]), ("accounts", said["account"])):
+            if value:
+                self.check.capture[name].add(value)
         raw, own, delivery = record["raw"], said["raw"], said["delivery"]
         if raw is None:
             require(own is None, "lacks the file with its raw bytes")
@@ -1856,16 +2246,19 @@ class Records:
         if raw["kind"] == "own":
             if own is None or sha256(own) != digest:
                 raise Wrong("this file is not the raw bytes in its record's datum", path)
+            if delivery and delivery["whole"]:
+                delivered = h16("counterfoil/delivery/v1", said["captured_at"], own)
+                self.delivered.append(int.from_bytes(delivered[:8], "big"))
+                self.deliverer.append(record["record"])
             return
         if own is not None or not delivery or delivery["whole"]:
             raise Wrong("is said to be a range of a delivery; by its datum it is none", path)
         require(0 <= delivery["start"] and raw["bytes"] == delivery["end"] - delivery["start"],
                 "has raw bytes of another length than its range")
-        if raw["kind"] == "excerpt":
-            self.excerpts += 1
-        else:
-            self.slices.append(Excerpt(raw["of"], record["record"], delivery["start"],
-                                       delivery["end"], digest, delivery["delivery_id"]))
+        of = 0 if raw["kind"] == "excerpt" else raw["of"]
+        require(of > 0 or raw["kind"] == "excerpt", "names a record 0 that there is not")
+        self.slices.append(Excerpt(of, record["record"], delivery["start"], delivery["end"],
+                                   digest, delivery["delivery_id"]))
 
     # -- the end of a document
 
@@ -1873,71 +2266,109 @@ class Records:
         """Parts are put together, files are those that the records name."""
         if not self.document:
             return
-        for set_id, parts in sorted(self.sets.items()):
+        for (set_id, total), parts in sorted(self.sets.items()):
             with self.report.about(f"{EVENTS}, record {parts[0].record} ({self.document})"):
-                self._join(set_id, parts)
+                self._join(set_id, total, parts)
         for path in self.files.pop(self.document, ()):
             if self.bag.known(path).hex() not in self.hashes:
                 self.report.wrong(path, f"no record of {self.document} names a file of this "
                                         "SHA-256")
+            self.stored.discard(self.bag.known(path).hex())
+        self.check.files_missing += len(self.stored)
+        if self.key is not None:
+            self.keys += self.key
+            self.keyed.append(self.number)
+        if self.custodians and "" not in self.custodians:
+            with self.report.about(f"{EVENTS}, {self.document}"):
+                require(self.custodian in self.custodians,
+                        f"is said to be of {safe(self.custodian, 60)!r}; its records say "
+                        f"{safe(', '.join(sorted(self.custodians)), 200)}")
         self.key, self.document = None, ""
-        self.hashes, self.sets = set(), {}
+        self.hashes, self.sets, self.stored, self.custodians = set(), {}, set(), set()
 
-    def _join(self, set_id: bytes, parts: list[PartLine]) -> None:
+    def _repeated(self) -> None:
+        """What is said of one message is one document: its edits and its retraction are in it."""
+        def key(row: int) -> bytes:
+            return bytes(self.keys[16 * row:16 * row + 16])
+
+        order = sorted(range(len(self.keyed)), key=key)
+        for one, other in neighbours(order):
+            if key(one) == key(other):
+                prefix = self.check.prefix
+                self.report.wrong(f"{EVENTS}, {prefix}-{self.keyed[other]:07d}",
+                                  f"is about the same message as {prefix}-{self.keyed[one]:07d}: "
+                                  "they belong together")
+
+    def _join(self, set_id: bytes, total: int, parts: list[PartLine]) -> None:
         """`whole` is the event that the parts give; where they give one, it is there."""
-        total = parts[0].total
-        require(all(one.total == total for one in parts), "has parts that do not agree how many")
-        bodies: list[dict[bytes, int]] = [{} for _ in range(total)]
-        for one in parts:
-            bodies[one.number].setdefault(one.body, one.at)
-        there = sum(bool(one) for one in bodies)
+        there, budget = len({one.number for one in parts}), [JOINED_BYTES_MAX]
         firsts = [one for one in parts if one.is_first]
         if not firsts:
-            is_plain = there == total and len(parts) == total
-            require(not is_plain or self._made(set_id, bodies, None) is None,
-                    "lacks `whole`, though all its parts are here")
+            made = self._made(set_id, total, parts, None, None, budget) if there == total else None
+            require(made is None, "lacks `whole`, though all its parts are here")
+            more = "" if min(*budget, FAILED_BYTES_MAX - self.failed) > 0 else (
+                " Not every way to put them together was tried.")
             self.report.note(f"The event in parts of record {parts[0].record} is not whole here: "
-                             f"{there} of {total} parts.")
+                             f"{there} of {total} parts.{more}")
         for one in firsts:
             with self.report.about(f"{EVENTS}, record {one.record} ({self.document})"):
                 record = read_json(self.bag.line_at(EVENTS, one.at, EVENT_LINE_MAX),
                                    spelling=False)
-                said = self._made(set_id, bodies, record["whole"])
-                if said is None:
+                made = self._made(set_id, total, parts, one, record["whole"], budget)
+                if made is None:
                     raise Wrong("its `whole` is not what its parts say")
+                said, used = made
                 self._same_message(message_key(said))
+                for part in used:
+                    self.check.places.tell(part.row, said["channel"], said["conversation"])
                 self._event(record, said)
+        self.bodies.clear()
 
-    def _made(self, set_id: bytes, bodies: list[dict[bytes, int]],
-              whole: dict[str, Any] | None) -> dict[str, Any] | None:
-        """The event that some choice of the parts gives and that is shown as `whole`."""
-        tried, schema = 0, self.check.schemas.get(CAPTURED)
-        if schema is None or not all(bodies):
+    def _made(self, set_id: bytes, total: int, parts: list[PartLine], first: PartLine | None,
+              whole: dict[str, Any] | None, budget: list[int],
+              ) -> tuple[dict[str, Any], tuple[PartLine, ...]] | None:
+        """The event that some choice of the parts gives and that is shown as `whole`, and the
+        choice; what follows `first` in the log is tried before all others."""
+        schema = self.check.schemas.get(CAPTURED)
+        if schema is None:
             return None
-        for chosen in itertools.product(*(list(one.values()) for one in bodies)):
-            datum = b"".join(self._body(at) for at in chosen)
-            tried += len(datum) + TRIED_BYTES
+        for chosen in choices(total, parts, first):
+            if min(*budget, FAILED_BYTES_MAX - self.failed) <= 0:
+                return None
+            datum = b"".join(self._body(one.at) for one in chosen)
             with contextlib.suppress(Wrong):
                 require(datum[:2] == b"\xc3\x01" and datum[2:10].hex() == CAPTURED, "is no event")
                 said = schema.read(datum, 10)
                 require(event_id(said) == set_id, "is another event")
                 if whole is not None:
                     same_as(readable(said), whole, "whole")
-                return said
-            if tried > JOINED_BYTES_MAX:
-                break
+                else:
+                    require((said["kind"], message_key(said)) == chosen[0].about,
+                            "is another event than its parts are of")
+                return said, chosen
+            budget[0] -= len(datum) + TRIED_BYTES
+            self.failed += len(datum) + TRIED_BYTES
         return None
 
     def _body(self, at: int) -> bytes:
-        record = read_json(self.bag.line_at(EVENTS, at, EVENT_LINE_MAX), spelling=False)
-        return bytes(self.check.schemas[PART].read(unbase64(record["datum"]), 10)["body"])
+        known = self.bodies.get(at)
+        if known is None:
+            record = read_json(self.bag.line_at(EVENTS, at, EVENT_LINE_MAX), spelling=False)
+            known = bytes(self.check.schemas[PART].read(unbase64(record["datum"]), 10)["body"])
+            if len(self.bodies) >= BODIES_MAX:
+                self.bodies.clear()
+            self.bodies[at] = known
+        return known
 
     # -- deliveries
 
     def _deliveries(self) -> None:
-        """Each range is that of the delivery it is said to be of."""
+        """Each range is that of the delivery it is said to be of, or that is here all the same."""
+        self._found_wholes()
         self.slices.sort(key=lambda one: (one.of, one.record))
         for of, group in itertools.groupby(self.slices, key=lambda one: one.of):
+            if not of:
+                continue
             body: bytes | None = None
             name = b""
             for one in group:
@@ -1947,6 +2378,18 @@ class Records:
                     require(name == one.delivery, f"came in another delivery than record {of}")
                     require(sha256(body[one.start:one.end]) == one.sha256,
                             f"its raw bytes are not its range of the delivery in record {of}")
+
+    def _found_wholes(self) -> None:
+        """What is called an excerpt, though a record here has its delivery whole, is a slice."""
+        wanted = {int.from_bytes(one.delivery[:8], "big") for one in self.slices if not one.of}
+        wholes: dict[bytes, int] = {}
+        for short, record in zip(self.delivered, self.deliverer):  # noqa: B905 - as many
+            if short in wanted:
+                with contextlib.suppress(Wrong):
+                    wholes.setdefault(self._delivery(record)[1], record)
+        for row, one in enumerate(self.slices):
+            if not one.of and one.delivery in wholes:
+                self.slices[row] = replace(one, of=wholes[one.delivery])
 
     def _delivery(self, of: int) -> tuple[bytes, bytes]:
         """(body, id) of the delivery that a record holds whole."""
@@ -1982,10 +2425,10 @@ class Counted:
     def __init__(self, places: Places) -> None:
         self._found = places.by_leaf()
         self._next = next(self._found, None)
-        self.outside = 0
+        self.outside: dict[int, int] = {}   # conversation -> records where nobody asked
 
-    def at(self, leaf: int) -> dict[int, list[int]]:
-        """conversation -> [here, behind]."""
+    def at(self, leaf: int) -> dict[int, Held]:
+        """conversation -> what of it is there."""
         while self._next is not None and self._next[0] < leaf:
             self._pass()
         if self._next is None or self._next[0] != leaf:
@@ -1998,11 +2441,13 @@ class Counted:
         """How many records lie in leaves that nobody asked for."""
         while self._next is not None:
             self._pass()
-        return self.outside
+        return sum(self.outside.values())
 
     def _pass(self) -> None:
         if self._next is not None:
-            self.outside += sum(here for here, _ in self._next[1].values())
+            for name, held in self._next[1].items():
+                if held.here:
+                    self.outside[name] = self.outside.get(name, 0) + held.here
             self._next = next(self._found, None)
 
 
@@ -2010,14 +2455,14 @@ def check_custodians(check: Check, claim: Claim) -> str:
     """Every position of every cell of the domains is here, or listed."""
     counted = Counted(check.places)
     here = behind = 0
-    for leaf, count, _ in check.log.claimed:
+    for leaf, cell in check.log.claimed:
         found = counted.at(leaf)
-        in_it = sum(one[0] for one in found.values())
-        left = sum(one[1] for one in found.values())
+        in_it = sum(one.here for one in found.values())
+        left = sum(one.behind for one in found.values())
         here, behind = here + in_it, behind + left
-        if in_it + left != count:
-            check.report.wrong(f"leaf {leaf}", f"its cell holds {count} events; {in_it} are here "
-                                               f"and {left} are listed as withheld")
+        if in_it + left != cell.count:
+            check.report.wrong(f"leaf {leaf}", f"its cell holds {cell.count} events; {in_it} are "
+                                               f"here and {left} are listed as withheld")
     names = sorted({safe(one["custodian"]) or "nobody yet" for one in claim.domains})
     erased = check.reasons.get("erased", 0)
     check.report.note(f"The key domains that this is about ({len(claim.domains)}, of "
@@ -2026,16 +2471,16 @@ def check_custodians(check: Check, claim: Claim) -> str:
     if erased:
         check.report.note(f"Of the {behind} withheld {erased} are said to be erased: that their "
                           "key is gone is the archive's word.")
-    return finish(check, counted, here, behind, f"the custodians {', '.join(names)}")
+    return finish(check, claim, counted, here, behind, f"the custodians {', '.join(names)}")
 
 
 def check_conversations(check: Check, claim: Claim) -> str:
     """In each cell of the domains the conversation's tag is open, or its absence is."""
     counted, erased, erased_events = Counted(check.places), 0, 0
-    sums = [0, 0, 0]
+    sums, pairs = [0, 0, 0], Pairs(claim)
     lines = tag_lines(check)
     pending = next(lines, None)
-    for leaf, count, tags_root in check.log.claimed:
+    for leaf, cell in check.log.claimed:
         while pending is not None and pending[0] < leaf:
             check.report.wrong(f"{TAGS}, leaf {pending[0]}", "this cell is not one of those that "
                                                              "the claim is about: it was added")
@@ -2047,16 +2492,20 @@ def check_conversations(check: Check, claim: Claim) -> str:
             continue
         with check.report.about(f"{TAGS}, leaf {leaf}"):
             if set(pending[1]) == {"leaf", "erased"} and pending[1]["erased"] is True:
-                require(not any(here for here, _ in found.values()),
+                check.erased(cell, f"{TAGS}, leaf {leaf}")
+                require(not any(one.here for one in found.values()),
                         "is said to be erased, and records of it are here")
-                erased, erased_events = erased + 1, erased_events + count
+                erased, erased_events = erased + 1, erased_events + cell.count
             else:
-                one_cell(pending[1], claim, count, tags_root, found, sums)
+                one_cell(pending[1], claim, cell, found, sums, pairs)
+                check.opened.add(cell.key)
         pending = next(lines, None)
     while pending is not None:
         check.report.wrong(f"{TAGS}, leaf {pending[0]}", "this cell is not one of those that the "
                                                          "claim is about: it was added")
         pending = next(lines, None)
+    for name, what in pairs.wrong():
+        check.report.wrong(name, what)
     check.report.note(f"That the {len(claim.domains)} named key domains are all in which these "
                       "conversations can lie, and which tag a conversation has, is the archive's "
                       "word.")
@@ -2067,8 +2516,81 @@ def check_conversations(check: Check, claim: Claim) -> str:
     if erased:
         check.report.note(f"{erased} cells with {erased_events} events of all conversations are "
                           "said to be erased: that their key is gone is the archive's word.")
-    return finish(check, counted, sums[0], sums[1],
+    said = finish(check, claim, counted, sums[0], sums[1],
                   f"{len({name for name, _ in claim.tags})} conversations")
+    for number, count in sorted(counted.outside.items()):
+        check.report.wrong(f"C-{number:04d}", f"{count} of its records lie in key domains that the "
+                                              "claim leaves out")
+    if pairs.unknown:
+        check.report.note(f"{pairs.unknown} records do not say of which conversation they are "
+                          "(parts of events that are not whole here): that is the exporter's word.")
+    return said
+
+
+class Pairs:
+    """Which conversation of the archive has which of the opened tags. A tag is made of channel and
+    conversation, which every event names: so under a number that has one tag all records name the
+    same, and in each cell there are as many of a conversation as its tag counts."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._tags: dict[str, list[dict[int, int]]] = {}       # of each tag: leaf -> count
+        self._natives: dict[str, dict[int, dict[int, int]]] = {}  # of each conversation the same
+        self._loose: dict[str, set[int]] = {}    # leaves where more may stay behind, or be unknown
+        self.unknown = 0                         # records that do not say of which they are
+        for name, _ in claim.tags:
+            self._tags[name], self._natives[name], self._loose[name] = [], {}, set()
+
+    def add(self, leaf: int, name: str, counts: list[int], held: Held) -> None:
+        """A cell: what its tags count (in the claim's order), and what of it is here."""
+        tags = self._tags[name]
+        tags.extend({} for _ in range(len(counts) - len(tags)))
+        for known, count in zip(tags, counts):  # noqa: B905 - as many
+            if count:
+                known[leaf] = count
+        for native, here in held.natives.items():
+            if native:
+                self._natives[name].setdefault(native, {})[leaf] = here
+        self.unknown += held.natives.get(0, 0)
+        if not held.is_plain:
+            self._loose[name].add(leaf)
+
+    def wrong(self) -> Iterator[tuple[str, str]]:
+        """(conversation, what) where no tag can be that of a conversation whose records are here.
+        """
+        names: dict[int, str] = {}
+        for name, natives in self._natives.items():
+            for native in natives:
+                if names.setdefault(native, name) != name:
+                    yield name, f"records of the same conversation stand under {names[native]}, too"
+            tags = [one for one in self._tags[name] if one]
+            if len(natives) > len(tags):
+                yield name, (f"records of {len(natives)} conversations of the archive stand under "
+                             f"it, and the claim shows {len(tags)}: some are of another one")
+            elif not self._is_paired(list(natives.values()), tags, self._loose[name]):
+                yield name, ("its records are not those that the opened tags count: some are of "
+                             "another conversation, or stand under the wrong number")
+
+    @staticmethod
+    def _is_paired(natives: list[dict[int, int]], tags: list[dict[int, int]],
+                   loose: set[int]) -> bool:
+        """Whether each conversation can have a tag of its own."""
+        def fits(native: dict[int, int], tag: dict[int, int]) -> bool:
+            return all(native.get(leaf, 0) == tag.get(leaf, 0) or (
+                leaf in loose and native.get(leaf, 0) < tag.get(leaf, 0))
+                for leaf in {*native, *tag})
+
+        taken: dict[int, int] = {}
+
+        def place(row: int, tried: set[int]) -> bool:
+            for at, tag in enumerate(tags):
+                if at not in tried and fits(natives[row], tag):
+                    tried.add(at)
+                    if at not in taken or place(taken[at], tried):
+                        taken[at] = row
+                        return True
+            return False
+
+        return all(place(row, set()) for row in range(len(natives)))
 
 
 def tag_lines(check: Check) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -2086,30 +2608,32 @@ def tag_lines(check: Check) -> Iterator[tuple[int, dict[str, Any]]]:
             yield found
 
 
-def one_cell(said: dict[str, Any], claim: Claim, count: int, tags_root: bytes,
-             found: dict[int, list[int]], sums: list[int]) -> None:
+def one_cell(said: dict[str, Any], claim: Claim, cell: Cell, found: dict[int, Held],
+             sums: list[int], pairs: Pairs) -> None:
     """The tags of a cell. `sums`: here, behind, cells without any of them. Raises Wrong."""
     shaped(said, {"leaf": is_number, "tag_key": is_hex(32), "tags": is_number, "open": is_list})
-    require(0 < said["tags"] <= count, "says a number of tags that cannot be")
+    require(0 < said["tags"] <= cell.count, "says a number of tags that cannot be")
     require(len(said["open"]) == len(claim.tags), "does not show each conversation once")
-    key, counts = bytes.fromhex(said["tag_key"]), {name: 0 for name, _ in claim.tags}
+    key, counts = bytes.fromhex(said["tag_key"]), dict[str, list[int]]()
     for (name, tag), one in zip(claim.tags, said["open"]):  # noqa: B905 - the same number
         blinded = hmac.new(key, tag, hashlib.sha256).digest()
         require(isinstance(one, dict) and one.get("conversation") == name,
                 f"does not show {name} in its place")
-        counts[name] += (present(one, blinded, said["tags"], tags_root) if "at" in one
-                         else absent(one, blinded, said["tags"], tags_root))
+        show = present if "at" in one else absent
+        counts.setdefault(name, []).append(
+            show(one, blinded, said["tags"], cell.tags_root))
     for name, stated in counts.items():
-        here, behind = found.get(int(name[2:]), (0, 0))
-        require(here + behind == stated,
-                f"the archive has {stated} events of {name} in this cell; {here} are here and "
-                f"{behind} are listed as withheld")
-        sums[0], sums[1] = sums[0] + here, sums[1] + behind
+        held = found.get(int(name[2:]), Held())
+        require(held.here + held.behind == sum(stated),
+                f"the archive has {sum(stated)} events of {name} in this cell; {held.here} are "
+                f"here and {held.behind} are listed as withheld")
+        sums[0], sums[1] = sums[0] + held.here, sums[1] + held.behind
+        pairs.add(said["leaf"], name, stated, held)
     named = {int(name[2:]) for name in counts}
-    for other, (here, _) in found.items():
-        require(not here or other in named, f"complete.json does not name C-{other:04d}, of which "
-                                            "records are in this cell")
-    sums[2] += not any(counts.values())
+    for other, held in found.items():
+        require(not held.here or other in named, "complete.json does not name "
+                f"C-{other:04d}, of which records are in this cell")
+    sums[2] += not any(map(any, counts.values()))
 
 
 def present(one: dict[str, Any], blinded: bytes, tags: int, root: bytes) -> int:
@@ -2144,15 +2668,20 @@ def absent(one: dict[str, Any], blinded: bytes, tags: int, root: bytes) -> int:
     return 0
 
 
-def finish(check: Check, counted: Counted, here: int, behind: int, whose: str) -> str:
+def finish(check: Check, claim: Claim, counted: Counted, here: int, behind: int,
+           whose: str) -> str:
     """The sentence of completeness."""
     outside = counted.end()
-    if outside:
+    if outside and claim.kind == "custodians":
         check.report.note(f"{outside} records lie in cells of other key domains: of those nothing "
                           "is claimed.")
+    months = sorted({one["month"] for one in claim.domains})
+    size = 0 if check.head is None else check.head.size
+    span = "month " + months[0] if len(months) == 1 else f"months {months[0]} to {months[-1]}"
+    span += f", up to entry {size} of the log"
     return (f"all {here + behind} archived events of {safe(whose, 400)} in the "
-            f"{len(check.log.claimed)} cells of the named key domains are here, or listed as "
-            f"withheld: {here} here, {behind} withheld.")
+            f"{len(check.log.claimed)} cells of the named key domains ({span}) are here, or listed "
+            f"as withheld: {here} here, {behind} withheld.")
 
 
 # -- The command ----------------------------------------------------------------------------------
@@ -2199,11 +2728,24 @@ def verdict(report: Report, asked: argparse.Namespace) -> str:
         more = "" if report.count <= PROBLEMS_SHOWN else f" The first {PROBLEMS_SHOWN} are named."
         return (f"VERDICT: THIS PACKAGE IS NOT AS IT HAS TO BE. {report.count} things are wrong: "
                 f"something was changed, added, removed, reordered or swapped.{more}")
-    keys = ("" if asked.log_key else " This rests on the keys that the package brings: they prove "
-            "that it is whole. Give the log's key that you were told with --log-key to know whose "
-            "it is.")
-    return ("VERDICT: nothing in this package was changed, added, removed, reordered or swapped, "
-            f"and every record in it is the one that the archive's log was signed over.{keys}")
+    if asked.log_key and asked.package_key:
+        return ("VERDICT: nothing in this package was changed, added, removed, reordered or "
+                "swapped, and every record in it is the one that the archive's log was signed "
+                "over.")
+    if asked.log_key:
+        return ("VERDICT: every record in it is one that the archive's log was signed over. WHO "
+                "MADE THE REST IS NOT KNOWN: the package is whole under a key that it brings. Give "
+                "the key of whoever made it with --package-key to know that nothing was left out, "
+                "written or rearranged since.")
+    if asked.package_key:
+        return ("VERDICT: nothing in this package was changed, added, removed, reordered or "
+                "swapped since it was sealed. WHOSE LOG IT IS IS NOT KNOWN: its key is one that "
+                "the package brings. Give the log's key that you were told with --log-key to know "
+                "that its records were archived.")
+    return ("VERDICT: this package is whole: nothing in it was changed, added, removed, reordered "
+            "or swapped since it was sealed. WHO SEALED IT AND WHOSE LOG IT IS ARE NOT KNOWN: this "
+            "rests on keys that the package brings. Give the keys that you were told with "
+            "--log-key and --package-key.")
 
 
 def main(given: list[str] | None = None) -> int:
