@@ -47,7 +47,8 @@ def alone(place: Path) -> Iterator[None]:
         raise Refused(f"a package is being made in {place} by another process: wait until it is "
                       "done, or name another folder") from error
     except OSError as error:
-        raise Refused(f"{place.parent}: {error.strerror}") from error
+        raise Refused(f"{path} cannot be a lock ({error.strerror}): take it away, or name another "
+                      "folder") from error
     try:
         yield
     finally:

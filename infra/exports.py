@@ -25,15 +25,13 @@ from infra.exportchoice import Asking, Choice, records, whose, zone_of
 from infra.exportclaim import Claims
 from infra.exportdesk import tool
 from infra.exportfolder import ExportFolder
+from infra.exportknown import Known
 from infra.exportlog import checkpoint_for, log_of, signer_of, stamps_of
 from infra.exporttags import Made, certificates, statics
 from infra.exportwriters import writers
 from infra.wire import Wire
-from schemas import codec
 from schemas.directory import Directory
 from schemas.errors import Exists, Missing, Refused
-from schemas.events import EventPart
-from schemas.identity import message_key
 from search.access.bound import Bound, Look
 from search.access.scope import EVERYTHING
 from search.access.viewer import Viewer
@@ -54,7 +52,6 @@ from search.export.proof import Trust
 from search.export.select import Selection
 from search.export.wanted import Wanted
 from search.gaps import GapReader
-from search.index import fetched
 from search.links import LinkReader
 
 _SAID_EACH: Final = 500
@@ -145,7 +142,7 @@ class Exporter:
         return Preview(
             chosen.matched, len(chosen.chosen) - chosen.matched,
             dict(Counter(chosen.withheld.values())),
-            len({one.talk for one in chosen.chosen}),
+            len({one.conversation for one in chosen.chosen}),
             len({one.account for one in chosen.chosen}), events, files, events * _RECORD_BYTES,
             min(times, default=None), max(times, default=None), tuple(warnings))
 
@@ -171,7 +168,8 @@ class Exporter:
             beheld = frozen.read_beheld(folder.read(frozen.BEHELD), kept.beheld)
         else:
             kept, beheld, chosen = self._freeze(wanted, facts, look, log, folder)
-        named = frozenset(wanted.conversations).union(one.conversation for one in chosen.chosen)
+        named = frozenset(wanted.conversations).union(
+            one.conversation for one in chosen.chosen if wanted.conversations)
         parts = self._parts(wanted, facts, _Begun(kept, beheld, chosen.withheld, named),
                             whose(look, beheld.assignments), log, folder)
         package = Package(parts, folder)
@@ -258,8 +256,8 @@ class Exporter:
             complete.Ports(log.leaves, head.size,
                            lambda leaf: self._cells.of(complete.pointer_of(leaf)),
                            claims.is_erased, begun.elsewhere,
-                           lambda place, datum: self._stands_elsewhere(
-                               place, datum, begun.named, look, log.leaves)),
+                           Known(look.whole, self._tokenizer, log.leaves, head.size,
+                                 begun.named).why),
             lambda: Prover(log.sequence, log.last).files(signed), granted.custody,
             lambda counts, sources, payload, manifest: certificates(
                 self._wire, Made(job, trust, wanted, _noted(counts, folder), sources,
@@ -283,17 +281,6 @@ class Exporter:
                 with suppress(Missing, Refused):
                     yield from (one.datum for one in
                                 self._cells.of(complete.pointer_of(leaf)).events)
-
-    def _stands_elsewhere(self, place: Place, datum: bytes, named: frozenset[str], look: Look,
-                          leaves: Leaves) -> bool:
-        """A receipt can be captured under another name than its message, and stands with it."""
-        with suppress(Refused):
-            said = codec.decode(datum)
-            key = said.message_key if isinstance(said, EventPart) else message_key(said)
-            for _, found in fetched(look.whole, [self._tokenizer.document(key)]):
-                return found is not None and found.conversation not in named and any(
-                    (leaves.number(one), one.position) == place for one in records(found))
-        return False
 
     def _choice(self, look: Look) -> Choice:
         return Choice(Asking(self._wire, self._viewer, self._bodies, self._tokenizer, self._links,

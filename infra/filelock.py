@@ -26,8 +26,9 @@ class Taken(Transient):
 
 def take(path: Path, wait_s: float = 0.0) -> int:
     """The lock, ours until the descriptor is closed; its folder is there. Waits `wait_s` seconds
-    for a predecessor that is ending. Raises Taken."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    for a predecessor that is ending. Raises Taken, OSError for a link: what it leads to would be
+    written."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     until = time.monotonic() + wait_s
     while True:
         try:

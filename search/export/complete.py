@@ -25,7 +25,7 @@ from schemas.wire import Pointer
 from search.export import canonical
 from search.export.gather import Left
 from search.export.leaves import Leaves
-from search.export.model import ERASED, NOT_CHOSEN, UNREADABLE, Sink
+from search.export.model import ERASED, UNREADABLE, Sink
 from search.export.places import Place, Places
 from search.export.proof import FOLDER
 
@@ -99,15 +99,15 @@ class Ports:
     `is_erased`: whether the key of a domain's generation was destroyed by right; `elsewhere`:
     why what the index knew at the beginning was not chosen by right, by its place: OUTSIDE_PERIOD
     for the same question at another time, NOT_CHOSEN for another person under a number that is of
-    the conversation at another time, "" for anything else; `stands_elsewhere`: whether a datum at a
-    place is of a message that the index shows in a conversation which nobody named."""
+    the conversation at another time, "" for anything else; `known`: why a record of a cell that
+    nobody chose is known to the index all the same, "" = it is not (raises Refused)."""
 
     leaves: Leaves
     size: int
     opened: Callable[[Leaf], OpenedCell]
     is_erased: Callable[[bytes, int], bool]
     elsewhere: Callable[[Place], str]
-    stands_elsewhere: Callable[[Place, bytes], bool]
+    known: Callable[[Leaf, Place, CellEvent], str]
 
 
 def write(claim: Claim, ports: Ports, known: Places,
@@ -163,10 +163,7 @@ def _cell(claim: Claim, ports: Ports, known: Places,
                 claim.kind == CONVERSATIONS and event.tag not in wanted):
             continue
         place = index, position
-        reason = ports.elsewhere(place) or _unexplained(event)
-        if reason == _UNKNOWN and claim.kind == CONVERSATIONS \
-                and ports.stands_elsewhere(place, event.datum):
-            reason = NOT_CHOSEN
+        reason = ports.elsewhere(place) or ports.known(leaf, place, event) or _unexplained(event)
         yield Left(index, position, event.offset, event.index, reason, "",
                    wanted.get(event.tag, ""))
 

@@ -110,7 +110,7 @@ def load(body: bytes) -> Frozen:
 def selection_lines(chosen: Selection) -> bytes:
     """One line for each message, in the package's order."""
     return b"".join(canonical.line([one.doc_id, one.conversation, one.account, one.sort_at,
-                                    one.context, chosen.withheld.get(one.doc_id, ""), one.talk])
+                                    one.context, chosen.withheld.get(one.doc_id, "")])
                     for one in chosen.chosen)
 
 
@@ -129,8 +129,7 @@ def _require(body: bytes, digest: str, what: str) -> None:
 def _read(lines: Iterable[bytes], withheld: dict[str, str]) -> Iterator[Chosen]:
     known: dict[str, str] = {}
     for one in lines:
-        doc_id, conversation, account, sort_at, context, reason, talk = json.loads(one)
+        doc_id, conversation, account, sort_at, context, reason = json.loads(one)
         if reason:
             withheld[doc_id] = reason
-        yield Chosen(doc_id, shared(known, conversation), shared(known, account), sort_at, context,
-                     shared(known, talk))
+        yield Chosen(doc_id, shared(known, conversation), shared(known, account), sort_at, context)

@@ -42,8 +42,8 @@ def planned(selection: Selection, zone: tzinfo) -> Iterator[Planned]:
     before: Planned | None = None
 
     def place(one: Chosen) -> tuple[str, int, date]:
-        number = numbers.setdefault(one.talk, f"C-{len(numbers) + 1:04d}")
-        known = phones.setdefault(one.talk, {})
+        number = numbers.setdefault(one.conversation, f"C-{len(numbers) + 1:04d}")
+        known = phones.setdefault(one.conversation, {})
         return (number, known.setdefault(one.account, len(known) + 1),
                 datetime.fromtimestamp(one.sort_at / 1000, zone).date())
 

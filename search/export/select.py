@@ -7,8 +7,8 @@ handed in is bound to it), and what is privileged is told apart by what the firm
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from schemas import domains, events
@@ -32,21 +32,19 @@ _SAID_EACH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """One message. Tokens, never names; `sort_at`: UTC ms, where a list puts it; `talk`: the first
-    name of its conversation, where messages of the selection stand in several at once."""
+    """One message. Tokens, never names; `sort_at`: UTC ms, where a list puts it."""
 
     doc_id: str
     conversation: str
     account: str
     sort_at: int
     context: bool = False
-    talk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was chosen, by (talk, account, time): talks in the order of their first message.
-    `withheld`: doc_id -> why."""
+    """What was chosen, by (conversation, account, time): conversations in the order of their first
+    message. `withheld`: doc_id -> why."""
 
     chosen: tuple[Chosen, ...]
     withheld: dict[str, str] = field(default_factory=dict)
@@ -93,8 +91,6 @@ class Selector:
         self._index, self._tokenizer = index, tokenizer
         self._privilege, self._ways, self._progress = privilege, ways, progress
         self._same: dict[str, str] = {}
-        self._talks = Talks()
-        self._nodes: tuple[Node, ...] | None = None
 
     def select(self, wanted: Wanted) -> Selection:
         """Raises QueryError, Missing for an id that is not there, Refused, TooBroad."""
@@ -109,8 +105,7 @@ class Selector:
             self._judge(wanted.ids, hidden)
         if wanted.context:
             self._around(list(found.values()), wanted, found, hidden)
-        return Selection(_ordered(replace(one, talk=self._talks.of(one.conversation))
-                                  for one in found.values()), dict(sorted(hidden.items())))
+        return Selection(_ordered(found.values()), dict(sorted(hidden.items())))
 
     def whole(self, wanted: Wanted) -> Iterator[TokenQuery]:
         """What is asked for, whatever the period and apart from single ids. Raises as `select`."""
@@ -128,7 +123,7 @@ class Selector:
         """What stands in a conversation of `chosen` and is not meant, whatever the period: a number
         that was linked to somebody had been another person's before, or is now. Raises as
         `select`."""
-        meant = self._conversations(wanted)
+        meant = [self._conversation(token) for token in wanted.conversations]
         if not any(isinstance(one, query.And) for node in meant for one in _children(node)):
             return                             # each is meant at all times
         there = {one.conversation for one in chosen}
@@ -145,8 +140,8 @@ class Selector:
                 raise Refused("the firm's own records (audit, reviews, gaps) are no messages: an "
                               "export holds what was captured")
             yield TokenQuery(asked.root, asked.kinds & CAPTURED)
-        for node in self._conversations(wanted):
-            yield TokenQuery(node, CAPTURED)
+        for token in wanted.conversations:
+            yield TokenQuery(self._conversation(token), CAPTURED)
         for custodian in wanted.custodians:
             # And what was captured while it was nobody's, and given to them afterwards.
             yield TokenQuery(query.flatten(query.Or((
@@ -155,25 +150,6 @@ class Selector:
                   for window in self._ways.windows(custodian))))), CAPTURED)
         if wanted.hold:
             yield self._ways.held(wanted.hold)
-
-    def _conversations(self, wanted: Wanted) -> tuple[Node, ...]:
-        """Those that are named, and those in which a message of theirs stands besides: it was
-        captured under a number, and its receipt or its edit under another name of the same person.
-        Without them the records there would belong to nobody. Asked once."""
-        if self._nodes is not None:
-            return self._nodes
-        nodes = [self._conversation(token) for token in wanted.conversations]
-        known = {*wanted.conversations, *(one.value for node in nodes for one in _named(node))}
-        for node in nodes:                     # which grows while it is gone through
-            for found in pages(self._index, TokenQuery(node, CAPTURED)):
-                for token in sorted(_names(found) - known):
-                    known.add(token)
-                    with suppress(Missing):    # nothing is led by that name
-                        more = self._conversation(token)
-                        known |= {one.value for one in _named(more)}
-                        nodes.append(more)
-        self._nodes = tuple(nodes)
-        return self._nodes
 
     def _conversation(self, token: str) -> Node:
         if token != token.lower() or not query.is_token(token):
@@ -191,6 +167,8 @@ class Selector:
                 asked.root, query.Between(wanted.since, wanted.until)))), asked.kinds)
         for one in pages(self._index, asked, oldest_first=True):
             found.setdefault(one.doc_id, self._chosen(one))
+            if wanted.privileged == WITHHOLD and self._is_privileged(one):
+                hidden[one.doc_id] = PRIVILEGED
             if len(found) % _SAID_EACH == 0:
                 self._progress(len(found))
         if wanted.privileged == WITHHOLD:
@@ -212,17 +190,27 @@ class Selector:
     def _judge(self, ids: Sequence[str], hidden: dict[str, str]) -> None:
         """Which single messages are privileged: asked of the index, where a whole question would
         have said it."""
-        tokens = {self._tokenizer.named("compartment", one) for one in self._privilege.compartments}
-        talks = {self._tokenizer.named("conversation", one)
-                 for one in self._privilege.conversations}
         for doc_id, found in fetched(self._index, ids):
-            if found is not None and (found.conversation in talks or tokens.intersection(
-                    one.compartment for one in found.entries)):
+            if found is not None and self._is_privileged(found):
                 hidden[doc_id] = PRIVILEGED
+
+    def _is_privileged(self, found: Document) -> bool:
+        """By its compartment, or by any name of its conversation: of a message that came under two,
+        the other one may be the designated."""
+        tokens, talks = self._designated
+        return not talks.isdisjoint(_names(found)) or not tokens.isdisjoint(
+            one.compartment for one in found.entries)
+
+    @cached_property
+    def _designated(self) -> tuple[frozenset[str], frozenset[str]]:
+        """(compartments, conversations), as tokens."""
+        return (frozenset(self._tokenizer.named("compartment", one)
+                          for one in self._privilege.compartments),
+                frozenset(self._tokenizer.named("conversation", one)
+                          for one in self._privilege.conversations))
 
     def _chosen(self, found: Document, *, context: bool = False) -> Chosen:
         account = next((one.account for one in found.entries if one.account), "")
-        self._talks.join(_names(found))
         return Chosen(found.doc_id, shared(self._same, found.conversation),
                       shared(self._same, account), found.sort_at, context)
 
@@ -243,26 +231,6 @@ class Selector:
                         more.append(one.doc_id)
         if wanted.privileged == WITHHOLD:
             self._judge(more, hidden)
-
-
-class Talks:
-    """Conversations that are one, because a message stands in several: which is the first of their
-    names, in the order of tokens."""
-
-    def __init__(self) -> None:
-        self._above: dict[str, str] = {}
-
-    def join(self, names: Iterable[str]) -> None:
-        """These are one."""
-        firsts = sorted({self.of(one) for one in names})
-        for one in firsts[1:]:
-            self._above[one] = firsts[0]
-
-    def of(self, name: str) -> str:
-        """The first name of a conversation."""
-        while name in self._above:
-            name = self._above[name]
-        return name
 
 
 def _names(found: Document) -> set[str]:
@@ -297,6 +265,6 @@ def _ordered(found: Iterable[Chosen]) -> tuple[Chosen, ...]:
     every = list(found)
     first: dict[str, int] = {}
     for one in every:
-        first[one.talk] = min(one.sort_at, first.get(one.talk, one.sort_at))
+        first[one.conversation] = min(one.sort_at, first.get(one.conversation, one.sort_at))
     return tuple(sorted(every, key=lambda one: (
-        first[one.talk], one.talk, one.account, one.sort_at, one.doc_id)))
+        first[one.conversation], one.conversation, one.account, one.sort_at, one.doc_id)))

@@ -477,6 +477,42 @@ def test_pairs_are_found_over_several_cells(page: Checker) -> None:
     assert {True, False} == set(found[7:])
 
 
+@pytest.mark.parametrize(("count", "stays"), [(500, 0), (500, 1), (501, 0), (501, 1)])
+def test_only_so_many_pairs_are_tried(count: int, stays: int, page: Checker) -> None:
+    """Where nothing stays behind any number is told apart; else as many as verify.py tries, and
+    both say the same of more."""
+    try:
+        expected: bool | str = verify.Pairs._is_paired(
+            [{row: 1} for row in range(count)], [{row: 1 + stays} for row in range(count)],
+            set(range(count)))
+    except verify.Wrong as error:
+        expected = str(error)
+    assert expected == page.open().run("""async ([count, stays]) => {
+        const leaves = Array.from({ length: count }, (_, row) => row);
+        const maps = (held) => leaves.map((row) => new Map([[row, held]]));
+        try {
+            return await isPaired(maps(1), maps(1 + stays), new Set(leaves),
+                { breathe: async () => {} });
+        } catch (error) { return error instanceof Refused && error.message; } }""",
+        [count, stays])
+    assert (expected is True) == (count * stays <= 500)
+
+
+def test_numbers_that_share_a_tag_are_one_group(page: Checker) -> None:
+    """As verify.py puts them together, over any number of steps."""
+    chance = random.Random(13)
+    cases = [[(f"C-{chance.randrange(1, 12):04d}", bytes([chance.randrange(14)]))
+              for _ in range(chance.randrange(16))] for _ in range(200)]
+    cases.append([(f"C-{row:04d}", bytes([tag])) for row in range(99, 0, -1)
+                  for tag in (row, row + 1)])
+    found = page.open().run("""(cases) => cases.map((tags) => [...groupsOf(
+        tags.map(([name, tag]) => ({ name, tag: unhex(tag) })))])""",
+        [[(name, tag.hex()) for name, tag in tags] for tags in cases])
+    assert [verify.groups_of(tags) for tags in cases] == [
+        {name: tuple(group) for name, group in one} for one in found]
+    assert {1, 2, 3, 99} <= {len(group) for one in found for _, group in one}
+
+
 def test_parts_are_tried_in_the_same_order(page: Checker) -> None:
     """What follows a first part in the log, then every choice: as verify.py tries them, which tries
     no more than so many."""
@@ -508,17 +544,21 @@ def test_a_conversation_has_one_number(page: Checker) -> None:
     """Its records do not stand under two of them, though each count fits."""
     assert [["C-0002", "records of the same conversation stand under C-0001, too"]] == (
         page.open().run("""async () => {
-            const pairs = new Pairs({ conversations: [{ name: 'C-0001' }, { name: 'C-0002' }] });
+            const named = (name, tag) => ({ name, tag: unhex(tag) });
+            const pairs = new Pairs({ conversations: [
+                named('C-0001', '0a'), named('C-0002', '0b')] });
+            const add = (leaf, name, tag, held) => pairs.add(
+                leaf, pairs.groups.get(name), new Map([[tag, 1]]), held);
             const held = (native) => ({ here: 1, behind: 0, natives: new Map([[native, 1]]) });
             const said = async () => {
                 const out = [];
                 for await (const one of pairs.wrong({ breathe: async () => {} })) out.push(one);
                 return out;
             };
-            pairs.add(1, 'C-0001', [1], held(7));
-            pairs.add(1, 'C-0002', [1], held(8));
+            add(1, 'C-0001', '0a', held(7));
+            add(1, 'C-0002', '0b', held(8));
             if ((await said()).length) return 'wrong too early';
-            pairs.add(2, 'C-0002', [1], held(7));
+            add(2, 'C-0002', '0b', held(7));
             return (await said()).slice(0, 1); }"""))
 
 

@@ -88,7 +88,9 @@ class LogContract:
         poll_until(member, lambda: len(found.get(0, [])) >= 10, found)
         member.seek(0, 4)
         again: dict[int, list[LogRecord]] = {}
-        poll_until(member, lambda: len(again.get(0, [])) >= 6, again, lambda partition: 4)
+        # Partition 1 has no record 4: on a real log, asked for at once, that ends the process.
+        poll_until(member, lambda: len(again.get(0, [])) >= 6, again,
+                   lambda partition: 0 if partition else 4)
         assert [4, 5, 6, 7, 8, 9] == [record.offset for record in again[0]]
 
     def test_poll_gives_no_more_records_than_asked_for(self, world: LogWorld) -> None:

@@ -93,13 +93,18 @@ def named(files: Files, tags: Mapping[str, bytes], wanted: Collection[str],
           erased: Collection[int] = ()) -> None:
     """Completeness of these conversations (number -> tag) in these domains, truly opened; `erased`:
     leaves that are said to be."""
+    opened(files, list(tags.items()), wanted, erased)
+
+
+def opened(files: Files, tags: Sequence[tuple[str, bytes]], wanted: Collection[str],
+           erased: Collection[int] = ()) -> None:
+    """The same of (number, tag), of which a number may have several."""
     made = archive()
-    claimed(files, conversations=[{"conversation": name, "tag": tag.hex()}
-                                  for name, tag in tags.items()])
+    claimed(files, conversations=[{"conversation": name, "tag": tag.hex()} for name, tag in tags])
     files[TAGS] = lines(
         {"leaf": cell.index, "erased": True} if cell.index in erased else
         {"leaf": cell.index, "tag_key": cell.tag_key.hex(), "tags": len(cell.tags),
-         "open": [open_tag(cell, name, tag) for name, tag in tags.items()]}
+         "open": [open_tag(cell, name, tag) for name, tag in tags]}
         for cell in made.cells if cell.leaf.cell.domain in wanted)
 
 

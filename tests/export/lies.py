@@ -74,6 +74,39 @@ def _filled_in_the_sum() -> Files:
     return files
 
 
+def _shared() -> Files:
+    """A receipt of Ann's message came under Ben's name: her number has his tag, too."""
+    files = package(Shape(chosen=(ANN, BEN, DAN), claim="conversations"))
+    tags = [("C-0001", ANN), ("C-0001", BEN), ("C-0002", BEN), ("C-0003", DAN)]
+    dishonest.opened(files, [(name, dishonest.tag(who)) for name, who in tags],
+                     dishonest.domains_of(ANN, BEN, DAN))
+    return files
+
+
+def _shared_without(name: str, *, is_filled: bool) -> Builder:
+    """The same without a record of that number; filled: with one of Dan's in its place."""
+    def build() -> Files:
+        files = _shared()
+        found = dishonest.pairs(files)
+        gone, stand_in = next(
+            (one["document"], two["document"]) for one, at in found for two, beside in found
+            if (one["conversation"], two["conversation"]) == (name, "C-0003")
+            and at["leaf"] == beside["leaf"])
+        dishonest.keep(files, [
+            (row, {"conversation": name} if is_filled and one["document"] == stand_in else {})
+            for row, (one, _) in enumerate(found) if one["document"] != gone])
+        return files
+    return build
+
+
+def _shared_twice() -> Files:
+    """A number has the same tag twice."""
+    files = package(Shape(chosen=(ANN, BEN), claim="conversations"))
+    dishonest.opened(files, [(name, dishonest.tag(who)) for name, who in (
+        ("C-0001", ANN), ("C-0002", BEN), ("C-0001", ANN))], dishonest.domains_of(ANN, BEN))
+    return files
+
+
 def _two_numbers() -> Files:
     """A record of Ann's is named as one of Ben's, where both have one."""
     files = package(Shape(chosen=(ANN, BEN), claim="conversations"))
@@ -285,6 +318,12 @@ LIES: Final[Mapping[str, tuple[Builder, str]]] = {
     "a gap filled": (_filled, "C-0001: records of 2 conversations of the archive stand under it"),
     "tags exchanged": (_exchanged, "the archive has"),
     "a gap filled in the sum": (_filled_in_the_sum, "C-0001: records of "),
+    **{f"of numbers that share a tag, {name} {way}": (_shared_without(name, is_filled=way != "cut"),
+                                                      said)
+       for name in ("C-0001", "C-0002") for way, said in (
+           ("cut", "events of C-0001, C-0002 in this cell"),
+           ("filled", "C-0001, C-0002: records of 3 conversations of the archive stand"))},
+    "a number with a tag twice": (_shared_twice, f"{COMPLETE}: names a conversation's tag twice"),
     "one conversation, two numbers": (_two_numbers, "the archive has"),
     "a number spelled otherwise": (_other_spelling, "says something at 'conversation' that cannot"),
     "a domain left out": (_domain_left_out, "C-0001: 1 of its records lie in key domains that"),
@@ -342,6 +381,7 @@ LIES: Final[Mapping[str, tuple[Builder, str]]] = {
 # Name -> (its files, what both verifiers say all the same).
 HONEST: Final[Mapping[str, tuple[Builder, str]]] = {
     "the same people, two names": (_one_number, "of 1 conversations"),
+    "numbers that share a tag": (_shared, "archived events of 3 conversations in the"),
     "clocks that were ahead": (_facts(month="2025-12"), "records are of a later month than"),
     "true excerpts": (_excerpts, "13 records of 8 messages"),
     "a file that is not here": (_no_file, "1 files that records name as stored are not in the"),

@@ -498,12 +498,40 @@ def test_a_conversation_has_one_number() -> None:
     claim = verify.Claim("conversations", "", None, None, [], [("C-0001", b"a"), ("C-0002", b"b")],
                          {}, frozenset())
     pairs = verify.Pairs(claim)
-    pairs.add(1, "C-0001", [1], verify.Held(1, 0, {7: 1}))
-    pairs.add(1, "C-0002", [1], verify.Held(1, 0, {8: 1}))
+    one, two = ("C-0001",), ("C-0002",)
+    pairs.add(1, one, {b"a": 1}, verify.Held(1, 0, {7: 1}))
+    pairs.add(1, two, {b"b": 1}, verify.Held(1, 0, {8: 1}))
     assert [] == list(pairs.wrong())
-    pairs.add(2, "C-0002", [1], verify.Held(1, 0, {7: 1}))
+    pairs.add(2, two, {b"b": 1}, verify.Held(1, 0, {7: 1}))
     assert ("C-0002", "records of the same conversation stand under C-0001, too") in list(
         pairs.wrong())
+
+
+def test_numbers_that_share_a_tag_are_counted_together(tmp_path: Path) -> None:
+    """A receipt of Ann's message came under Ben's name: no record of either can be hidden or
+    replaced all the same."""
+    assert {"C-0001": ("C-0001", "C-0002"), "C-0002": ("C-0001", "C-0002"), "C-0003": ("C-0003",)
+            } == verify.groups_of([("C-0001", b"a"), ("C-0002", b"b"), ("C-0001", b"b"),
+                                   ("C-0003", b"c")])
+    clean = package(Shape(chosen=(ANN, BEN, DAN), claim="conversations"))
+    tags = [("C-0001", ANN), ("C-0001", BEN), ("C-0002", BEN), ("C-0003", DAN)]
+    dishonest.opened(clean, [(name, dishonest.tag(who)) for name, who in tags],
+                     dishonest.domains_of(ANN, BEN, DAN))
+    assert [] == problems(clean, tmp_path / "clean")
+    for number, (name, other) in enumerate((("C-0001", "C-0003"), ("C-0002", "C-0003"))):
+        files, found = dict(clean), dishonest.pairs(clean)
+        gone, stand_in = next(
+            (one["document"], two["document"]) for one, at in found for two, beside in found
+            if (one["conversation"], two["conversation"]) == (name, other)
+            and at["leaf"] == beside["leaf"])
+        without = dict(files)
+        dishonest.keep(without, [(row, {}) for row, (one, _) in enumerate(found)
+                                 if one["document"] != gone])
+        refused(without, tmp_path / f"without {number}", "events of C-0001, C-0002 in this cell")
+        dishonest.keep(files, [
+            (row, {"conversation": name} if one["document"] == stand_in else {})
+            for row, (one, _) in enumerate(found) if one["document"] != gone])
+        refused(files, tmp_path / str(number), "C-000")
 
 
 def test_pairs_are_found_over_several_cells() -> None:

@@ -158,3 +158,23 @@ def test_what_is_no_place_is_said_to_be_none(wire: Wire, tmp_path: Path) -> None
     with pytest.raises(Refused, match="is a link"), alone(tmp_path / "set"):
         pass
     assert not (tmp_path / "set.part-lock").exists()
+
+
+@pytest.mark.parametrize("what", ["a link", "a link to nothing", "a folder", "a pipe"])
+def test_what_lies_where_the_lock_belongs_is_not_written(tmp_path: Path, what: str) -> None:
+    """Whoever may write beside the package cannot have another file written; the error names what
+    to take away."""
+    other, lock = tmp_path / "other", tmp_path / "set.part-lock"
+    if what == "a folder":
+        lock.mkdir()
+    elif what == "a pipe":
+        os.mkfifo(lock)
+    else:
+        lock.symlink_to(other)
+    if what == "a link":
+        other.write_text("somebody's words")
+    with pytest.raises(Refused, match=r"part-lock cannot be a lock .*take it away"), \
+            alone(place_of(tmp_path / "set")):
+        pytest.fail("it was taken for a lock")
+    assert what != "a link" or "somebody's words" == other.read_text()
+    assert what != "a link to nothing" or not other.exists()

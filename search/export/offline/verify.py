@@ -61,7 +61,7 @@ PIECES_MAX = 2_000_000               # values in one line of JSON, or in one dat
 PATH_MAX = 63                        # hashes in a path
 LEAVES_MAX = 1 << 33
 POSITIONS_MAX = 1 << 31
-TAGS_EACH_MAX = 1_000                # conversations of the archive under one number of the package
+PAIRS_MAX = 250_000                  # of conversations and tags that are tried with each other
 LEFT_OUT_MAX = 1_000_000             # numbers of documents that are named one by one as missing
 JOINED_BYTES_MAX = 1 << 30           # what is tried to put one event of parts together,
 TRIED_BYTES = 1 << 22                # where each try counts as so many at least,
@@ -1621,15 +1621,13 @@ def read_claim(value: Any) -> Claim:
     domains = [shaped(one, DOMAIN) for one in said["domains"]]
     named = [shaped(one, NAMED) for one in said["conversations"]]
     tags = [(one["conversation"], bytes.fromhex(one["tag"])) for one in named]
+    require(len(set(tags)) == len(tags), "names a conversation's tag twice")
     require(len({one["domain"] for one in domains}) == len(domains), "names a domain twice")
-    require(len({tag for _, tag in tags}) == len(tags), "names a conversation's tag twice")
     require(bool(domains) == (said["kind"] != "none"),
             "claims something of no key domain" if not domains else "claims nothing, of domains")
     require(bool(tags) == (said["kind"] == "conversations"),
             "claims something of no conversation" if not tags
             else "names conversations, and claims nothing of them")
-    for _, group in itertools.groupby(sorted(name for name, _ in tags)):
-        require(len(list(group)) <= TAGS_EACH_MAX, "has too many conversations under one number")
     for one in domains:
         # Reserved domains say themselves what they are: twelve zero bytes, role, year, month.
         role = ROLES[one["role"]]
@@ -2527,46 +2525,71 @@ def check_conversations(check: Check, claim: Claim) -> str:
     return said
 
 
+def groups_of(tags: list[tuple[str, bytes]]) -> dict[str, tuple[str, ...]]:
+    """Of each number those that share a tag with it, itself among them: a receipt may stand under
+    a name that is another number's, so what they count is counted together."""
+    above: dict[str, str] = {}
+
+    def first(name: str) -> str:
+        while name in above:
+            above[name] = above.get(above[name], above[name])   # the way is half as long next time
+            name = above[name]
+        return name
+
+    owners: dict[bytes, str] = {}
+    for name, tag in tags:
+        one, other = sorted((first(name), first(owners.setdefault(tag, name))))
+        if one != other:
+            above[other] = one
+    members: dict[str, list[str]] = {}
+    for name in sorted({name for name, _ in tags}):
+        members.setdefault(first(name), []).append(name)
+    return {name: tuple(some) for some in members.values() for name in some}
+
+
 class Pairs:
     """Which conversation of the archive has which of the opened tags. A tag is made of channel and
     conversation, which every event names: so under a number that has one tag all records name the
-    same, and in each cell there are as many of a conversation as its tag counts."""
+    same, and in each cell there are as many of a conversation as its tag counts. Numbers that share
+    a tag are looked at together."""
 
     def __init__(self, claim: Claim) -> None:
-        self._tags: dict[str, list[dict[int, int]]] = {}       # of each tag: leaf -> count
-        self._natives: dict[str, dict[int, dict[int, int]]] = {}  # of each conversation the same
-        self._loose: dict[str, set[int]] = {}    # leaves where more may stay behind, or be unknown
+        self.groups = groups_of(claim.tags)
+        self._tags: dict[tuple[str, ...], dict[bytes, dict[int, int]]] = {}     # leaf -> count
+        self._natives: dict[tuple[str, ...], dict[int, dict[int, int]]] = {}    # the same
+        self._loose: dict[tuple[str, ...], set[int]] = {}  # where more may stay behind, or be it
         self.unknown = 0                         # records that do not say of which they are
-        for name, _ in claim.tags:
-            self._tags[name], self._natives[name], self._loose[name] = [], {}, set()
+        for name, tag in claim.tags:
+            group = self.groups[name]
+            self._tags.setdefault(group, {})[tag] = {}
+            self._natives[group], self._loose[group] = {}, set()
 
-    def add(self, leaf: int, name: str, counts: list[int], held: Held) -> None:
-        """A cell: what its tags count (in the claim's order), and what of it is here."""
-        tags = self._tags[name]
-        tags.extend({} for _ in range(len(counts) - len(tags)))
-        for known, count in zip(tags, counts):  # noqa: B905 - as many
+    def add(self, leaf: int, group: tuple[str, ...], counts: dict[bytes, int], held: Held) -> None:
+        """A cell: what the tags of a group count, and what of it is here."""
+        for tag, count in counts.items():
             if count:
-                known[leaf] = count
+                self._tags[group][tag][leaf] = count
         for native, here in held.natives.items():
             if native:
-                self._natives[name].setdefault(native, {})[leaf] = here
+                self._natives[group].setdefault(native, {})[leaf] = here
         self.unknown += held.natives.get(0, 0)
         if not held.is_plain:
-            self._loose[name].add(leaf)
+            self._loose[group].add(leaf)
 
     def wrong(self) -> Iterator[tuple[str, str]]:
-        """(conversation, what) where no tag can be that of a conversation whose records are here.
-        """
-        names: dict[int, str] = {}
-        for name, natives in self._natives.items():
+        """(numbers, what) where no tag can be that of a conversation whose records are here."""
+        names: dict[int, tuple[str, ...]] = {}
+        for group, natives in self._natives.items():
+            name = ", ".join(group)
             for native in natives:
-                if names.setdefault(native, name) != name:
-                    yield name, f"records of the same conversation stand under {names[native]}, too"
-            tags = [one for one in self._tags[name] if one]
+                if names.setdefault(native, group) != group:
+                    yield name, ("records of the same conversation stand under "
+                                 f"{', '.join(names[native])}, too")
+            tags = [one for one in self._tags[group].values() if one]
             if len(natives) > len(tags):
                 yield name, (f"records of {len(natives)} conversations of the archive stand under "
                              f"it, and the claim shows {len(tags)}: some are of another one")
-            elif not self._is_paired(list(natives.values()), tags, self._loose[name]):
+            elif not self._is_paired(list(natives.values()), tags, self._loose[group]):
                 yield name, ("its records are not those that the opened tags count: some are of "
                              "another conversation, or stand under the wrong number")
 
@@ -2574,6 +2597,23 @@ class Pairs:
     def _is_paired(natives: list[dict[int, int]], tags: list[dict[int, int]],
                    loose: set[int]) -> bool:
         """Whether each conversation can have a tag of its own."""
+        # Where one counts exactly what a tag does, the tag is its own: whoever else fits it fits
+        # the tag that this one would have had.
+        exact: dict[tuple[tuple[int, int], ...], list[int]] = {}
+        for at, tag in enumerate(tags):
+            exact.setdefault(tuple(sorted(tag.items())), []).append(at)
+        given: set[int] = set()
+        rest: list[dict[int, int]] = []
+        for native in natives:
+            same = exact.get(tuple(sorted(native.items())))
+            if same:
+                given.add(same.pop())
+            else:
+                rest.append(native)
+        left = [tag for at, tag in enumerate(tags) if at not in given]
+        require(len(rest) * len(left) <= PAIRS_MAX, "has too many conversations of which something "
+                                                    "stays behind to tell them apart")
+
         def fits(native: dict[int, int], tag: dict[int, int]) -> bool:
             return all(native.get(leaf, 0) == tag.get(leaf, 0) or (
                 leaf in loose and native.get(leaf, 0) < tag.get(leaf, 0))
@@ -2582,15 +2622,15 @@ class Pairs:
         taken: dict[int, int] = {}
 
         def place(row: int, tried: set[int]) -> bool:
-            for at, tag in enumerate(tags):
-                if at not in tried and fits(natives[row], tag):
+            for at, tag in enumerate(left):
+                if at not in tried and fits(rest[row], tag):
                     tried.add(at)
                     if at not in taken or place(taken[at], tried):
                         taken[at] = row
                         return True
             return False
 
-        return all(place(row, set()) for row in range(len(natives)))
+        return all(place(row, set()) for row in range(len(rest)))
 
 
 def tag_lines(check: Check) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -2614,26 +2654,39 @@ def one_cell(said: dict[str, Any], claim: Claim, cell: Cell, found: dict[int, He
     shaped(said, {"leaf": is_number, "tag_key": is_hex(32), "tags": is_number, "open": is_list})
     require(0 < said["tags"] <= cell.count, "says a number of tags that cannot be")
     require(len(said["open"]) == len(claim.tags), "does not show each conversation once")
-    key, counts = bytes.fromhex(said["tag_key"]), dict[str, list[int]]()
+    key = bytes.fromhex(said["tag_key"])
+    counts: dict[tuple[str, ...], dict[bytes, int]] = {}
     for (name, tag), one in zip(claim.tags, said["open"]):  # noqa: B905 - the same number
         blinded = hmac.new(key, tag, hashlib.sha256).digest()
         require(isinstance(one, dict) and one.get("conversation") == name,
                 f"does not show {name} in its place")
         show = present if "at" in one else absent
-        counts.setdefault(name, []).append(
-            show(one, blinded, said["tags"], cell.tags_root))
-    for name, stated in counts.items():
-        held = found.get(int(name[2:]), Held())
-        require(held.here + held.behind == sum(stated),
-                f"the archive has {sum(stated)} events of {name} in this cell; {held.here} are "
-                f"here and {held.behind} are listed as withheld")
+        counts.setdefault(pairs.groups[name], {})[tag] = show(
+            one, blinded, said["tags"], cell.tags_root)
+    for group, stated in counts.items():
+        held = together(found, group)
+        require(held.here + held.behind == sum(stated.values()),
+                f"the archive has {sum(stated.values())} events of {', '.join(group)} in this "
+                f"cell; {held.here} are here and {held.behind} are listed as withheld")
         sums[0], sums[1] = sums[0] + held.here, sums[1] + held.behind
-        pairs.add(said["leaf"], name, stated, held)
-    named = {int(name[2:]) for name in counts}
+        pairs.add(said["leaf"], group, stated, held)
+    named = {int(name[2:]) for group in counts for name in group}
     for other, held in found.items():
         require(not held.here or other in named, "complete.json does not name "
                 f"C-{other:04d}, of which records are in this cell")
-    sums[2] += not any(map(any, counts.values()))
+    sums[2] += not any(any(stated.values()) for stated in counts.values())
+
+
+def together(found: dict[int, Held], group: tuple[str, ...]) -> Held:
+    """What is in a cell of numbers that share a tag."""
+    out = Held()
+    for name in group:
+        held = found.get(int(name[2:]))
+        if held is not None:
+            out.here, out.behind = out.here + held.here, out.behind + held.behind
+            for native, count in held.natives.items():
+                out.natives[native] = out.natives.get(native, 0) + count
+    return out
 
 
 def present(one: dict[str, Any], blinded: bytes, tags: int, root: bytes) -> int:
