@@ -5,23 +5,22 @@ Owns one question about one record, asked of the index as it was at the export's
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from archive.cell import CellEvent
 from archive.tlog.leaf import Leaf
 from infra.exportchoice import records
 from schemas import codec
-from schemas.document import Document, Entry
+from schemas.document import Document
 from schemas.errors import Refused
 from schemas.events import EventPart
 from schemas.identity import message_key
 from search import project
 from search.export import complete
+from search.export.gather import at_checkpoint
 from search.export.leaves import Leaves
 from search.export.model import NOT_CHOSEN, UNREADABLE
 from search.export.places import Place
-from search.export.select import is_captured
 from search.index import Asked, fetched
 from search.tokens import Tokenizer
 
@@ -53,7 +52,8 @@ class Known:
             return UNREADABLE                  # nobody can put them together
         if not self.named or found.conversation in self.named:
             return ""
-        if any(one.conversation in self.named and _is_version(one) for one in found.entries):
+        if any(one.conversation in self.named and one.kind in project.VERSION_KINDS
+               for one in found.entries):
             raise Refused(
                 f"a message of the conversation stands under another name of it, too: name both, "
                 f"with --conversation {found.conversation} besides, in another folder")
@@ -66,25 +66,11 @@ class Known:
         except Refused:
             return None
         key = said.message_key if isinstance(said, EventPart) else message_key(said)
-        for doc_id, found in fetched(self.index, [self.tokenizer.document(key)]):
-            kept = [] if found is None else [
-                one for one in found.entries if is_captured(one) and self._is_proved(one)]
-            return project.document(doc_id, kept) if kept else None
-        return None
-
-    def _is_proved(self, entry: Entry) -> bool:
-        number = self.leaves.number(entry.pointer)
-        return number is not None and number < self.size
+        ((_, found),) = fetched(self.index, [self.tokenizer.document(key)])
+        return at_checkpoint(found, self.leaves, self.size) if found else None
 
     def _is_kept_only(self, leaf: Leaf, event: CellEvent) -> bool:
         where = complete.pointer_of(leaf)
         name = self.tokenizer.place(where.topic_id, where.partition, event.offset, event.index)
-        return _first(found for _, found in fetched(self.index, [name])) is not None
-
-
-def _first(found: Iterable[Document | None]) -> Document | None:
-    return next(iter(found), None)
-
-
-def _is_version(entry: Entry) -> bool:
-    return entry.kind in project.VERSION_KINDS
+        ((_, found),) = fetched(self.index, [name])
+        return found is not None

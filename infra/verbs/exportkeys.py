@@ -10,6 +10,7 @@ import shlex
 from infra.exportlog import signer_of
 from infra.verbs.screen import OUT, emit
 from infra.wire import Wire
+from search.export.certificate import VERIFY
 
 
 def keys(wire: Wire, *, json: bool) -> int:
@@ -26,6 +27,6 @@ def keys(wire: Wire, *, json: bool) -> int:
     OUT.print("\nTell them to whoever gets a package, by another way than the package. Then:",
               soft_wrap=True)
     told = " ".join(f"--log-key {shlex.quote(one)}" for one in logs)
-    OUT.print(f"    python3 -I verify.py {told} --package-key {shlex.quote(package)}",
+    OUT.print(f"    {VERIFY} {told} --package-key {shlex.quote(package)}",
               soft_wrap=True)
     return 0

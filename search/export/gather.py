@@ -135,21 +135,11 @@ class Gatherer:
 
     def _documents(self, plan: Planned) -> Iterator[Document]:
         for doc_id, found in fetched(self._ports.index, [one.doc_id for one in plan.chosen]):
-            if found is None:
+            kept = at_checkpoint(found, self._ports.leaves, self._ports.size) if found else None
+            if kept is None:
                 raise Missing(f"message {doc_id} was chosen and is not in the index any more: "
                               "begin the export anew")
-            yield self._at_checkpoint(found)
-
-    def _at_checkpoint(self, found: Document) -> Document:
-        """As it was at the checkpoint: without what came later, and without what the firm says of
-        it (reviews, flags)."""
-        kept = [one for one in found.entries
-                if is_captured(one) and self._is_proved(one.pointer)]
-        return found if len(kept) == len(found.entries) else project.document(found.doc_id, kept)
-
-    def _is_proved(self, pointer: Pointer) -> bool:
-        number = self._ports.leaves.number(pointer)
-        return number is not None and number < self._ports.size
+            yield kept
 
     # -- what is in
 
@@ -332,6 +322,16 @@ class _Made:
             if known is None or (one.display_name and not known.display_name):
                 self.parties[one.native_id] = one
         self.is_group = self.is_group or len(self.parties) > 2
+
+
+def at_checkpoint(found: Document, leaves: Leaves, size: int) -> Document | None:
+    """A message as it was when the log had `size` leaves: without what came later, and without what
+    the firm says of it (reviews, flags). Null where nothing of it was there."""
+    kept = [one for one in found.entries if is_captured(one)
+            and (number := leaves.number(one.pointer)) is not None and number < size]
+    if len(kept) == len(found.entries):
+        return found
+    return project.document(found.doc_id, kept) if kept else None
 
 
 def _custodian(shown: str, names: Sequence[str]) -> str:

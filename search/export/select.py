@@ -62,14 +62,6 @@ class Privilege:
     compartments: frozenset[str] = frozenset()
     conversations: frozenset[str] = frozenset()
 
-    def node(self, tokenizer: Tokenizer) -> Node:
-        """True of what is privileged."""
-        some = [query.Term("compartments", tokenizer.named("compartment", one))
-                for one in sorted(self.compartments)]
-        some += [query.Term("conversation", tokenizer.named("conversation", one))
-                 for one in sorted(self.conversations)]
-        return query.Or(tuple(some)) if some else query.Nothing()
-
 
 @dataclass(frozen=True, slots=True)
 class Ways:
@@ -171,10 +163,6 @@ class Selector:
                 hidden[one.doc_id] = PRIVILEGED
             if len(found) % _SAID_EACH == 0:
                 self._progress(len(found))
-        if wanted.privileged == WITHHOLD:
-            both = query.flatten(query.And((asked.root, self._privilege.node(self._tokenizer))))
-            for one in pages(self._index, TokenQuery(both, asked.kinds)):
-                hidden[one.doc_id] = PRIVILEGED
 
     def _by_id(self, ids: tuple[str, ...]) -> Iterator[Document]:
         for one in ids:
@@ -188,8 +176,7 @@ class Selector:
             yield found
 
     def _judge(self, ids: Sequence[str], hidden: dict[str, str]) -> None:
-        """Which single messages are privileged: asked of the index, where a whole question would
-        have said it."""
+        """Which messages are privileged that no question went through."""
         for doc_id, found in fetched(self._index, ids):
             if found is not None and self._is_privileged(found):
                 hidden[doc_id] = PRIVILEGED
